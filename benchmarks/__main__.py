@@ -1,5 +1,5 @@
-"""``python -m benchmarks [FIGURES] [--quick]``: JSON lines on stdout, a table for people on stderr. ``compare`` sets them beside those of
-another commit."""
+"""``python -m benchmarks [FIGURES] [--quick]``: JSON lines on stdout, a table for people on stderr.
+``compare`` sets them beside those of another commit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Charge-loop pairs of the two sessions alone: request, answer, EXI and V2GTP both ways, no network and no simulated hardware.
+"""Charge-loop pairs of the two sessions alone: request, answer, EXI and V2GTP both ways, no
+network and no simulated hardware.
 
 What is left when this is taken off the figure over TCP is asyncio, TLS and the hardware's ports.
 """
@@ -65,7 +66,8 @@ class _Talk:
         (self.request,) = pair.to_secc.deliver(pair.now)
 
     def turns(self, times: int) -> None:
-        """So many requests and answers, as bytes between the ends; fresh measurements for each, as a driver would bring them."""
+        """So many requests and answers, as bytes between the ends; fresh measurements for each, as
+        a driver would bring them."""
         for turn in range(times):
             self.now += _STEP_S
             volts = 700.0 + turn % _VOLTAGES / 10.0

@@ -1,7 +1,9 @@
-"""``python -m benchmarks compare COMMIT [PARTS] [--turns N] [--quick] [--own]``: this tree beside another one.
+"""``python -m benchmarks compare COMMIT [PARTS] [--turns N] [--quick] [--own]``:
+this tree beside another one.
 
-The two take turns in processes of their own, so that what else the machine does meets both; what counts is the ratio within a turn, of
-which the median is told. The benchmarks are those of this tree for both, as far as the other one can run them.
+The two take turns in processes of their own, so that what else the machine does meets both; what counts is
+the ratio within a turn, of which the median is told. The benchmarks are those of this tree for both, as far
+as the other one can run them.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ Figures = dict[tuple[str, str], dict[str, Any]]
 
 
 def main(arguments: Sequence[str], known: Sequence[str]) -> int:
-    """Compare and print; 1 if a run failed, whose turn is left out then. ``known``: the parts that there are."""
+    """Compare and print; 1 if a run failed, whose turn is left out then. ``known``:
+    the parts that there are."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks compare", description=__doc__)
     parser.add_argument(
         "other", metavar="COMMIT", help="a commit of this repository, or the folder of another tree"
@@ -75,8 +78,9 @@ def main(arguments: Sequence[str], known: Sequence[str]) -> int:
 
 
 def ratios(theirs: Sequence[Figures], ours: Sequence[Figures]) -> Iterator[dict[str, Any]]:
-    """One line for each figure that both have. ``ratio``: what this tree costs, as a multiple of the other; below 1 it is better.
-    ``cpu_ratio``: the same of the CPU that a figure says it took, which other processes disturb less; None where it says none."""
+    """One line for each figure that both have. ``ratio``: what this tree costs, as a multiple of the other;
+    below 1 it is better. ``cpu_ratio``: the same of the CPU that a figure says it took, which other processes
+    disturb less; None where it says none."""
     for key, first in ours[0].items():
         turns = [
             (one[key], other[key])
@@ -108,7 +112,8 @@ def _cost(figure: dict[str, Any], theirs: float, ours: float) -> float:
 
 @contextmanager
 def _other_tree(other: str, *, own: bool) -> Iterator[Path]:
-    """The folder itself, or a work tree of the commit for as long as it is needed, with the native module of this one."""
+    """The folder itself, or a work tree of the commit for as long as it is needed, with the
+    native module of this one."""
     if Path(other).is_dir():
         yield Path(other).resolve()
         return
@@ -131,8 +136,8 @@ def _git(*arguments: str) -> None:
 
 
 def _run(tree: Path, wanted: Sequence[str], compiled: str) -> Figures | None:
-    """The figures of one run; None if it failed, which is said. ``compiled``: where the byte code of both is kept, so that nothing but
-    the first run of each compiles, whatever this one's environment says of that."""
+    """The figures of one run; None if it failed, which is said. ``compiled``: where the byte code of both is
+    kept, so that nothing but the first run of each compiles, whatever this one's environment says of that."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(  # noqa: S603 - this Python
         [sys.executable, "-m", "benchmarks", *wanted],

@@ -1,7 +1,8 @@
-"""How long a station takes to answer CurrentDemandReq of ISO 15118-2 over plain TCP: ``iso15118 secc`` in a process
-of its own, and a vehicle made of messages that does nothing but wait.
+"""How long a station takes to answer CurrentDemandReq of ISO 15118-2 over plain TCP: ``iso15118 secc`` in a
+process of its own, and a vehicle made of messages that does nothing but wait.
 
-From handing the request to the system until the answer is there, with simulated hardware behind the station's ports.
+From handing the request to the system until the answer is there, with simulated
+hardware behind the station's ports.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""What ``iso15118 decode --json`` does in a second: a pcapng file with one long session in TLS 1.3, to a line of JSON for each message.
+"""What ``iso15118 decode --json`` does in a second: a pcapng file with one long session in TLS 1.3, to a
+line of JSON for each message.
 
-The file is made here, with real TLS between two ends in memory and its secrets; the messages are a DC charge loop whose values change.
+The file is made here, with real TLS between two ends in memory and its secrets; the messages are a DC
+charge loop whose values change.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""What this machine can do at all: a bare asyncio echo over mutual TLS 1.3 with Python's own ssl module, ping-pong on ``::1``.
+"""What this machine can do at all: a bare asyncio echo over mutual TLS 1.3 with Python's own ssl
+module, ping-pong on ``::1``.
 
-As many bytes each way as a charge-loop message with its header, and the certificates of the sessions measured beside it. No message is
-read or written, so it is the ceiling, and the figure to put a rate of charge loops in proportion to.
+As many bytes each way as a charge-loop message with its header, and the certificates of the sessions
+measured beside it. No message is read or written, so it is the ceiling, and the figure to put a rate of
+charge loops in proportion to.
 """
 
 from __future__ import annotations

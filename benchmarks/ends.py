@@ -1,7 +1,8 @@
-"""Both ends in one process: a station and a vehicle over ``::1``, with mutual TLS 1.3 and the certificates of the test PKI.
+"""Both ends in one process: a station and a vehicle over ``::1``, with mutual TLS 1.3 and the
+certificates of the test PKI.
 
-The drivers are those of ``iso15118.aio``, as an application would use them; the hardware behind their ports is simulated, and runs
-ten times as fast as the clock, so that nobody has to wait for a cable check.
+The drivers are those of ``iso15118.aio``, as an application would use them; the hardware behind their ports
+is simulated, and runs ten times as fast as the clock, so that nobody has to wait for a cable check.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""EXI to message objects and back, one message at a time, through the same two functions that a session uses."""
+"""EXI to message objects and back, one message at a time, through the same two
+functions that a session uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A figure: one number with its unit, what was aimed at, and how it was found. Printed as one line of JSON."""
+"""A figure: one number with its unit, what was aimed at, and how it was found.
+Printed as one line of JSON."""
 
 from __future__ import annotations
 
@@ -77,7 +78,8 @@ def percentile(values: list[float], percent: float) -> float:
 
 
 def samples_ns(call: Callable[[], object], times: int) -> list[float]:
-    """How long each call took, in ns of wall time, one reading of the clock included. A tenth more are made first, and not counted."""
+    """How long each call took, in ns of wall time, one reading of the clock included. A tenth more are
+    made first, and not counted."""
     clock = time.perf_counter_ns
     for _ in range(times // 10 + 1):
         call()

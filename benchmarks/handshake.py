@@ -1,8 +1,10 @@
-"""What a TLS handshake costs each side, and a connection in memory, beside the standard library's ssl with the same certificates.
+"""What a TLS handshake costs each side, and a connection in memory, beside the standard library's
+ssl with the same certificates.
 
-Both run in this process, in turns, over memory buffers, so that neither the network nor the machine's mood favours one of them. Both
-verify the peer's chain; ours by the profile of its role as well, and remembers what it has read and verified of Sub-CAs. OCSP responses
-for the whole chain, which the standard library knows nothing of, are a figure of their own without an aim.
+Both run in this process, in turns, over memory buffers, so that neither the network nor the machine's mood
+favours one of them. Both verify the peer's chain; ours by the profile of its role as well, and remembers what
+it has read and verified of Sub-CAs. OCSP responses for the whole chain, which the standard library knows
+nothing of, are a figure of their own without an aim.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""The messages of ISO 15118-20 whose coding is timed: one of each kind and size that other codecs have been measured with.
+"""The messages of ISO 15118-20 whose coding is timed: one of each kind and size that other
+codecs have been measured with.
 
-``messages_earlier`` has those of the editions before it. All values are made up here; the bytes come from the package's own encoder.
+``messages_earlier`` has those of the editions before it. All values are made up here; the bytes come
+from the package's own encoder.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ __all__ = ["SAMPLES", "Sample", "octets"]
 
 
 class Sample(Struct, frozen=True):
-    """A message with its schema set; ``aim_ns`` is what decoding and encoding may take each, None where nothing is aimed at."""
+    """A message with its schema set; ``aim_ns`` is what decoding and encoding may take each, None
+    where nothing is aimed at."""
 
     name: str
     schema: str
@@ -38,7 +41,8 @@ def _number(value: int, exponent: int = 0) -> RationalNumber:
 
 
 def octets(label: str, length: int) -> bytes:
-    """Bytes without pattern, the same in every run: stands for certificates, digests and signatures, which no codec looks into."""
+    """Bytes without pattern, the same in every run: stands for certificates, digests and signatures,
+    which no codec looks into."""
     return hashlib.shake_256(label.encode()).digest(length)
 
 

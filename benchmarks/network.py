@@ -1,4 +1,5 @@
-"""Charge-loop pairs and whole sessions over TCP and mutual TLS 1.3, both ends in this process; beside them a bare TLS echo."""
+"""Charge-loop pairs and whole sessions over TCP and mutual TLS 1.3, both ends in this process;
+beside them a bare TLS echo."""
 
 from __future__ import annotations
 
@@ -88,7 +89,8 @@ async def _charge_loops(trust: Trust, pairs: int) -> Rate:
 
 
 async def session_costs(trust: Trust, sessions: int) -> tuple[list[SessionResult], list[float]]:
-    """Whole sessions one after another, from connecting to the closed connection: results, and the CPU of both ends in s.
+    """Whole sessions one after another, from connecting to the closed connection: results,
+    and the CPU of both ends in s.
 
     One more is run first and not counted: whatever is loaded at first use is loaded then.
     """

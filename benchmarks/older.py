@@ -1,4 +1,5 @@
-"""Names of modules in older trees, so that these benchmarks can measure them, too: ``compare`` puts them there."""
+"""Names of modules in older trees, so that these benchmarks can measure them, too:
+``compare`` puts them there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Resident memory of a process in which both ends have run sessions: a process of its own, so that nothing else counts."""
+"""Resident memory of a process in which both ends have run sessions: a process of its own, so
+that nothing else counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What the longest schedules cost: a station judges a profile of 2,048 entries, a vehicle reads and judges schedules of 1,024.
+"""What the longest schedules cost: a station judges a profile of 2,048 entries, a vehicle reads
+and judges schedules of 1,024.
 
 Without EXI, which has figures of its own; medians of single calls.
 """

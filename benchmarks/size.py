@@ -1,7 +1,8 @@
-"""How large the package is: what a wheel holds, compressed as a wheel is, and the grammar tables as they lie in memory.
+"""How large the package is: what a wheel holds, compressed as a wheel is, and the grammar
+tables as they lie in memory.
 
-Nothing is built: the native module is the one in use, with OpenSSL in it unless it was built otherwise; it is stripped of
-its symbols first, as in a wheel.
+Nothing is built: the native module is the one in use, with OpenSSL in it unless it was built otherwise; it is
+stripped of its symbols first, as in a wheel.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """How long it takes until something can be done: imports, the first message, and a station that listens.
 
-Every sample is a new process. Files are in the system's cache by then, and byte code is compiled: it is the second start that counts.
+Every sample is a new process. Files are in the system's cache by then, and byte code is compiled: it is
+the second start that counts.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ def run(scale: Scale) -> Iterator[Figure]:
 
 
 class _Taken(Struct, frozen=True):
-    """Wall time and CPU of one start; much more of the first than of the second means that the machine was busy."""
+    """Wall time and CPU of one start; much more of the first than of the second means
+    that the machine was busy."""
 
     wall: float
     cpu: float
@@ -90,7 +92,8 @@ def _figure(figure: str, case: str, taken: list[_Taken], unit: str, aim: float |
 
 
 def _inside(statement: str, times: int) -> list[_Taken]:
-    """What a statement takes in a new interpreter, in ms; the start of the interpreter itself is not counted."""
+    """What a statement takes in a new interpreter, in ms; the start of the
+    interpreter itself is not counted."""
     program = _PROGRAM.format(statement=statement)
     taken: list[_Taken] = []
     for _ in range(times + 1):

@@ -1,4 +1,5 @@
-"""A whole charge of a truck under the virtual clock, every message as bytes: what ``iso15118 loopback --transport memory`` does."""
+"""A whole charge of a truck under the virtual clock, every message as bytes: what ``iso15118 loopback
+--transport memory`` does."""
 
 from __future__ import annotations
 

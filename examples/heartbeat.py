@@ -1,7 +1,9 @@
-"""A port that blocks the event loop for three seconds in mid-charge, and a thread that drops the contactors meanwhile.
+"""A port that blocks the event loop for three seconds in mid-charge, and a thread that
+drops the contactors meanwhile.
 
-While the loop hangs nothing of this library can act. Its heartbeat stops, and whoever watches it takes the power away: here a thread of
-the same process, in a product better the firmware that holds the contactors (``Station(heartbeat=...)`` toggles a line for it).
+While the loop hangs nothing of this library can act. Its heartbeat stops, and whoever watches it takes the
+power away: here a thread of the same process, in a product better the firmware that holds the contactors
+(``Station(heartbeat=...)`` toggles a line for it).
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ BLOCKS_S = 3.0
 
 
 class MyRelay:
-    """The coil of the contactors. ``drop`` may be called from any thread; then they open, whoever else wants them closed."""
+    """The coil of the contactors. ``drop`` may be called from any thread; then they open,
+    whoever else wants them closed."""
 
     def __init__(self, contactors: Any) -> None:
         self._contactors = contactors

@@ -1,7 +1,8 @@
 """The station's session without any driver: events and the time go in, actions and a deadline come out.
 
-This is all a charger team needs that has an event loop, a radio of its own or a test bench: no thread, no socket, no clock is hidden
-in it. Messages are typed values; ``iso15118.channel.MessageChannel`` turns them into bytes and back.
+This is all a charger team needs that has an event loop, a radio of its own or a test bench: no thread,
+no socket, no clock is hidden in it. Messages are typed values; ``iso15118.channel.MessageChannel``
+turns them into bytes and back.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def main() -> None:
     now = 100.0  # seconds of whatever clock you have
 
     def carry_out(actions: list[Action]) -> None:
-        """What a driver does. Hardware requests stand before the answer that depends on them: keep their order."""
+        """What a driver does. Hardware requests stand before the answer that depends
+        on them: keep their order."""
         for action in actions:
             match action:
                 case Send(message):

@@ -1,8 +1,9 @@
 """A station with hardware of your own, on real sockets: implement a few small ports, and the rest is done.
 
-The classes below stand for drivers of real devices: a supply that follows with a ramp, contactors that take their time. Methods that take
-time are coroutines with a deadline; one that raises or is late ends the session safely. Interlocks of the hardware never depend on them.
-The vehicle is a simulated one on the same machine that believes what the station reports, without TLS, which is for laboratories only.
+The classes below stand for drivers of real devices: a supply that follows with a ramp, contactors that take
+their time. Methods that take time are coroutines with a deadline; one that raises or is late ends the session
+safely. Interlocks of the hardware never depend on them. The vehicle is a simulated one on the same machine
+that believes what the station reports, without TLS, which is for laboratories only.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ LIMITS = StationLimits(
 
 
 class MyPower:
-    """Your DC supply. What is asked for is taken at once; the output follows by ``V_PER_S`` and ``A_PER_S``."""
+    """Your DC supply. What is asked for is taken at once; the output follows by
+    ``V_PER_S`` and ``A_PER_S``."""
 
     V_PER_S, A_PER_S = 1_000.0, 500.0
 
@@ -67,7 +69,8 @@ class MyPower:
 
 
 class MyContactors:
-    """Your main contactors; ``closed`` is what their feedback says. Opening comes first, and talking about it afterwards, guarded."""
+    """Your main contactors; ``closed`` is what their feedback says. Opening comes first, and talking
+    about it afterwards, guarded."""
 
     closed = False
 
@@ -105,7 +108,8 @@ class MyAuthorizer:
 
 
 said: list[str] = []
-"""What the ports have to say is printed by somebody who may wait for a terminal: nothing that guards contactors should."""
+"""What the ports have to say is printed by somebody who may wait for a terminal: nothing that
+guards contactors should."""
 
 
 def towards(value: float, wanted: float, step: float) -> float:

@@ -1,6 +1,8 @@
-"""A truck and a megawatt charger in one process under a virtual clock: the whole session, message by message, in half a second.
+"""A truck and a megawatt charger in one process under a virtual clock: the whole session, message
+by message, in half a second.
 
-Nothing here sleeps, opens a socket or reads a clock. A safety monitor watches every step and raises if either side does what it must not.
+Nothing here sleeps, opens a socket or reads a clock. A safety monitor watches every step and raises if
+either side does what it must not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""A truck with an MCS and a CCS2 inlet on one battery, at four sites: a megawatt hub, a depot with CCS2, one with both, and an empty one.
+"""A truck with an MCS and a CCS2 inlet on one battery, at four sites: a megawatt hub, a depot with CCS2, one
+with both, and an empty one.
 
-The MCS inlet is tried first and CCS2 where it finds nobody. The arbiter is asked before contactors of an inlet close, and never lets two
-inlets take energy. Stations and truck are simulated, on real sockets of this machine, without TLS, which is for laboratories only.
+The MCS inlet is tried first and CCS2 where it finds nobody. The arbiter is asked before contactors of an
+inlet close, and never lets two inlets take energy. Stations and truck are simulated, on real sockets of this
+machine, without TLS, which is for laboratories only.
 """
 
 from __future__ import annotations

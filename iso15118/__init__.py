@@ -1,7 +1,7 @@
 """Communication stack for ISO 15118-20: the car (EVCC) and the charging station (SECC).
 
-The front page: the few names most users need, loaded when they are first asked for. The rest lives in the sub-packages, each of which
-has one subject.
+The front page: the few names most users need, loaded when they are first asked for. The rest lives in the
+sub-packages, each of which has one subject.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ _old_names()
 
 
 def __getattr__(name: str) -> Any:
-    # A charger starts fast: asyncio, OpenSSL and the message classes are not loaded for who only wants the version.
+    # A charger starts fast: asyncio, OpenSSL and the message classes are not loaded
+    # for who only wants the version.
     if name in _WHERE:
         return getattr(import_module(f"iso15118.{_WHERE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -82,8 +82,8 @@ _MESSAGES: Final = "iso15118.messages"
 
 
 class Guest(Struct, frozen=True):
-    """An exchange of another schema set on a stream: ``roots`` are the event codes of its two documents, the first 6 bits after the
-    EXI header, which no message of the stream's own set has that belongs there."""
+    """An exchange of another schema set on a stream: ``roots`` are the event codes of its two documents, the
+    first 6 bits after the EXI header, which no message of the stream's own set has that belongs there."""
 
     schema: str
     module: str
@@ -98,8 +98,8 @@ class Guest(Struct, frozen=True):
 
 class Stream(Struct, frozen=True):
     """One payload type of an edition: the schema set that reads it, where its message classes are and how
-    long it may be (bytes). ``beside``: it is a stream of its own for the exchanges named there, beside the main one; ``guest``: and for
-    one of another schema set."""
+    long it may be (bytes). ``beside``: it is a stream of its own for the exchanges named there, beside the
+    main one; ``guest``: and for one of another schema set."""
 
     payload_type: PayloadType
     schema: str
@@ -152,8 +152,8 @@ _COMMON: Final = "iso20.common_messages"
 def _iso20(
     payload_type: PayloadType, schema: str, module: str, guest: Guest | None = None
 ) -> tuple[Stream, ...]:
-    """The common messages, those of one family, and beside its loop the metering confirmation, check-in and check-out, and the schedule
-    renegotiation, where ``guest`` are its charge parameters."""
+    """The common messages, those of one family, and beside its loop the metering confirmation, check-in and
+    check-out, and the schedule renegotiation, where ``guest`` are its charge parameters."""
     return (
         _stream(PayloadType.ISO20_MAIN, "iso20-common", _COMMON),
         _stream(payload_type, schema, module),
@@ -191,8 +191,8 @@ _HEADER_AND_CODE: Final = 2
 """Octets: the EXI header, and the one that the code of the document stands in."""
 
 _MOST_SKIPPED: Final = 256
-"""Messages in a row that nobody reads. They are to be ignored [V2G2-800], but each costs time of a loop that other sessions share, and
-the smallest are 8 octets: a peer that sends nothing else is no peer."""
+"""Messages in a row that nobody reads. They are to be ignored [V2G2-800], but each costs time of a loop that
+other sessions share, and the smallest are 8 octets: a peer that sends nothing else is no peer."""
 
 NEGOTIATION: Final = "app"
 
@@ -233,7 +233,8 @@ class _Spoken(Struct, frozen=True):
     schemas: Mapping[int, str]
     """Payload type -> schema set."""
     messages: Mapping[type, tuple[int, str]]
-    """Message class -> payload type and schema set; ``beside``: the same on the stream of a schedule renegotiation."""
+    """Message class -> payload type and schema set; ``beside``: the same on the stream of
+    a schedule renegotiation."""
     beside: Mapping[type, tuple[int, str]]
     guest: Guest | None
     caps: Mapping[int, int]
@@ -371,16 +372,16 @@ class MessageChannel:
         return Undecodable(wrong, payload_type, payload)
 
     def _schema_beside(self, payload: bytes, schema: str) -> str:
-        """The payload type does not name the schema set here, but the code of the document tells the charge parameters of a family from
-        the common messages."""
+        """The payload type does not name the schema set here, but the code of the document tells the charge
+        parameters of a family from the common messages."""
         guest = self._guest
         if guest is None or len(payload) < _HEADER_AND_CODE or payload[1] >> 2 not in guest.roots:
             return schema
         return guest.schema
 
     def encode(self, message: Any, *, beside: bool = False) -> bytes:
-        """The bytes that carry ``message``; ``beside``: on the stream of a schedule renegotiation beside the charge loop, if it is a
-        message that runs there too.
+        """The bytes that carry ``message``; ``beside``: on the stream of a schedule renegotiation beside the
+        charge loop, if it is a message that runs there too.
 
         Raises ``MisuseError`` for something that is no message of the edition, ``ExiError`` for one that its
         schema does not allow.

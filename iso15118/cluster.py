@@ -1,4 +1,5 @@
-"""A Dask cluster that its user names: the one place that knows the package ``distributed``, which is loaded when one is asked for."""
+"""A Dask cluster that its user names: the one place that knows the package ``distributed``, which is
+loaded when one is asked for."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ _PATIENCE_S: Final = 10.0
 def cluster(address: str, *, extra: str) -> Iterator[Any]:
     """A ``distributed.Client`` of the scheduler at ``address``, such as ``tcp://host:8786``.
 
-    Raises ConfigError without ``distributed``, which is in ``extra`` of this package, or if nobody answers there in ten seconds.
+    Raises ConfigError without ``distributed``, which is in ``extra`` of this package, or if nobody
+    answers there in ten seconds.
     """
     try:
         import distributed

@@ -57,9 +57,10 @@ class PeerError(V2GError):
 class ExiError(PeerError):
     """Bytes that are not a message of the schema, or a message that the schema does not allow.
 
-    ``schema`` is the schema set ("iso20-dc"), ``path`` the element path reached ("DC_ChargeLoopReq/Header/SessionID",
-    empty before the root), ``bit_offset`` the position in the stream in bits (None when encoding), ``expected`` what the
-    grammar or the type would have allowed there, and ``reason`` what was found instead.
+    ``schema`` is the schema set ("iso20-dc"), ``path`` the element path reached
+    ("DC_ChargeLoopReq/Header/SessionID", empty before the root), ``bit_offset`` the position in the stream in
+    bits (None when encoding), ``expected`` what the grammar or the type would have allowed there, and
+    ``reason`` what was found instead.
     """
 
     def __init__(
@@ -101,8 +102,8 @@ class MisuseError(V2GError):
 class ConfigError(MisuseError):
     """A wrong key or value in a configuration file or an option.
 
-    ``key`` is the dotted key or the option, ``reason`` why it is refused, ``hint`` how to mend it (the nearest valid
-    name, the allowed range).
+    ``key`` is the dotted key or the option, ``reason`` why it is refused, ``hint`` how to mend it (the
+    nearest valid name, the allowed range).
     """
 
     def __init__(self, key: str, reason: str, hint: str = "") -> None:
@@ -118,7 +119,8 @@ class ConfigError(MisuseError):
 
 
 class SeveralConfigError(ConfigError):
-    """Several wrong keys or values that were found together. ``key``, ``reason`` and ``hint`` are those of the first, ``each`` has all."""
+    """Several wrong keys or values that were found together. ``key``, ``reason`` and ``hint`` are those of
+    the first, ``each`` has all."""
 
     def __init__(self, errors: Iterable[ConfigError]) -> None:
         self._each = tuple(errors)
@@ -153,7 +155,8 @@ class Problems:
             self._found += error.each
 
     def tell(self) -> None:
-        """Raises ``ConfigError`` for one problem, ``SeveralConfigError`` for several, and nothing for none."""
+        """Raises ``ConfigError`` for one problem, ``SeveralConfigError`` for
+        several, and nothing for none."""
         if len(self._found) == 1:
             raise self._found[0]
         if self._found:
@@ -169,7 +172,8 @@ class LinkError(V2GError):
 
 
 class LinkTimeoutError(LinkError):
-    """The other end is there, or may be, and was too slow: no TCP connection, or no end of the TLS handshake, in its time."""
+    """The other end is there, or may be, and was too slow: no TCP connection, or no end of the
+    TLS handshake, in its time."""
 
 
 class TrustError(V2GError):
@@ -177,7 +181,8 @@ class TrustError(V2GError):
 
 
 class TlsError(TrustError):
-    """The TLS handshake failed or a record was bad. ``alert`` names the TLS alert, sent or received, if there was one."""
+    """The TLS handshake failed or a record was bad. ``alert`` names the TLS alert, sent or
+    received, if there was one."""
 
     def __init__(self, reason: str, *, alert: str = "") -> None:
         self.reason = reason

@@ -74,8 +74,8 @@ def write_whole(path: Path, data: bytes, *, mode: int = _FILE, durable: bool = T
 
 
 def new_secret(path: Path) -> BinaryIO:
-    """A new file to be written bit by bit, which only its owner may read (mode 0600). What was there is replaced,
-    never followed or shared. Raises OSError.
+    """A new file to be written bit by bit, which only its owner may read (mode 0600). What was there is
+    replaced, never followed or shared. Raises OSError.
     """
     path.unlink(missing_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE)
@@ -84,8 +84,8 @@ def new_secret(path: Path) -> BinaryIO:
 
 
 def make_folder(folder: Path, *, durable: bool = True) -> None:
-    """The folder and what is missing above it, each for the owner only (mode 0700), whatever the umask, and there to stay.
-    Raises OSError. ``durable``: as for :func:`write_whole`.
+    """The folder and what is missing above it, each for the owner only (mode 0700), whatever the umask, and
+    there to stay. Raises OSError. ``durable``: as for :func:`write_whole`.
     """
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     for one in reversed(missing):
@@ -101,7 +101,8 @@ def make_folder(folder: Path, *, durable: bool = True) -> None:
 
 
 def remove_whole(path: Path) -> None:
-    """Remove a file, or a folder of files, in one step. Raises OSError; FileNotFoundError if it is not there."""
+    """Remove a file, or a folder of files, in one step. Raises OSError;
+    FileNotFoundError if it is not there."""
     aside = path.with_name(f"{GONE}{secrets.token_hex(8)}")
     path.rename(aside)
     _sync(path.parent)

@@ -1,6 +1,8 @@
-"""Modules that moved and classes that were renamed: the old name still works for one release, with a warning that names the new one.
+"""Modules that moved and classes that were renamed: the old name still works for one release, with a
+warning that names the new one.
 
-The old name gives the same classes and functions, so that old and new code can stand side by side. To be removed with version 0.3.
+The old name gives the same classes and functions, so that old and new code can stand side by side. To
+be removed with version 0.3.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ MOVED: dict[str, str] = {
 
 
 class _Moved:
-    """Finds old names only; whatever else is asked for is left to the import system. (``importlib.abc`` would take 9 ms.)"""
+    """Finds old names only; whatever else is asked for is left to the import system.
+    (``importlib.abc`` would take 9 ms.)"""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

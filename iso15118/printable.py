@@ -1,6 +1,7 @@
 """Text of a peer, made fit for a log, a terminal and a port: cut short, on one line, nothing in it that acts.
 
-Names in certificates, reasons and ids in messages are chosen by whoever sends them, and a terminal obeys what it is sent.
+Names in certificates, reasons and ids in messages are chosen by whoever sends them, and a
+terminal obeys what it is sent.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ LONGEST = 300
 
 
 def printable(text: str, longest: int = LONGEST) -> str:
-    """The first ``longest`` characters, with a space for each that is not printed (controls, line ends, marks that turn the direction)."""
+    """The first ``longest`` characters, with a space for each that is not printed (controls, line ends, marks
+    that turn the direction)."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:longest])
 
 
 def escaped(text: str) -> str:
-    r"""All of the text, on one line, with ``\x1b``, ``\u202e`` and the like for each character that is not printed, so that nothing of
-    it is lost.
+    r"""All of the text, on one line, with ``\x1b``, ``\u202e`` and the like for each character that is not
+    printed, so that nothing of it is lost.
     """
     if text.isprintable():
         return text

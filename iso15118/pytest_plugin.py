@@ -1,6 +1,8 @@
-"""The pytest plugin: sessions, stations, vehicles and certificates as fixtures, requirements as a marker, recordings of every test.
+"""The pytest plugin: sessions, stations, vehicles and certificates as fixtures, requirements as a
+marker, recordings of every test.
 
-It is found by itself where the package is installed (entry point ``pytest11``), and loads nothing of the stack before a fixture is used.
+It is found by itself where the package is installed (entry point ``pytest11``), and loads nothing of the
+stack before a fixture is used.
 """
 
 from __future__ import annotations
@@ -99,10 +101,11 @@ def _v2g_folders(request: pytest.FixtureRequest) -> Iterator[_Folders]:
 
 @pytest.fixture
 def v2g_pair(_v2g_folders: _Folders) -> Callable[..., Pair]:
-    """Makes a car and a charger in memory, under a virtual clock and the safety monitor: ``v2g_pair(service="mcs", battery_kwh=100)``.
+    """Makes a car and a charger in memory, under a virtual clock and the safety monitor:
+    ``v2g_pair(service="mcs", battery_kwh=100)``.
 
-    Keys are those of ``iso15118.loopback.LoopbackSpec``. Run it with ``pair.run()``, or ``pair.run(until=...)`` and
-    ``pair.tell_secc(...)``.
+    Keys are those of ``iso15118.loopback.LoopbackSpec``. Run it with ``pair.run()``, or
+    ``pair.run(until=...)`` and ``pair.tell_secc(...)``.
     """
 
     def make(**session: Any) -> Pair:
@@ -118,7 +121,8 @@ def v2g_pair(_v2g_folders: _Folders) -> Callable[..., Pair]:
 
 @pytest.fixture
 def v2g_loopback(_v2g_folders: _Folders) -> Callable[..., LoopbackSummary]:
-    """Runs a session of a car and a charger over discovery, TCP and TLS on the loopback interface, and returns its summary."""
+    """Runs a session of a car and a charger over discovery, TCP and TLS on the loopback
+    interface, and returns its summary."""
 
     def run_one(**session: Any) -> LoopbackSummary:
         from iso15118.loopback import LoopbackSpec, run
@@ -135,8 +139,9 @@ def v2g_loopback(_v2g_folders: _Folders) -> Callable[..., LoopbackSummary]:
 
 @pytest.fixture
 def v2g_scenario(_v2g_folders: _Folders, request: pytest.FixtureRequest) -> Callable[..., Outcome]:
-    """Runs a scenario, with its faults: a file, a ``Scenario``, or steps (``v2g_scenario(Step(...), transport="tcp")``). Returns the
-    outcome; ``outcome.verdict`` is to be asserted. Requirements of the scenario go into the report of the test."""
+    """Runs a scenario, with its faults: a file, a ``Scenario``, or steps (``v2g_scenario(Step(...),
+    transport="tcp")``). Returns the outcome; ``outcome.verdict`` is to be asserted. Requirements of the
+    scenario go into the report of the test."""
 
     def run_one(what: Path | str | Scenario | Any, *more: Any, expect: Any = None, **session: Any) -> Outcome:
         from iso15118.loopback import LoopbackSpec
@@ -162,7 +167,8 @@ def v2g_scenario(_v2g_folders: _Folders, request: pytest.FixtureRequest) -> Call
     return run_one
 
 
-# -- one end, for the other one under test --------------------------------------------------------------------
+# -- one end, for the other one under test
+# --------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -175,11 +181,12 @@ def v2g_pki() -> IssuedPki:
 
 @pytest.fixture
 def v2g_station(v2g_pki: IssuedPki) -> Iterator[Callable[..., BackgroundStation]]:
-    """Starts a DC or MCS station with simulated hardware on ``::1``, over TLS 1.3 with ``v2g_pki``, in a thread: for a vehicle under test.
+    """Starts a DC or MCS station with simulated hardware on ``::1``, over TLS 1.3 with ``v2g_pki``, in a
+    thread: for a vehicle under test.
 
-    ``config``: a ``SeccConfig``; by default it offers what its connector can. The other keys are those of ``[station]`` in the file of
-    `iso15118 secc`, as ``preset`` and ``time_scale``. The station has ``address``, ``ports``, ``sdp_port``, ``tell`` and ``wait_finished``,
-    and is closed after the test.
+    ``config``: a ``SeccConfig``; by default it offers what its connector can. The other keys are those of
+    ``[station]`` in the file of `iso15118 secc`, as ``preset`` and ``time_scale``. The station has
+    ``address``, ``ports``, ``sdp_port``, ``tell`` and ``wait_finished``, and is closed after the test.
     """
     with ExitStack() as stack:
 
@@ -193,10 +200,12 @@ def v2g_station(v2g_pki: IssuedPki) -> Iterator[Callable[..., BackgroundStation]
 
 @pytest.fixture
 def v2g_vehicle(v2g_pki: IssuedPki) -> Iterator[Callable[..., BackgroundVehicle]]:
-    """Makes a vehicle with a simulated battery, over TLS 1.3 with ``v2g_pki``, in a thread: for a station under test.
+    """Makes a vehicle with a simulated battery, over TLS 1.3 with ``v2g_pki``, in a
+    thread: for a station under test.
 
-    ``config``: an ``EvccConfig``; the other keys are those of ``[vehicle]`` in the file of `iso15118 evcc`, as ``battery_kwh``, ``soc`` and
-    ``time_scale``. ``vehicle.run((address, port))`` is one session and gives its result.
+    ``config``: an ``EvccConfig``; the other keys are those of ``[vehicle]`` in the file of `iso15118
+    evcc`, as ``battery_kwh``, ``soc`` and ``time_scale``. ``vehicle.run((address, port))`` is one
+    session and gives its result.
     """
     with ExitStack() as stack:
 

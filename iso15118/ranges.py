@@ -1,5 +1,5 @@
-"""Ranges of the numbers in settings, written once, at the field, as ``msgspec.Meta``: checked whoever makes the settings, a file or a
-program, and shown by ``iso15118 config show``.
+"""Ranges of the numbers in settings, written once, at the field, as ``msgspec.Meta``: checked whoever makes
+the settings, a file or a program, and shown by ``iso15118 config show``.
 
 A class of settings is ``Ranged``, or calls :func:`check_numbers` before its own checks.
 """
@@ -65,7 +65,8 @@ class Ranged(Struct, frozen=True, kw_only=True):
 
 
 def check_numbers(settings: Struct, table: str = "") -> None:
-    """Every number of these settings is a number within its range. ``table``: what stands before the key in an error.
+    """Every number of these settings is a number within its range. ``table``: what
+    stands before the key in an error.
 
     Raises ``ConfigError`` with the key, the value and what it has to be.
     """
@@ -88,7 +89,8 @@ def check_numbers(settings: Struct, table: str = "") -> None:
 
 
 def listed_once(key: str, values: Iterable[Any]) -> None:
-    """Raises ``ConfigError`` if one of these stands there twice: an order of preference, or an offer, has each once."""
+    """Raises ``ConfigError`` if one of these stands there twice: an order of preference,
+    or an offer, has each once."""
     seen: list[Any] = []
     for value in values:
         if value in seen:

@@ -1,5 +1,5 @@
-"""Keywords for Robot Framework: ``Library    iso15118.robot_keywords.Charging``. A thin layer over the loopback, scenarios and one end in a
-thread; what a test has started is closed when the test is over.
+"""Keywords for Robot Framework: ``Library    iso15118.robot_keywords.Charging``. A thin layer over the
+loopback, scenarios and one end in a thread; what a test has started is closed when the test is over.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ __all__ = ["Charging"]
 
 
 class Charging:
-    """The library. Values may be texts, as Robot Framework has them. A keyword that fails raises AssertionError; one that is used wrongly
-    raises ``ConfigError`` or ``MisuseError`` with what to write instead."""
+    """The library. Values may be texts, as Robot Framework has them. A keyword that fails
+    raises AssertionError; one that is used wrongly raises ``ConfigError`` or ``MisuseError``
+    with what to write instead."""
 
     ROBOT_LIBRARY_SCOPE = "TEST"
     ROBOT_LISTENER_API_VERSION = 3
@@ -61,8 +62,9 @@ class Charging:
     # -- both ends -----------------------------------------------------------------------------------------
 
     def run_loopback(self, out: str | None = None, **session: Any) -> LoopbackSummary:
-        """Run a session of a car and a charger, and give its summary. Keys are those of `iso15118 loopback`, as ``service=mcs``,
-        ``transport=memory``; ``out``: a folder for the recording. Raises ``ConfigError`` for a key that is not there."""
+        """Run a session of a car and a charger, and give its summary. Keys are those of `iso15118 loopback`,
+        as ``service=mcs``, ``transport=memory``; ``out``: a folder for the recording. Raises ``ConfigError``
+        for a key that is not there."""
         spec = _spec(session)
         with _folder(spec, out) as folder:
             summary = run(spec, folder=folder)
@@ -71,8 +73,8 @@ class Charging:
         return summary
 
     def run_scenario(self, path: str, transport: str | None = None, out: str | None = None) -> Outcome:
-        """Run a scenario file, and give its outcome. ``transport``: memory or tcp, whatever the file says. Raises AssertionError unless the
-        verdict is pass, ``ConfigError`` for a file that cannot be used."""
+        """Run a scenario file, and give its outcome. ``transport``: memory or tcp, whatever the file says.
+        Raises AssertionError unless the verdict is pass, ``ConfigError`` for a file that cannot be used."""
         scenario = read(Path(path))
         if transport is not None:
             tls = scenario.session.tls if scenario.session.transport == transport else None
@@ -89,16 +91,17 @@ class Charging:
     # -- one end, for the other one under test -------------------------------------------------------------
 
     def start_station(self, **hardware: Any) -> BackgroundStation:
-        """Start a station over TLS 1.3 on ``::1``; keys are those of ``[station]`` in the file of `iso15118 secc`. It has ``address`` and
-        ``ports``. Raises ``ConfigError`` for a key that is not there, ``MisuseError`` where this test has a station already."""
+        """Start a station over TLS 1.3 on ``::1``; keys are those of ``[station]`` in the file of `iso15118
+        secc`. It has ``address`` and ``ports``. Raises ``ConfigError`` for a key that is not there,
+        ``MisuseError`` where this test has a station already."""
         if self._station is not None:
             raise MisuseError("this test has a station already: use Close All first")
         self._station = self._stack.enter_context(station_end(self.test_pki(), **hardware))
         return self._station
 
     def start_vehicle(self, **hardware: Any) -> BackgroundVehicle:
-        """Make a vehicle, which is told to charge by ``Charge Vehicle``; keys are those of ``[vehicle]`` in the file of `iso15118 evcc`.
-        Raises as ``Start Station``."""
+        """Make a vehicle, which is told to charge by ``Charge Vehicle``; keys are those of ``[vehicle]`` in
+        the file of `iso15118 evcc`. Raises as ``Start Station``."""
         if self._vehicle is not None:
             raise MisuseError("this test has a vehicle already: use Close All first")
         self._vehicle = self._stack.enter_context(vehicle_end(self.test_pki(), **hardware))
@@ -110,8 +113,9 @@ class Charging:
         port: int | str | None = None,
         timeout_s: float | str = 300.0,
     ) -> SessionResult:
-        """One session of this test's vehicle, at this address and TCP port, or at this test's station. ``timeout_s``: in s. Raises what
-        ``EvccClient.run`` does, ``MisuseError`` where there is no vehicle or nothing to charge at."""
+        """One session of this test's vehicle, at this address and TCP port, or at this test's station.
+        ``timeout_s``: in s. Raises what ``EvccClient.run`` does, ``MisuseError`` where there is no
+        vehicle or nothing to charge at."""
         if self._vehicle is None:
             raise MisuseError("there is no vehicle: use Start Vehicle first")
         if address is not None and port is not None:
@@ -123,8 +127,8 @@ class Charging:
         return self._vehicle.run(where, timeout_s=float(timeout_s))
 
     def wait_for_session(self, number: int | str = 1, timeout_s: float | str = 300.0) -> SessionResult:
-        """The station's result of its first (or ``number``-th) session. Raises ``LinkTimeoutError`` after ``timeout_s`` s, ``MisuseError``
-        where there is no station."""
+        """The station's result of its first (or ``number``-th) session. Raises ``LinkTimeoutError`` after
+        ``timeout_s`` s, ``MisuseError`` where there is no station."""
         if self._station is None:
             raise MisuseError("there is no station: use Start Station first")
         return self._station.wait_finished(int(number), timeout_s=float(timeout_s))
@@ -155,8 +159,8 @@ class Charging:
             raise AssertionError(f"the hardware did not confirm that it is safe: {result.faults}")
 
     def session_should_end_with(self, result: SessionResult, *reasons: str) -> None:
-        """Raises AssertionError unless the session ended for one of these reasons, as STOPPED_BY_EV; ``ConfigError`` for a word that is
-        none."""
+        """Raises AssertionError unless the session ended for one of these reasons, as STOPPED_BY_EV;
+        ``ConfigError`` for a word that is none."""
         for reason in reasons:
             choose("reason", reason, [one.name for one in EndReason])
         ended = result.ended

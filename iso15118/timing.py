@@ -45,7 +45,8 @@ class Timer(StrEnum):
     PRE_CHARGE = "pre-charge"
     """SECC: pre-charge is over, V2G_SECC_PreCharge_Performance_Time."""
     CONTROL_PILOT = "control pilot"
-    """SECC: state C or D has to show on the control pilot [V2G20-847]. EVCC: it is shown, behind the request that announces it."""
+    """SECC: state C or D has to show on the control pilot [V2G20-847]. EVCC: it is shown, behind the
+    request that announces it."""
     CONNECTION_DEVICE = "connection device"
     """SECC: the connection device is where it was asked to be, V2G_SECC_Ongoing_Performance_Time."""
     SYSTEM_STATUS = "system status"
@@ -59,7 +60,8 @@ class Timer(StrEnum):
     BESIDE = "beside"
     """EVCC: the answer to a request beside the charge loop, or the next one."""
     ONGOING = "ongoing"
-    """EVCC: the station may answer Ongoing until then; the vehicle does not wait for the next answer to notice."""
+    """EVCC: the station may answer Ongoing until then; the vehicle does not wait for
+    the next answer to notice."""
 
 
 class Timing(Struct, frozen=True, kw_only=True):
@@ -111,8 +113,8 @@ class Timing(Struct, frozen=True, kw_only=True):
     ongoing_performance: Duration = 55.0
     """SECC: answer FAILED when it is still not finished."""
     positioning_timeout: Duration = 300.0
-    """EVCC: the vehicle is in its place, under a connection device or over a pad. Unsettled: the 60 s of other polls are too short for a
-    driver who has to move his vehicle."""
+    """EVCC: the vehicle is in its place, under a connection device or over a pad. Unsettled: the 60 s of
+    other polls are too short for a driver who has to move his vehicle."""
     positioning_performance: Duration = 305.0
     """SECC: the same; five seconds above the EVCC's timeout, since it is the vehicle that moves."""
     authorization_ongoing_timeout: Duration = 180.0
@@ -130,10 +132,11 @@ class Timing(Struct, frozen=True, kw_only=True):
     welding_detection_timeout: Duration = 60.0
     """EVCC: welding detection over. Policy of one running implementation, no requirement known."""
     welding_detection_performance: Duration = 65.0
-    """SECC: the vehicle has ended welding detection. Unsettled: no source; five seconds above the EVCC's timeout, since the
-    vehicle ends it."""
+    """SECC: the vehicle has ended welding detection. Unsettled: no source; five seconds above the EVCC's
+    timeout, since the vehicle ends it."""
     power_delivery_performance: Duration = 60.0
-    """SECC: the vehicle has made up its mind about power delivery (EVProcessing Ongoing). Unsettled: no source; as ``ongoing_timeout``."""
+    """SECC: the vehicle has made up its mind about power delivery (EVProcessing Ongoing). Unsettled: no
+    source; as ``ongoing_timeout``."""
 
     control_pilot_change: Duration = 0.25
     """EVCC: state C or D after the first PowerDeliveryReq(Start), B after Stop [V2G20-847]."""
@@ -144,8 +147,8 @@ class Timing(Struct, frozen=True, kw_only=True):
     """SECC: how long a PowerDeliveryRes waits for the contactors. Unsettled: just below ``answer_time``, as
     one running station does."""
     certificate_answer: Duration = 4.0
-    """SECC: how long a CertificateInstallationRes waits for the service before it says Ongoing. Unsettled: half a second
-    below ``answer_time_long``."""
+    """SECC: how long a CertificateInstallationRes waits for the service before it says Ongoing. Unsettled:
+    half a second below ``answer_time_long``."""
     close_wait: Duration = 5.0
     """SECC: keep the connection after SessionStopRes or FAILED for the EVCC to close it [V2G20-1643] (or
     -1633, sources differ)."""
@@ -175,7 +178,8 @@ class Iso2Timing(Timing, frozen=True, kw_only=True):
     """The same for ISO 15118-2, where its values are others (Tables 109 and 111; docs/sources.md)."""
 
     answer_time_loop: Duration = 0.025
-    """SECC: CurrentDemandRes and ChargingStatusRes. Stations in the field take 100 ms: it is noted, and no fault."""
+    """SECC: CurrentDemandRes and ChargingStatusRes. Stations in the field take 100 ms:
+    it is noted, and no fault."""
     message_timeout_loop: Duration = 0.25
     """EVCC: wait for CurrentDemandRes."""
     answer_time_power: Duration = 4.5
@@ -183,7 +187,8 @@ class Iso2Timing(Timing, frozen=True, kw_only=True):
     message_timeout_power: Duration = 5.0
     """EVCC: wait for PowerDeliveryRes."""
     authorization_ongoing_timeout: Duration = 300.0
-    """SECC: waiting for the driver at the terminal. Unsettled: the standard's 55 s are too short in the field."""
+    """SECC: waiting for the driver at the terminal. Unsettled: the standard's 55 s
+    are too short in the field."""
     customer_wait: Duration = 60.0
     """EVCC: how long the station may wait for the driver."""
     sequence_timeout_loop: Duration = 60.0
@@ -197,7 +202,8 @@ class Iso2Timing(Timing, frozen=True, kw_only=True):
     contactor_answer: Duration = 3.0
     """SECC: how long a PowerDeliveryRes waits for the contactors."""
     control_pilot_error: Duration = 1.5
-    """SECC: state C or B that did not show by then is an error; ``control_pilot_change`` is when it is due."""
+    """SECC: state C or B that did not show by then is an error;
+    ``control_pilot_change`` is when it is due."""
 
 
 class DinTiming(Iso2Timing, frozen=True, kw_only=True):

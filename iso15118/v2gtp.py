@@ -68,7 +68,8 @@ SIDE_STREAMS: Final = frozenset(
         PayloadType.PARKING_STATUS,
     }
 )
-"""Payload types of conversations that run beside the main one of ISO 15118-20, each strictly request and response by itself."""
+"""Payload types of conversations that run beside the main one of ISO 15118-20, each strictly
+request and response by itself."""
 
 HEADER_LENGTH: Final = 8
 """Octets of the header."""
@@ -170,8 +171,8 @@ class FrameReader:
     """Takes the bytes of a stream as they come and gives the messages in them.
 
     ``caps`` says which payload types are accepted and how long each may be; it may be replaced between two
-    calls. Everything else is skipped up to ``skip_cap`` bytes, and for ``most_skipped`` messages in a row (None: any number). Of a message
-    not yet complete at most its cap is held in memory.
+    calls. Everything else is skipped up to ``skip_cap`` bytes, and for ``most_skipped`` messages in a row
+    (None: any number). Of a message not yet complete at most its cap is held in memory.
     """
 
     __slots__ = ("_between", "_broken", "_buffer", "_skipped", "_to_skip", "caps", "most_skipped", "skip_cap")
@@ -221,8 +222,9 @@ class FrameReader:
             self._between = not self._buffer and not self._to_skip and self._broken is None
 
     def whole(self, data: bytes) -> tuple[int, bytes] | None:
-        """Payload type and payload, if ``data`` is exactly one message that is accepted, and nothing is left over from before: as almost
-        always, and without a copy through the buffer. It is taken then. None says nothing, and nothing was taken."""
+        """Payload type and payload, if ``data`` is exactly one message that is accepted, and nothing is left
+        over from before: as almost always, and without a copy through the buffer. It is taken then. None says
+        nothing, and nothing was taken."""
         if self._between and len(data) >= HEADER_LENGTH:
             version, payload_type, length = _unpack_from(data)
             if (

@@ -1,4 +1,5 @@
-"""What links and sessions have in common: the bases of events and actions, and the states of basic signalling.
+"""What links and sessions have in common: the bases of events and actions, and
+the states of basic signalling.
 
 It stands below ``link`` and ``session``, so that a data link knows nothing of sessions.
 """

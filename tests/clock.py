@@ -1,5 +1,6 @@
-"""An event loop whose clock stands still while the machine works and jumps while everybody waits, so that no test
-depends on how fast or how loaded the machine is. Sockets are real; only what they wait for costs no time.
+"""An event loop whose clock stands still while the machine works and jumps while everybody
+waits, so that no test depends on how fast or how loaded the machine is. Sockets are real; only
+what they wait for costs no time.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ T = TypeVar("T")
 _TURN_S = 1e-5
 """What a turn of the loop costs on the clock: one that polls without sleeping gets on, too."""
 _SETTLE_S = 1e-4
-"""How long, really, the kernel is given to deliver what was sent on the loopback interface; as a rule it does so while it is being sent."""
+"""How long, really, the kernel is given to deliver what was sent on the loopback interface; as a rule it does
+so while it is being sent."""
 _WRITERS = frozenset({"iso15118 log", "iso15118 output"})
-"""Threads that only write what was said. They are made with the first line, and nobody on the loop waits for them: were they company, the
-first test of each process that logs a line would go by the real clock, and only that one."""
+"""Threads that only write what was said. They are made with the first line, and nobody on the loop
+waits for them: were they company, the first test of each process that logs a line would go by the real
+clock, and only that one."""
 
 
 def _at_work() -> frozenset[threading.Thread]:
@@ -51,9 +54,9 @@ class _Waiting(selectors.DefaultSelector):
 class SteadyLoop(asyncio.SelectorEventLoop):
     """A loop with such a clock, as long as it is alone.
 
-    Whoever works beside it (a thread, an executor, a child process started by ``asyncio``) needs real time, and has it from then on; but
-    not those who write the log.
-    A test that talks to anybody else outside, a kernel that configures interfaces for instance, is marked ``real_time``.
+    Whoever works beside it (a thread, an executor, a child process started by ``asyncio``) needs real time,
+    and has it from then on; but not those who write the log. A test that talks to anybody else outside, a
+    kernel that configures interfaces for instance, is marked ``real_time``.
     """
 
     def __init__(self, *, real: bool = False) -> None:

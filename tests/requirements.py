@@ -1,9 +1,10 @@
-"""Which tests exercise which requirement: ``python -m tests.requirements`` lists the ids in the code with the tests that run the lines at
-which each stands, and names those without.
+"""Which tests exercise which requirement: ``python -m tests.requirements`` lists the ids in the code with the
+tests that run the lines at which each stands, and names those without.
 
-It runs the tests that it is given (all by default, which takes as long as they take) and looks at the lines that each of them runs. An
-id in a function counts for the statement it stands at, one in a docstring for the whole function. What acts when it is imported, such as a
-row of a table or a setting, is exercised by tests that name it: a setting by its name, a row by the matrices of its table.
+It runs the tests that it is given (all by default, which takes as long as they take) and looks at the lines
+that each of them runs. An id in a function counts for the statement it stands at, one in a docstring for the
+whole function. What acts when it is imported, such as a row of a table or a setting, is exercised by tests
+that name it: a setting by its name, a row by the matrices of its table.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ _SHORTEST = 3
 
 
 def ids_in(text: str) -> list[str]:
-    """Every id in ``text``: lists such as "V2G20-1633, -1643" and ranges such as "V2G20-2615 to -2617" are written out."""
+    """Every id in ``text``: lists such as "V2G20-1633, -1643" and ranges such as "V2G20-2615
+    to -2617" are written out."""
     found: list[str] = []
     for match in _ID.finditer(text):
         of, number = match.group(1), int(match.group(2))
@@ -55,7 +57,8 @@ def ids_in(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an id stands: a file, and the lines that it counts for; ``name``: of what is set or defined there at import, if it is."""
+    """Where an id stands: a file, and the lines that it counts for; ``name``: of what is set or defined
+    there at import, if it is."""
 
     file: str
     line: int

@@ -1,6 +1,8 @@
-"""The rules that hold the code base together, walked over every file: who may import whom, and what no file may contain.
+"""The rules that hold the code base together, walked over every file: who may import whom,
+and what no file may contain.
 
-The picture behind it: sessions are values without I/O; only ``aio`` knows sockets; the command line is on top of everything.
+The picture behind it: sessions are values without I/O; only ``aio`` knows sockets; the command
+line is on top of everything.
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ MAY_IMPORT = {
     "channel": BASE | {"v2gtp", "exi"},
     # SI numbers in, SI numbers out: of the messages only how a number is rounded on the wire.
     "energy": BASE,
-    # Sessions are given what they know of certificates, and name its types; what they do not use is not loaded.
-    # A paused session is tied to its peer by the certificate that TLS proved.
+    # Sessions are given what they know of certificates, and name its types; what they do not use is not
+    # loaded. A paused session is tied to its peer by the certificate that TLS proved.
     "session": BASE | {"timing", "pnc", "pki", "tls", "energy"},
     "secc": BASE | {"timing", "session", "pnc", "pki", "energy"},
     "evcc": BASE | {"timing", "session", "pnc", "pki", "energy"},
@@ -216,7 +218,8 @@ FUNNELS = {
 
 @pytest.mark.parametrize("role", FUNNELS)
 def test_the_funnels_know_no_edition(role: str) -> None:
-    """No message type, no state, no handler: only what an edition says of itself. The id of no session is the one value they share."""
+    """No message type, no state, no handler: only what an edition says of itself. The id of no session is
+    the one value they share."""
     for name in FUNNELS[role]:
         path = PACKAGE / role / f"{name}.py"
         found = {one for one in imported(path) if one.startswith("iso15118.messages")}

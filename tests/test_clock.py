@@ -1,4 +1,5 @@
-"""The clock of the tests: it jumps over what is waited for, and runs like any other beside threads and other programs."""
+"""The clock of the tests: it jumps over what is waited for, and runs like any other beside
+threads and other programs."""
 
 from __future__ import annotations
 
@@ -92,7 +93,8 @@ def test_a_function_elsewhere_and_another_program_have_theirs() -> None:
 
 
 def test_who_writes_the_log_is_no_company(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first line of a process makes the thread that writes it: the test that has it would be the only one on the real clock."""
+    """The first line of a process makes the thread that writes it: the test that has it would be the
+    only one on the real clock."""
     for module, handle, name in (
         (logs, logs._handle, "iso15118 log"),
         (output, output._line, "iso15118 output"),

@@ -1,7 +1,9 @@
-"""What README and docs say is run: every command, every file, every piece of Python, in an empty folder, from top to bottom.
+"""What README and docs say is run: every command, every file, every piece of Python, in an
+empty folder, from top to bottom.
 
-``$ iso15118 secc`` goes on in the background until the end of its page, as it would in another terminal, and so does a responder, which is
-interrupted there. ``make`` targets are looked up in the Makefile; what the demo runs is run.
+``$ iso15118 secc`` goes on in the background until the end of its page, as it would in another
+terminal, and so does a responder, which is interrupted there. ``make`` targets are looked up in the
+Makefile; what the demo runs is run.
 """
 
 from __future__ import annotations
@@ -77,7 +79,8 @@ BACKGROUND = {
     "python examples/firmware/board.py": (b"ready", True),
     "python examples/firmware/charger.py": (b"listening", False),
 }
-"""Beginning of a command that goes on -> what it says when it is ready, and whether it goes on until it is interrupted."""
+"""Beginning of a command that goes on -> what it says when it is ready, and whether it goes
+on until it is interrupted."""
 
 
 @contextlib.contextmanager

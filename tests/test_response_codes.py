@@ -1,4 +1,5 @@
-"""Every ResponseCode of ISO 15118-20: a station of ours says it in the case that is written here, or there is a reason why none does.
+"""Every ResponseCode of ISO 15118-20: a station of ours says it in the case that is written here, or
+there is a reason why none does.
 
 That a vehicle of ours takes each of them in every state is in tests/evcc/test_matrix.py.
 """

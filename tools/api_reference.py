@@ -1,7 +1,9 @@
-"""Builds the API reference from the docstrings: one HTML page for each module that people import, with a search field; no server.
+"""Builds the API reference from the docstrings: one HTML page for each module that people import,
+with a search field; no server.
 
-``python -m tools.api_reference FOLDER`` from the project's root, or `make api`. It needs `pdoc` (extra `dev`). Which modules are in it is
-decided here; tests/documentation compares that with what the pages and examples name.
+``python -m tools.api_reference FOLDER`` from the project's root, or `make api`. It needs `pdoc`
+(extra `dev`). Which modules are in it is decided here; tests/documentation compares that with what
+the pages and examples name.
 """
 
 from __future__ import annotations
@@ -144,8 +146,8 @@ MODULES: Final = tuple(
 
 
 def build(folder: Path, *, search: bool = True) -> list[str]:
-    """Write the pages into ``folder``; returns the warnings, of which there should be none. ``search``: with the index for the search
-    field. Raises ImportError without `pdoc`."""
+    """Write the pages into ``folder``; returns the warnings, of which there should be none. ``search``: with
+    the index for the search field. Raises ImportError without `pdoc`."""
     from pdoc import doc, render
 
     modules = {name: _loaded(name) for name in MODULES}
@@ -170,7 +172,8 @@ def _loaded(name: str) -> ModuleType:
         thing = getattr(module, one)
         setattr(module, one, thing)
         if isinstance(thing, type) and issubclass(thing, tuple) and hasattr(thing, "_fields"):
-            # The constructor of a named tuple has the names of its types, and not the module in which they mean something.
+            # The constructor of a named tuple has the names of its types, and not the module
+            # in which they mean something.
             thing.__new__.__annotations__ = get_type_hints(thing)
     return module
 

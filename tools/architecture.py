@@ -1,7 +1,8 @@
-"""Draws the picture of ARCHITECTURE.md from the table of imports: ``python -m tools.architecture`` writes it anew.
+"""Draws the picture of ARCHITECTURE.md from the table of imports: ``python -m
+tools.architecture`` writes it anew.
 
-The table is MAY_IMPORT of tests/test_architecture.py, which every file of the package is held to. An arrow that follows from others is left
-out, and so is what every room may import.
+The table is MAY_IMPORT of tests/test_architecture.py, which every file of the package is held to. An arrow
+that follows from others is left out, and so is what every room may import.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Links the words of docs/glossary.md where each of them first stands on a page: ``python -m tools.glossary`` mends all pages.
+"""Links the words of docs/glossary.md where each of them first stands on a page: ``python -m
+tools.glossary`` mends all pages.
 
 First means: in running text. Headings, code, and what is a link already do not count.
 """

@@ -1,4 +1,5 @@
-"""``python -m benchmarks.exi_peers``: the codec beside libcbv2g and the Java codec; JSON lines on stdout, a table on stderr."""
+"""``python -m benchmarks.exi_peers``: the codec beside libcbv2g and the Java codec; JSON lines on
+stdout, a table on stderr."""
 
 from __future__ import annotations
 
@@ -69,7 +70,8 @@ def _measure(commands: dict[str, list[str]], java: list[str] | None, rounds: int
             for verb in VERBS:
                 taken[name, verb] = take_turns(codecs, verb, index, rounds)
     if java is not None:
-        # Afterwards, and with all cores: its collector and its compiler have threads that would run in the others' turns.
+        # Afterwards, and with all cores: its collector and its compiler have threads that
+        # would run in the others' turns.
         os.sched_setaffinity(0, cores)
         with Codec("java", java) as codec:
             _add_java(codec, taken)

@@ -1,6 +1,8 @@
-"""Instructions of one coding, counted by callgrind: they do not depend on what else the machine does, so that a change can be judged.
+"""Instructions of one coding, counted by callgrind: they do not depend on what else the machine does, so
+that a change can be judged.
 
-They are no times: the engine looks up in tables what generated code has in its branches, and waits for it now and then.
+They are no times: the engine looks up in tables what generated code has in its branches,
+and waits for it now and then.
 """
 
 from __future__ import annotations
@@ -22,9 +24,11 @@ __all__ = ["FILE", "TOLERANCE", "Counts", "Recorded", "drifted", "read", "run"]
 
 FILE = Path(__file__).resolve().parents[1] / "exi_instructions.json"
 TOLERANCE = 0.05
-"""Of the recorded count. What the process does between the codings, and another minor version of a compiler, take up to 3 %."""
+"""Of the recorded count. What the process does between the codings, and another minor version of a
+compiler, take up to 3 %."""
 _FEW, _MORE = 20, 1020
-"""Calls of two runs, whose difference leaves out the start of the process; many, since the commands cost something too."""
+"""Calls of two runs, whose difference leaves out the start of the process; many, since the
+commands cost something too."""
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +58,8 @@ def run(
     record: bool,
     built: str,
 ) -> int:
-    """Count all messages, show them and, unless they are to be recorded, compare the engine's with the record: 1 if they differ."""
+    """Count all messages, show them and, unless they are to be recorded, compare the engine's with the
+    record: 1 if they differ."""
     before = read()
     known = before.counts if before else {}
     counts = {

@@ -1,5 +1,6 @@
 # mypy: ignore-errors
-"""The Java codec behind the PyPI package ``iso15118``, by that package's Python API; run by the Python of its own environment.
+"""The Java codec behind the PyPI package ``iso15118``, by that package's Python API; run by the
+Python of its own environment.
 
 The same words on stdin as ``cbv2g.c`` and ``peer.rs`` take.
 """

@@ -1,4 +1,5 @@
-"""The codec to and from message objects as a codec of this benchmark; the same words on stdin as ``cbv2g.c`` and ``peer.rs`` take."""
+"""The codec to and from message objects as a codec of this benchmark; the same words on stdin as
+``cbv2g.c`` and ``peer.rs`` take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Taking turns: the codecs code the same message in short rounds, A B C A B C, so that whatever disturbs the machine disturbs all."""
+"""Taking turns: the codecs code the same message in short rounds, A B C A B C, so that whatever disturbs
+the machine disturbs all."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ __all__ = ["Taken", "Verb", "take_turns"]
 Verb = Literal["decode", "encode"]
 
 _ROUND_NS = 1_000_000.0
-"""A round is about that long: long beside the pipe and the clock, short beside what the machine does meanwhile."""
+"""A round is about that long: long beside the pipe and the clock, short beside what
+the machine does meanwhile."""
 _WARM_CALLS = 30
 """Before the first round, for caches, branch predictors and a virtual machine's compiler."""
 
@@ -37,7 +39,8 @@ class Taken(Struct, frozen=True):
         return median(self.rounds)
 
     def ratio(self, other: Taken) -> float:
-        """To another codec: the median over the rounds, each beside the other's round that came next to it."""
+        """To another codec: the median over the rounds, each beside the other's
+        round that came next to it."""
         return median([one / another for one, another in zip(self.rounds, other.rounds, strict=False)])
 
 

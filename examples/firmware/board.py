@@ -1,8 +1,10 @@
-"""The firmware of a charger's power board, with the hardware behind it: a supply that ramps, contactors that take time, a control pilot.
+"""The firmware of a charger's power board, with the hardware behind it: a supply that ramps, contactors
+that take time, a control pilot.
 
-It stands for the micro-controller that a charger has beside its main processor, so that `charger.py` can be run without one. The two
-speak lines of text over a socket, where a product has a UART or CAN. The board keeps what is dangerous to itself: it opens the contactors
-when the heartbeat of the main processor stays away for 0.5 s, and when the main processor goes away.
+It stands for the micro-controller that a charger has beside its main processor, so that `charger.py` can be
+run without one. The two speak lines of text over a socket, where a product has a UART or CAN. The board keeps
+what is dangerous to itself: it opens the contactors when the heartbeat of the main processor stays away for
+0.5 s, and when the main processor goes away.
 
     python board.py SOCKET [SECONDS WITHOUT HEARTBEAT]
 """
@@ -30,7 +32,8 @@ INSULATION_OHM = 5e6
 
 
 class Board:
-    """State of the hardware. ``command`` takes a line of the main processor, ``step`` lets time pass, ``line`` is what is measured."""
+    """State of the hardware. ``command`` takes a line of the main processor, ``step`` lets time pass,
+    ``line`` is what is measured."""
 
     def __init__(self, beat_within_s: float = BEAT_WITHIN_S) -> None:
         self.beat_within_s = beat_within_s
@@ -46,7 +49,8 @@ class Board:
         self.said: list[str] = []
 
     def command(self, line: str) -> None:
-        """Carry out one line. What is no command switches everything off: a line that is garbled may have been "open"."""
+        """Carry out one line. What is no command switches everything off: a line that is
+        garbled may have been "open"."""
         word, *values = line.split() or [""]
         try:
             numbers = [float(value) for value in values]
@@ -111,7 +115,8 @@ class Board:
             self.output_v = towards(self.output_v, goal, RAMP_V_PER_S * passed_s)
 
     def _pilot(self) -> None:
-        """A resistor box stands for the vehicle: plugged in from the start, and ready as soon as the station offers 5 %."""
+        """A resistor box stands for the vehicle: plugged in from the start, and ready as soon
+        as the station offers 5 %."""
         driven = self.pilot_percent >= 0.0  # state F is told as -1
         self.pilot_state = "F" if not driven else "C" if self.pilot_percent == 5.0 else "B"
 

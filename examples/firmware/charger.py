@@ -1,7 +1,9 @@
-"""A charger's program: the ports of this library on top of a power board, the real control pilot, own TLS, a heartbeat.
+"""A charger's program: the ports of this library on top of a power board, the real control
+pilot, own TLS, a heartbeat.
 
-The board is reached over a socket with lines of text (`board.py`); with another wire only ``Link`` changes. The settings are a file as for
-`iso15118 secc`, of which ``[station]`` is not used: limits and hardware are here.
+The board is reached over a socket with lines of text (`board.py`); with another wire only
+``Link`` changes. The settings are a file as for `iso15118 secc`, of which ``[station]`` is not
+used: limits and hardware are here.
 
     python charger.py SOCKET secc.toml [SESSIONS]
 """
@@ -42,8 +44,8 @@ WAIT_S = 0.01
 
 
 class Link:
-    """The wire to the board. What the board measured last is kept with the time at which it came: readings that are no longer renewed
-    grow old, and the library ends the session for it."""
+    """The wire to the board. What the board measured last is kept with the time at which it came: readings
+    that are no longer renewed grow old, and the library ends the session for it."""
 
     def __init__(self, wire: socket.socket) -> None:
         wire.setblocking(False)
@@ -57,7 +59,8 @@ class Link:
         self._loop.add_reader(wire, self._read)
 
     def say(self, line: str) -> None:
-        """Send one command. Raises OSError where the board is gone or does not read: the call of the port fails, and says so."""
+        """Send one command. Raises OSError where the board is gone or does not read: the call of
+        the port fails, and says so."""
         self._wire.sendall(line.encode() + b"\n")
 
     def _read(self) -> None:
@@ -121,7 +124,8 @@ class Contactors:
         return self._link.closed
 
     async def close(self) -> bool:
-        """They take their time; the library cancels this when it is contradicted meanwhile, or takes too long."""
+        """They take their time; the library cancels this when it is contradicted
+        meanwhile, or takes too long."""
         self._link.say("close")
         while not self._link.closed:  # noqa: ASYNC110 - the board tells everything every 20 ms, and nothing else
             await asyncio.sleep(WAIT_S)
@@ -261,7 +265,8 @@ def charge(wire: socket.socket, settings: SeccSettings, sessions: int | None) ->
 
 
 def main() -> int:
-    """The command. A file or a certificate that cannot be used is said with the key and the way to mend it."""
+    """The command. A file or a certificate that cannot be used is said with the
+    key and the way to mend it."""
     path, config, *rest = sys.argv[1:]
     try:
         settings = load_secc(Path(config))

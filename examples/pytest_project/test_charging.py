@@ -46,7 +46,8 @@ def test_a_faulty_station_is_left(v2g_scenario: Callable[..., Outcome], fault: s
 def test_my_vehicle_meets_a_station(
     v2g_station: Callable[..., BackgroundStation], v2g_vehicle: Callable[..., BackgroundVehicle]
 ) -> None:
-    """In place of ``v2g_vehicle`` stands whatever is under test: the address and the ports are all that it needs."""
+    """In place of ``v2g_vehicle`` stands whatever is under test: the address and the
+    ports are all that it needs."""
     station = v2g_station(preset="ccs2", time_scale=200.0)
     settings = EvccConfig(services=(ServiceID.DC,), target_soc=30)
     vehicle = v2g_vehicle(settings, battery_kwh=50.0, soc=20.0, time_scale=200.0)

@@ -1,7 +1,9 @@
-"""A vehicle's program: the ports of this library on top of a battery system, its own trust, several contracts.
+"""A vehicle's program: the ports of this library on top of a battery system, its
+own trust, several contracts.
 
-The settings are a file as for `iso15118 evcc`, of which ``[vehicle]`` is not used: the battery is here. The contracts are in a certificate
-store; those that are refused are passed over, and one that is installed is kept there.
+The settings are a file as for `iso15118 evcc`, of which ``[vehicle]`` is not used: the battery is
+here. The contracts are in a certificate store; those that are refused are passed over, and one
+that is installed is kept there.
 
     python vehicle.py evcc.toml
 """
@@ -95,8 +97,8 @@ class Contactors:
 class Inlet:
     """``InletPort``: your sensors before the contactors.
 
-    Two programs on one machine have no cable between them. So this inlet shows what the station reports; with a cable ``believe`` goes
-    away, and ``present`` is what is measured.
+    Two programs on one machine have no cable between them. So this inlet shows what the station reports; with
+    a cable ``believe`` goes away, and ``present`` is what is measured.
     """
 
     def __init__(self, pack: Pack, contactors: Contactors) -> None:
@@ -183,7 +185,8 @@ def charge(settings: EvccSettings) -> int:
 
 
 def main() -> int:
-    """The command. A file or a certificate that cannot be used is said with the key and the way to mend it."""
+    """The command. A file or a certificate that cannot be used is said with the
+    key and the way to mend it."""
     try:
         return charge(load_evcc(Path(sys.argv[1])))
     except (V2GError, OSError) as error:

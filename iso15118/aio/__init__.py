@@ -1,8 +1,8 @@
 """asyncio drivers: connections, discovery, and the two roles on real sockets.
 
 The only part of the package that imports asyncio, socket or ssl; everything it drives is a value that could
-be driven otherwise. ``SeccServer`` and ``EvccClient`` are all that most users need; ``PluggedSecc`` and ``PluggedEvcc`` begin below
-them, with the plug.
+be driven otherwise. ``SeccServer`` and ``EvccClient`` are all that most users need; ``PluggedSecc`` and
+``PluggedEvcc`` begin below them, with the plug.
 """
 
 from importlib import import_module
@@ -66,7 +66,8 @@ _WHERE = {
 
 
 def __getattr__(name: str) -> Any:
-    """Each role, and what needs a plug, is loaded when it is asked for: who has no use for it starts sooner."""
+    """Each role, and what needs a plug, is loaded when it is asked for: who has no
+    use for it starts sooner."""
     if name in _WHERE:
         return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
     if name == "Watch":

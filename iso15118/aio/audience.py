@@ -1,4 +1,5 @@
-"""Who is told what happens in a session: its observer hears of everything, the application of news, both when it was dealt with.
+"""Who is told what happens in a session: its observer hears of everything, the application of news,
+both when it was dealt with.
 
 What is to be told waits here until the hardware has been asked.
 """
@@ -23,7 +24,8 @@ _log = Log(__name__)
 
 
 def write_down(news: act.Notify) -> None:
-    """What was done otherwise with this peer than the standard or the settings for all have it stands in the log."""
+    """What was done otherwise with this peer than the standard or the settings for all
+    have it stands in the log."""
     match news:
         case act.QuirkApplied(name, peer, settings):
             _log.info("%s is treated as %s: %s", peer, name, ", ".join(settings))
@@ -32,7 +34,8 @@ def write_down(news: act.Notify) -> None:
 
 
 class Audience:
-    """``observer`` gets the time and everything that passes, ``news`` every ``Notify``. What they raise has no consequence."""
+    """``observer`` gets the time and everything that passes, ``news`` every ``Notify``. What they
+    raise has no consequence."""
 
     def __init__(
         self,
@@ -67,7 +70,8 @@ class Audience:
             self.waiting.append((now, what))
 
     def note_turn(self, now: float, event: ev.Event | None, actions: list[act.Action]) -> None:
-        """The session answered to ``event`` (None: a timer) with these actions. A message was noted when it came in."""
+        """The session answered to ``event`` (None: a timer) with these actions. A message
+        was noted when it came in."""
         if self.sees_all and self.observer:
             if event is not None and type(event) is not ev.MessageReceived:
                 self.waiting.append((now, event))

@@ -1,6 +1,8 @@
-"""A station or a vehicle on an event loop of its own, in a thread: for programs and tests that have no event loop.
+"""A station or a vehicle on an event loop of its own, in a thread: for programs and
+tests that have no event loop.
 
-Every call here is made from the caller's thread and is bounded in time; what a session does, it does in the thread.
+Every call here is made from the caller's thread and is bounded in time; what a session
+does, it does in the thread.
 """
 
 from __future__ import annotations
@@ -56,7 +58,8 @@ class _Loop:
             self.loop.close()
 
     def call(self, work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float | None) -> T:
-        """What ``work`` returns or raises. Raises ``LinkTimeoutError`` when it takes longer; it is cancelled then."""
+        """What ``work`` returns or raises. Raises ``LinkTimeoutError`` when it takes
+        longer; it is cancelled then."""
         future = asyncio.run_coroutine_threadsafe(work(), self.loop)
         try:
             return future.result(timeout_s)
@@ -74,8 +77,8 @@ class _Loop:
 class BackgroundStation:
     """A ``SeccServer`` in a thread; use it with ``with``.
 
-    ``station`` makes the hardware, given the loop's sleep and clock; the rest is as for ``SeccServer``. Entering raises what
-    ``SeccServer.open`` does.
+    ``station`` makes the hardware, given the loop's sleep and clock; the rest is as for ``SeccServer``.
+    Entering raises what ``SeccServer.open`` does.
     """
 
     def __init__(
@@ -122,7 +125,8 @@ class BackgroundStation:
 
     @property
     def server(self) -> SeccServer:
-        """The server itself; what it says it can be called from any thread may be. Raises ``MisuseError`` outside of ``with``."""
+        """The server itself; what it says it can be called from any thread may be. Raises
+        ``MisuseError`` outside of ``with``."""
         if self._server is None:
             raise MisuseError("the station is not open: use it with 'with'")
         return self._server
@@ -147,8 +151,8 @@ class BackgroundStation:
         self.server.tell(event)
 
     def wait_finished(self, count: int = 1, *, timeout_s: float = 300.0) -> SessionResult:
-        """The ``count``-th session's result, when it is over. Raises ``LinkTimeoutError`` after ``timeout_s`` seconds. Raises
-        ``MisuseError`` outside of ``with``."""
+        """The ``count``-th session's result, when it is over. Raises ``LinkTimeoutError`` after ``timeout_s``
+        seconds. Raises ``MisuseError`` outside of ``with``."""
         server = self.server
         if self._loop is None:
             raise MisuseError("the station is not open: use it with 'with'")
@@ -156,8 +160,8 @@ class BackgroundStation:
 
 
 class BackgroundVehicle:
-    """An ``EvccClient`` in a thread; use it with ``with``. ``vehicle`` makes the hardware, given the loop's sleep and clock; the rest is as
-    for ``EvccClient``. Entering raises what making and opening one does."""
+    """An ``EvccClient`` in a thread; use it with ``with``. ``vehicle`` makes the hardware, given the loop's
+    sleep and clock; the rest is as for ``EvccClient``. Entering raises what making and opening one does."""
 
     def __init__(
         self,
@@ -215,9 +219,9 @@ class BackgroundVehicle:
     def run(
         self, station: tuple[IPv6Address, int] | None = None, *, timeout_s: float = 300.0
     ) -> SessionResult:
-        """One session, with the station at this address and TCP port, or with one that discovery finds. Raises what ``EvccClient.run``
-        does, and ``LinkTimeoutError`` after ``timeout_s`` seconds: then the session was dropped, hardware first. Raises ``MisuseError``
-        outside of ``with``."""
+        """One session, with the station at this address and TCP port, or with one that discovery finds.
+        Raises what ``EvccClient.run`` does, and ``LinkTimeoutError`` after ``timeout_s`` seconds: then the
+        session was dropped, hardware first. Raises ``MisuseError`` outside of ``with``."""
         client = self.client
         if self._loop is None:
             raise MisuseError("the vehicle is not open: use it with 'with'")

@@ -1,4 +1,5 @@
-"""A loop that did not turn: which of the ends of a session it explains, so that nobody looks for the cause at the peer or at a sensor."""
+"""A loop that did not turn: which of the ends of a session it explains, so that nobody looks for the cause
+at the peer or at a sensor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""In service or out of it, for a connector or an inlet with a plug: commands that hold also while there is no server or client behind it.
+"""In service or out of it, for a connector or an inlet with a plug: commands that hold also while there is
+no server or client behind it.
 
 An interface may have no address before the link is up; an alarm that is told until then must not be lost.
 """
@@ -37,7 +38,8 @@ class Behind(Protocol):
 
 
 class ServiceCommands:
-    """Passes on what is told to whoever is behind; until somebody is, the first reason to be out of service is kept for him.
+    """Passes on what is told to whoever is behind; until somebody is, the first reason to be
+    out of service is kept for him.
 
     ``without``: the state while nobody is. All that is public here can be called from any thread.
     """
@@ -53,8 +55,8 @@ class ServiceCommands:
 
     @property
     def heartbeat(self) -> Heartbeat:
-        """Whether the software is able to make the hardware safe: that of the server or client, one object however late it comes. It does
-        not beat before."""
+        """Whether the software is able to make the hardware safe: that of the server or client, one object
+        however late it comes. It does not beat before."""
         return self._heartbeat
 
     @property
@@ -85,7 +87,8 @@ class ServiceCommands:
         self._tell(lambda behind, why: behind.emergency_shutdown(why), reason)
 
     def back_in_service(self) -> None:
-        """What took it out of service is over: an alarm that was told between sessions, or ``out_of_service``."""
+        """What took it out of service is over: an alarm that was told between
+        sessions, or ``out_of_service``."""
         with self._lock:
             self._kept, behind = None, self._behind
         if behind is not None:
@@ -94,7 +97,8 @@ class ServiceCommands:
     # -- for who has a server or a client -----------------------------------------------------------------
 
     def _stands(self, behind: Behind | None) -> None:
-        """This one is behind from now on, and hears what was told before; None: it failed to open, and another one will come."""
+        """This one is behind from now on, and hears what was told before; None: it failed to open,
+        and another one will come."""
         with self._lock:
             self._behind, kept = behind, self._kept
         if behind is not None and kept is not None:

@@ -1,6 +1,8 @@
-"""Somebody drives the ends of a run, as the steps of a scenario do: he makes their connections, hears what happens, and acts on it.
+"""Somebody drives the ends of a run, as the steps of a scenario do: he makes their connections, hears
+what happens, and acts on it.
 
-He is asked to look after whatever happened and every few milliseconds, never while a session is at work. What he raises ends the run.
+He is asked to look after whatever happened and every few milliseconds, never while a session is at work.
+What he raises ends the run.
 """
 
 from __future__ import annotations

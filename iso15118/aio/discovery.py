@@ -1,4 +1,5 @@
-"""The vehicle's search for a station, with what looks wrong about it: an answer without TLS where TLS was asked for, and a second answer.
+"""The vehicle's search for a station, with what looks wrong about it: an answer without TLS where TLS was
+asked for, and a second answer.
 
 What is noticed is told as ``PeerDeviates``, stands in the result of the session, and ends the search or the
 session where the settings say so.
@@ -27,8 +28,8 @@ _MOST_REMARKS = 16
 
 
 class StationSearch:
-    """One vehicle's searches. ``secured``: there is a TLS context. ``news`` gets what is noticed, ``leave`` why the session that runs is to
-    end: a second station has answered meanwhile."""
+    """One vehicle's searches. ``secured``: there is a TLS context. ``news`` gets what is noticed, ``leave``
+    why the session that runs is to end: a second station has answered meanwhile."""
 
     def __init__(
         self,
@@ -58,7 +59,8 @@ class StationSearch:
         return frozenset({self.wish, Security.NONE}) if config.speaks_plain else frozenset({self.wish})
 
     async def find(self, interface: Interface) -> tuple[IPv6Address, int]:
-        """Address and port of a station. Raises ``LinkError`` if none is found, or more than one where that is not accepted."""
+        """Address and port of a station. Raises ``LinkError`` if none is found, or more than one
+        where that is not accepted."""
         self.remarks = []
         config = self._config
         strict = config.sdp_second_answer is SecondAnswer.LEAVE

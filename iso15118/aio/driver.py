@@ -44,13 +44,13 @@ _log = Log(__name__)
 _QUIET_LOOK_S: Final = 1.0
 """How often the hardware is looked at while nothing has been asked of it yet."""
 Observer = Callable[[float, Any], None]
-"""Gets the time and everything that passes, in order: what came in (``channel.Item``), events, actions, and the
-``StreamEnd``. It is called when all that follows from an event has been done, never before. What it raises is logged once, and it is
-not called again."""
+"""Gets the time and everything that passes, in order: what came in (``channel.Item``), events, actions, and
+the ``StreamEnd``. It is called when all that follows from an event has been done, never before. What it
+raises is logged once, and it is not called again."""
 
 ActionFilter = Callable[[ev.Event | None, list[act.Action], float], list[act.Action]]
-"""Sees every call of a session, as ``Playbook`` has it: the event (None: a timer), the actions and the time, after they were carried
-out. For tests; what it raises ends the session as a fault of this software."""
+"""Sees every call of a session, as ``Playbook`` has it: the event (None: a timer), the actions and the time,
+after they were carried out. For tests; what it raises ends the session as a fault of this software."""
 
 
 _LOSSES = {
@@ -91,7 +91,8 @@ class SessionDriver(Finishing):
     ``show`` puts a station's pilot where a session without messages wants it.
     ``first`` are events that the session is told before anything comes in. Wait for ``result``.
 
-    Rule of this class: what makes the hardware safe comes first. Log, observer, news and stream have their turn when that was asked.
+    Rule of this class: what makes the hardware safe comes first. Log, observer, news and stream have
+    their turn when that was asked.
     """
 
     def __init__(
@@ -130,12 +131,13 @@ class SessionDriver(Finishing):
 
     @property
     def unheard(self) -> list[ev.Event]:
-        """Alarms that were told and that no session has heard of, because none began, or it had ended: they hold beyond this driver."""
+        """Alarms that were told and that no session has heard of, because none began, or it had ended:
+        they hold beyond this driver."""
         return list(self._alarms)
 
     def tell(self, event: ev.Event) -> None:
-        """Hand an event to the session: now, or after what it is dealing with at the moment. A wish to end it, or a
-        fault, waits for it to begin."""
+        """Hand an event to the session: now, or after what it is dealing with at the moment. A wish to end
+        it, or a fault, waits for it to begin."""
         if isinstance(event, ALARMS) and not self.result.done():
             self._alarms.append(event)
         self._take(event)
@@ -150,7 +152,8 @@ class SessionDriver(Finishing):
             if type(event) in WORTH_WAITING:
                 self._early.append(event)
             return
-        # A port that tells something whenever it is read would otherwise be read because of that, without end.
+        # A port that tells something whenever it is read would otherwise be read
+        # because of that, without end.
         (self._aside if self._measuring else self._queue).append(event)
         if not self._busy:
             self._run()
@@ -176,8 +179,8 @@ class SessionDriver(Finishing):
         self._say(failed)
 
     def link_lost(self, how: TransportLoss = TransportLoss.LINK_DOWN) -> None:
-        """The data link is gone, or the peer is at its other end no more: the session ends now, and nobody is waited for to close the
-        connection."""
+        """The data link is gone, or the peer is at its other end no more: the session ends now, and nobody is
+        waited for to close the connection."""
         self.tell(ev.TransportLost(how))
         if self.stream is not None:
             self.stream.abort()
@@ -291,7 +294,8 @@ class SessionDriver(Finishing):
             self._after()
 
     def _sample_later(self) -> None:
-        """Look at the hardware by the clock too: a vehicle that says nothing is no reason to measure nothing."""
+        """Look at the hardware by the clock too: a vehicle that says nothing is no
+        reason to measure nothing."""
         if self.hardware is None or self.result.done():
             return
         every_s = self._look_s if self.hardware.live else _QUIET_LOOK_S
@@ -359,8 +363,8 @@ class SessionDriver(Finishing):
                 self._tally.wireless(event, now)
 
     def _carry_out(self, event: ev.Event | None, actions: list[act.Action], now: float) -> None:
-        """Do what the session answered to ``event``, then say so. A step that fails keeps no later one from being taken that makes safe;
-        the others are dropped then."""
+        """Do what the session answered to ``event``, then say so. A step that fails keeps no later one from
+        being taken that makes safe; the others are dropped then."""
         failed: BaseException | None = None
         for action in actions:  # nothing but acting in here
             if failed is not None and not _makes_safe(action):
@@ -405,8 +409,8 @@ class SessionDriver(Finishing):
     # -- the end ------------------------------------------------------------------------------------------
 
     def _break(self, error: BaseException) -> None:
-        """A fault of this software, or a wish to end the program that came out of it: this session is over, and nobody can say in which
-        state it is."""
+        """A fault of this software, or a wish to end the program that came out of it: this session is over,
+        and nobody can say in which state it is."""
         failed: list[BaseException] = []
         if self.hardware is not None and not self._handed_over:
             failed = each(partial(self.hardware.make_safe, "a fault of this software"))
@@ -424,8 +428,9 @@ class SessionDriver(Finishing):
         come_back(error)
 
     async def _keep_the_loop(self) -> None:
-        """Nothing to do until the session is over. Whoever ends all tasks, as ``asyncio.run`` does when its program has ended and closed
-        nothing, ends this one too, and waits for it: so long there is a loop on which hardware can be made safe."""
+        """Nothing to do until the session is over. Whoever ends all tasks, as ``asyncio.run`` does when its
+        program has ended and closed nothing, ends this one too, and waits for it: so long there is a loop on
+        which hardware can be made safe."""
         try:
             await asyncio.wait((self.result,))
         except asyncio.CancelledError:

@@ -73,14 +73,16 @@ _NO_END = "the last session did not come to its end"
 class EvccClient:
     """The EVCC of one inlet: ``run`` is one session, from discovery to the end.
 
-    ``tls``: a client's context; None for plain TCP, which the settings have to allow (``allow_plaintext``, or an edition that is spoken in
-    the clear). With a context TLS is asked for, and nothing else accepted unless such an edition may be spoken without it.
-    ``station``: connect to this address and port without
-    discovery. ``connections`` hears of ``SessionSetUp``. ``recorder``: each session leaves a folder there.
-    The other settings are those of ``SeccServer``, and so is ``heartbeat``. Raises ``ConfigError`` for settings that do not fit.
+    ``tls``: a client's context; None for plain TCP, which the settings have to allow
+    (``allow_plaintext``, or an edition that is spoken in the clear). With a context TLS is asked for, and
+    nothing else accepted unless such an edition may be spoken without it. ``station``: connect to this
+    address and port without discovery. ``connections`` hears of ``SessionSetUp``. ``recorder``: each
+    session leaves a folder there. The other settings are those of ``SeccServer``, and so is
+    ``heartbeat``. Raises ``ConfigError`` for settings that do not fit.
 
-    A client that lives longer than one session is used with ``async with``, or ``open`` and ``close``: between its sessions contactors and
-    current are looked at once a second, and what nobody asked for is switched off, said, and refuses the next session until it is gone.
+    A client that lives longer than one session is used with ``async with``, or ``open`` and ``close``:
+    between its sessions contactors and current are looked at once a second, and what nobody asked for is
+    switched off, said, and refuses the next session until it is gone.
     """
 
     def __init__(
@@ -154,8 +156,9 @@ class EvccClient:
         await self.close()
 
     async def open(self) -> None:
-        """Look after the hardware between sessions from now on. Raises ``ConfigError`` for contactors that another open client has, which
-        would open them under the power of this one. Raises ``MisuseError`` where it is open."""
+        """Look after the hardware between sessions from now on. Raises ``ConfigError`` for contactors
+        that another open client has, which would open them under the power of this one. Raises
+        ``MisuseError`` where it is open."""
         if self._idle is not None:
             raise MisuseError("this client is open already")
         self._refuse_common_contactors()
@@ -170,8 +173,8 @@ class EvccClient:
             self._deliver(alarm)
 
     async def close(self) -> None:
-        """Not any more. What is not safe is made safe first, for two seconds at most; a session that runs goes on. Harmless where it is not
-        open."""
+        """Not any more. What is not safe is made safe first, for two seconds at most; a session that runs
+        goes on. Harmless where it is not open."""
         idle, self._idle = self._idle, None
         _open.discard(self)
         if idle is None:
@@ -201,13 +204,14 @@ class EvccClient:
         number: int = 0,
         resume: EvccTicket | None = None,
     ) -> SessionResult:
-        """One session, with ``station`` if discovery has found one already. Cancelled, it makes the hardware safe before it
-        gives way. ``number``: the connection's, for whoever follows ``connections``. ``resume``: the ``ticket`` of the result of a
-        session that was paused; if the station does not go on with that, a new one begins.
+        """One session, with ``station`` if discovery has found one already. Cancelled, it makes the hardware
+        safe before it gives way. ``number``: the connection's, for whoever follows ``connections``.
+        ``resume``: the ``ticket`` of the result of a session that was paused; if the station does not go on
+        with that, a new one begins.
 
-        Raises ``ConfigError`` if a certificate of ours has expired, and
-        ``LinkError`` if no station is found or the connection fails before the session begins, ``TlsError``
-        if one side refuses the other, ``HardwareError`` if the battery does not report, a port does not take a listener, or the vehicle is
+        Raises ``ConfigError`` if a certificate of ours has expired, and ``LinkError`` if no station is found
+        or the connection fails before the session begins, ``TlsError`` if one side refuses the other,
+        ``HardwareError`` if the battery does not report, a port does not take a listener, or the vehicle is
         out of service because of an alarm. Raises ``MisuseError`` while another session of it runs.
         """
         if self._running:
@@ -226,8 +230,8 @@ class EvccClient:
                 self._inbox.close()
 
     async def run_without_messages(self, make: Callable[[], Session], *, number: int = 0) -> SessionResult:
-        """A session of another kind on this hardware, which ``make`` gives. Cancelled, and in what it raises, as ``run``. Raises
-        ``MisuseError`` while a session of it runs."""
+        """A session of another kind on this hardware, which ``make`` gives. Cancelled, and in what it raises,
+        as ``run``. Raises ``MisuseError`` while a session of it runs."""
         if self._running:
             raise MisuseError("a session of this client is running")
         self._refuse_common_contactors()
@@ -272,7 +276,8 @@ class EvccClient:
         return result
 
     def _begin_to_look(self) -> None:
-        """Hear what ports and application push, for a session that begins. Raises ``HardwareError`` if the vehicle is out of service."""
+        """Hear what ports and application push, for a session that begins. Raises ``HardwareError`` if the
+        vehicle is out of service."""
         self._inbox.open(asyncio.get_running_loop(), self._deliver)
         self._inbox.listen(*self._pushing)
         alarm, self._inbox.alarm = self._inbox.alarm, None
@@ -283,7 +288,8 @@ class EvccClient:
         self.heartbeat.start()
 
     def duty_changed(self, event: DutyChanged) -> None:
-        """The pilot's duty cycle is another one: for a session that lives by it. From the loop's thread only."""
+        """The pilot's duty cycle is another one: for a session that lives by it.
+        From the loop's thread only."""
         if self._driver is not None and not self._driver.over:
             self._driver.tell(event)
 
@@ -300,13 +306,13 @@ class EvccClient:
         return self._service.reason
 
     def out_of_service(self, reason: str) -> None:
-        """Begin no session until ``back_in_service``: ``run`` raises ``HardwareError``. One that runs goes on. From any
-        thread."""
+        """Begin no session until ``back_in_service``: ``run`` raises ``HardwareError``. One that runs
+        goes on. From any thread."""
         self._inbox.on_loop(partial(self._service.tell, reason))
 
     def back_in_service(self) -> None:
-        """What took the vehicle out of service is over: an alarm that was told between sessions, or ``out_of_service``.
-        From any thread."""
+        """What took the vehicle out of service is over: an alarm that was told between sessions, or
+        ``out_of_service``. From any thread."""
         self._inbox.on_loop(self._service.clear)
 
     @property
@@ -322,7 +328,8 @@ class EvccClient:
 
     @property
     def begun(self) -> bool:
-        """A connection is there and its session has begun; it may be over already, and on its way to the end."""
+        """A connection is there and its session has begun; it may be over already,
+        and on its way to the end."""
         return self._driver is not None and self._driver.hardware is not None
 
     def stop(self, reason: str) -> None:
@@ -334,18 +341,20 @@ class EvccClient:
         self.tell(ev.PauseRequested(reason))
 
     def emergency_shutdown(self, reason: str) -> None:
-        """Off the cable now: the session that runs ends as an emergency. Between sessions it takes the vehicle out of service until
-        ``back_in_service``. From any thread."""
+        """Off the cable now: the session that runs ends as an emergency. Between sessions it takes the
+        vehicle out of service until ``back_in_service``. From any thread."""
         self.tell(ev.EmergencyShutdown(reason))
 
     def link_lost(self) -> None:
-        """The data link is gone: the session that runs ends now, and its connection is dropped. From the loop's thread only."""
+        """The data link is gone: the session that runs ends now, and its connection is dropped.
+        From the loop's thread only."""
         if self._driver is not None:
             self._driver.link_lost()
 
     def tell(self, event: ev.Event) -> None:
-        """Hand an event to the session that runs, if one does; from any thread. A fault or an emergency that is told while none runs takes
-        the vehicle out of service. Raises ``MisuseError``, in the caller's thread, for what cannot be told, naming the field."""
+        """Hand an event to the session that runs, if one does; from any thread. A fault or an emergency that
+        is told while none runs takes the vehicle out of service. Raises ``MisuseError``, in the caller's
+        thread, for what cannot be told, naming the field."""
         self._inbox.push(event)
 
     # -- inside -------------------------------------------------------------------------------------------
@@ -414,7 +423,8 @@ class EvccClient:
         return VehicleHardware(self.vehicle, self._port_limits, tell, self.config.supervision)
 
     def _take_hardware(self, tell: Callable[[ev.Event], None]) -> VehicleHardware:
-        """For a session that begins, which looks after it itself. Something may have shown while the station was looked for."""
+        """For a session that begins, which looks after it itself. Something may have shown while
+        the station was looked for."""
         if self._idle is not None:
             if self._service.unsafe:
                 raise HardwareError(f"out of service: {self._service.unsafe}")
@@ -428,8 +438,8 @@ class EvccClient:
         self._news(news)
 
     async def find(self) -> tuple[IPv6Address, int]:
-        """Look for a station: its address and port. Raises ``LinkError`` if none is found, or one beside another where the settings do
-        not accept that."""
+        """Look for a station: its address and port. Raises ``LinkError`` if none is found, or one beside
+        another where the settings do not accept that."""
         return self._station if self._station is not None else await self._search.find(self.interface)
 
     def _deliver(self, event: ev.Event) -> None:

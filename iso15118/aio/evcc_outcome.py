@@ -1,4 +1,5 @@
-"""What came of a vehicle's attempt to have a session, from outside: a result, or an exception that says why there is none."""
+"""What came of a vehicle's attempt to have a session, from outside: a result, or an exception
+that says why there is none."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ _TLS_ENDS = (Ending.TLS_ALERT, Ending.TLS_REFUSED)
 
 
 def judge(result: SessionResult | None, end: StreamEnd | None, address: IPv6Address) -> SessionResult:
-    """A session that never began is an error; so is one that the station's TLS refused at its first message, since
-    TLS 1.3 lets a client begin before the server has judged it."""
+    """A session that never began is an error; so is one that the station's TLS refused at its first message,
+    since TLS 1.3 lets a client begin before the server has judged it."""
     refused = end is not None and end.ending in _TLS_ENDS
     if result is not None and not (refused and result.exchanges == 0):
         return _with_cause(result, end)

@@ -1,4 +1,5 @@
-"""The end of a session: its hardware is brought to safety and waited for, whoever cancels that, and what it was is summed up.
+"""The end of a session: its hardware is brought to safety and waited for, whoever cancels that,
+and what it was is summed up.
 
 ``driver`` runs the session; what both need to know of it stands here.
 """
@@ -33,7 +34,8 @@ __all__ = ["Finishing", "Session"]
 _log = Log(__name__)
 
 _INSIST_S: Final = 2.0
-"""However often everything is cancelled: so long the end insists on a safe hardware beyond what the ports' limits give it."""
+"""However often everything is cancelled: so long the end insists on a safe hardware beyond what
+the ports' limits give it."""
 _WIND_UP_S: Final = 12.0
 """For the last reading of the meter, and for contracts that are still being stored."""
 
@@ -74,7 +76,8 @@ class Finishing:
         self._tally = Tally()
         self._started = self._finished = self._loop.time()
         self._verdict: SessionEnded | None = None
-        """How it ended, where the session itself cannot say: a fault of this software, or a command to drop it."""
+        """How it ended, where the session itself cannot say: a fault of this
+        software, or a command to drop it."""
         self._error: BaseException | None = None
         self.remarks: list[str] = []
         """What looked wrong when the two found each other."""
@@ -86,7 +89,8 @@ class Finishing:
         self._skipped, self._skip_reason = 0, ""
         """Frames that nobody here reads, and why the last one was dropped."""
         self._ending = False
-        """The end has begun. Told apart from its task, which may run before anybody has it (eager tasks of Python 3.12)."""
+        """The end has begun. Told apart from its task, which may run before anybody has it
+        (eager tasks of Python 3.12)."""
         self._finisher: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._sampler: asyncio.TimerHandle | None = None
@@ -95,7 +99,8 @@ class Finishing:
         self.stream: MessageStream | None = None
         self.link_end: StreamEnd | None = None
         self._handed_over = False
-        """The hardware is the next session's by now: what still comes over the connection neither looks at it nor asks for anything."""
+        """The hardware is the next session's by now: what still comes over the connection neither looks at
+        it nor asks for anything."""
         self.unsafe_because = ""
         """Once it is over: why the hardware is not safe; empty if it is."""
         self.result: asyncio.Future[SessionResult | None] = self._loop.create_future()
@@ -128,7 +133,8 @@ class Finishing:
             self._begin_to_finish()
 
     def _begin_to_finish(self, before: asyncio.Task[None] | None = None) -> None:
-        """The end is a task of its own; one that was cancelled before its first turn has done nothing, and is made anew."""
+        """The end is a task of its own; one that was cancelled before its first turn has done
+        nothing, and is made anew."""
         if self.result.done() or self._loop.is_closed():
             return
         self._finisher = self._loop.create_task(self._finish(), name=f"end of a session: {self.role}")
@@ -140,12 +146,13 @@ class Finishing:
             self.audience.recorded(None, self._loop.time())
 
     async def _finish(self) -> None:
-        """The session has ended: see to it that the hardware is safe, and say what it was. Whoever cancels this, as ``asyncio.run`` does
-        at its end, does not keep it from that."""
+        """The session has ended: see to it that the hardware is safe, and say what it was. Whoever cancels
+        this, as ``asyncio.run`` does at its end, does not keep it from that."""
         hardware, session = self.hardware, self.session
         safe = False
         result: SessionResult | None = None
-        # Until it is known better: an end that fails on its way must not leave a connector that counts as safe.
+        # Until it is known better: an end that fails on its way must not leave a
+        # connector that counts as safe.
         self.unsafe_because = "" if hardware is None else "its end failed"
         try:
             if hardware is not None:

@@ -1,7 +1,8 @@
-"""The heartbeat: it says "able to make safe", so that firmware, or a thread of this process, drops the contactors when nobody would.
+"""The heartbeat: it says "able to make safe", so that firmware, or a thread of this process, drops the
+contactors when nobody would.
 
-It beats from the event loop, and only while readings are fresh and no call that makes safe is overdue or has failed. It can be read from
-any thread.
+It beats from the event loop, and only while readings are fresh and no call that makes safe is overdue or has
+failed. It can be read from any thread.
 """
 
 from __future__ import annotations
@@ -25,18 +26,21 @@ _log = Log(__name__)
 
 BEAT_S: Final = 0.1
 _LATE_S: Final = 0.1
-"""A beat that comes later than this is told: a port or a callback of the application had the loop for as long."""
+"""A beat that comes later than this is told: a port or a callback of the application
+had the loop for as long."""
 
 
 class LoopLate(Notify, frozen=True):
-    """News: the event loop did not turn for ``seconds``; ``call`` is the call of a port that had it longest meanwhile, or empty."""
+    """News: the event loop did not turn for ``seconds``; ``call`` is the call of a port that had it
+    longest meanwhile, or empty."""
 
     seconds: float
     call: str = ""
 
 
 class Heartbeat:
-    """One of a server or a client: ``age``, ``count`` and ``reason`` are for any thread, the rest is for its owner."""
+    """One of a server or a client: ``age``, ``count`` and ``reason`` are for any thread,
+    the rest is for its owner."""
 
     def __init__(self, able: Callable[[], str], late: Callback, port: Port | None) -> None:
         self._able = able
@@ -61,7 +65,8 @@ class Heartbeat:
 
     @property
     def reason(self) -> str:
-        """Why the last beat was left out; empty if it was not. A loop that hangs cannot say so: look at ``age``."""
+        """Why the last beat was left out; empty if it was not. A loop that hangs
+        cannot say so: look at ``age``."""
         return self._reason
 
     # -- for the owner ------------------------------------------------------------------------------------
@@ -109,7 +114,8 @@ class Heartbeat:
 
 
 class FollowedHeartbeat(Heartbeat):
-    """That of somebody who may come later: of whom ``find`` gives now; while that is nobody, there is none."""
+    """That of somebody who may come later: of whom ``find`` gives now; while that
+    is nobody, there is none."""
 
     def __init__(self, find: Callable[[], Heartbeat | None]) -> None:
         super().__init__(lambda: self.reason, Callback("nobody", None), None)
@@ -135,11 +141,13 @@ class FollowedHeartbeat(Heartbeat):
 
 
 class WatchdogThread(threading.Thread):
-    """Calls ``drop`` with the reason, from a thread of its own, when a heartbeat is older than ``limit_s`` (s): for one board, where no
-    firmware watches. ``drop`` must not need the event loop, nor any lock that code on the loop may hold.
+    """Calls ``drop`` with the reason, from a thread of its own, when a heartbeat is older than
+    ``limit_s`` (s): for one board, where no firmware watches. ``drop`` must not need the event loop, nor
+    any lock that code on the loop may hold.
 
-    It is called once each time the heartbeat is lost, and again after it has come back. Start it when the server or client runs; ``close``
-    ends it without a call. Raises ``ConfigError`` for a limit below four beats.
+    It is called once each time the heartbeat is lost, and again after it has come back. Start
+    it when the server or client runs; ``close`` ends it without a call. Raises ``ConfigError``
+    for a limit below four beats.
     """
 
     def __init__(self, heartbeat: Heartbeat, drop: Callable[[str], object], limit_s: float = 0.5) -> None:

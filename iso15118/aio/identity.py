@@ -125,7 +125,8 @@ async def follow_files(
     began_with: object,
     every_s: float = FOLLOW_S,
 ) -> None:
-    """Make new connections from files that were changed, until cancelled: :func:`follow` for the certificates of TLS."""
+    """Make new connections from files that were changed, until cancelled: :func:`follow`
+    for the certificates of TLS."""
     await follow(state, again, tls.renew, began_with=began_with, every_s=every_s)
 
 
@@ -137,11 +138,12 @@ async def follow(
     began_with: object,
     every_s: float = FOLLOW_S,
 ) -> None:
-    """Take what was read from files that were changed, until cancelled. ``state``: something that changes when they do, such as sizes
-    and times; ``began_with``: what it was before they were read. ``again``: reads them. Both are called in a thread, ``take`` on the loop.
+    """Take what was read from files that were changed, until cancelled. ``state``: something that changes
+    when they do, such as sizes and times; ``began_with``: what it was before they were read. ``again``: reads
+    them. Both are called in a thread, ``take`` on the loop.
 
-    What cannot be used is said in the log, and what was there stays in use: files of one certificate are rarely replaced in one step,
-    and each change is a new try.
+    What cannot be used is said in the log, and what was there stays in use: files of one certificate are
+    rarely replaced in one step, and each change is a new try.
     """
     known, missing = began_with, ""
     while True:

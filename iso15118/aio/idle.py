@@ -1,6 +1,8 @@
-"""Between sessions: the hardware is looked at all the same, and made safe when it shows something that nobody asked for.
+"""Between sessions: the hardware is looked at all the same, and made safe when it shows
+something that nobody asked for.
 
-One look a second at contactors, current and voltage, by the rules of ``session.supervision`` for a connector that serves nobody.
+One look a second at contactors, current and voltage, by the rules of ``session.supervision`` for a
+connector that serves nobody.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ LOOK_AGAIN_S: Final = 0.2
 
 
 class IdleLook:
-    """Looks from ``start`` to ``stop``. ``found`` is told what keeps the hardware from being safe, and an empty text when it is again.
+    """Looks from ``start`` to ``stop``. ``found`` is told what keeps the hardware from being safe, and an
+    empty text when it is again.
 
     ``make``: a hold on the ports, whose events go to the callable that it is given. Nothing here raises.
     """
@@ -73,8 +76,8 @@ class IdleLook:
             hardware.close()
 
     async def settle(self) -> bool:
-        """Nobody looks any more: have the hardware made safe unless it shows now that it is, and wait for that no longer than its calls may
-        take. True if it is safe."""
+        """Nobody looks any more: have the hardware made safe unless it shows now that it is, and wait for
+        that no longer than its calls may take. True if it is safe."""
         if self._timer is None:
             return not self._trouble
         hardware = self._hardware

@@ -1,5 +1,5 @@
-"""A vehicle with several inlets at a site: a session at the preferred inlet, at the next one if there is none, and never at two that the
-arbiter does not allow."""
+"""A vehicle with several inlets at a site: a session at the preferred inlet, at the next one if there is
+none, and never at two that the arbiter does not allow."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ class Attempt(Struct, frozen=True):
 
 
 class SeveralInlets:
-    """The clients of the inlets of ``arbiter`` by name, each on ports that ``connector.inlet_ports.behind_inlet`` made. Clients that were
-    opened look after their hardware between visits, too.
+    """The clients of the inlets of ``arbiter`` by name, each on ports that
+    ``connector.inlet_ports.behind_inlet`` made. Clients that were opened look after their
+    hardware between visits, too.
 
     Raises ``ConfigError`` for a client that is missing, or whose contactors this arbiter does not guard.
     """
@@ -62,8 +63,9 @@ class SeveralInlets:
         self._clients = dict(clients)
 
     async def run(self) -> list[Attempt]:
-        """Charge: one inlet after the other, the preferred one first, until a session has gone as wanted; where the arbiter allows several,
-        all of them at the same time. What was tried, in the order of preference. Cancelled, it makes the hardware safe first."""
+        """Charge: one inlet after the other, the preferred one first, until a session has gone as wanted;
+        where the arbiter allows several, all of them at the same time. What was tried, in the order of
+        preference. Cancelled, it makes the hardware safe first."""
         names = self.arbiter.order
         if self.arbiter.settings.several:
             return list(await asyncio.gather(*(self._attempt(name) for name in names)))

@@ -1,5 +1,5 @@
-"""The log of the drivers: what they say is written by a thread of its own, so that a handler that blocks or fails
-costs a line and nothing else.
+"""The log of the drivers: what they say is written by a thread of its own, so that a handler that blocks or
+fails costs a line and nothing else.
 
 The loop that guards the contactors never waits for stderr, for a full disk or for somebody's filter.
 """
@@ -17,13 +17,13 @@ from .writer import AT_EXIT_S, WriterThread
 __all__ = ["Log", "connector", "flush"]
 
 connector: Final[ContextVar[str]] = ContextVar("iso15118 connector", default="")
-"""Name of the connector that what runs here is part of, where one process has several: tasks and timers take it over from who made them.
-It stands before each line, and records have it as ``connector``."""
+"""Name of the connector that what runs here is part of, where one process has several: tasks and timers take
+it over from who made them. It stands before each line, and records have it as ``connector``."""
 
 
 class _Said:
-    """What was said, when and from which thread: a record is made of it by the writer, for an application may have a factory of its own
-    for records, which may fail or block like its handlers."""
+    """What was said, when and from which thread: a record is made of it by the writer, for an application may
+    have a factory of its own for records, which may fail or block like its handlers."""
 
     __slots__ = ("at", "connector", "level", "logger", "text", "thread", "trouble", "values")
 

@@ -1,6 +1,8 @@
-"""Tells systemd, where it started this process, that the service is ready, what it does, and that it is able to make its hardware safe.
+"""Tells systemd, where it started this process, that the service is ready, what it does, and that it is
+able to make its hardware safe.
 
-``WATCHDOG=1`` follows the heartbeat, so that ``WatchdogSec=`` restarts a process whose loop hangs (sd_notify(3), systemd.service(5)).
+``WATCHDOG=1`` follows the heartbeat, so that ``WatchdogSec=`` restarts a process whose loop hangs
+(sd_notify(3), systemd.service(5)).
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ _STATUS_S: Final = 1.0
 
 
 class SystemdNotifier:
-    """Does nothing where ``NOTIFY_SOCKET`` is not set. ``heartbeat`` gives the one to follow (None while there is none), ``status`` a
-    few words. Nothing here raises or blocks."""
+    """Does nothing where ``NOTIFY_SOCKET`` is not set. ``heartbeat`` gives the one to follow (None while
+    there is none), ``status`` a few words. Nothing here raises or blocks."""
 
     def __init__(self, heartbeat: Callable[[], Heartbeat | None], status: Callable[[], str]) -> None:
         self._heartbeat, self._status = heartbeat, status

@@ -1,4 +1,5 @@
-"""What a command says while its event loop guards contactors: lines go to a thread, and only that one ever waits for a terminal or a pipe.
+"""What a command says while its event loop guards contactors: lines go to a thread, and only that one ever
+waits for a terminal or a pipe.
 
 A full disk, a closed pipe or a name that cannot be printed costs the line.
 """
@@ -30,7 +31,8 @@ def _write(stream: TextIO, text: str) -> None:
         stream.write(text)
         stream.flush()
         return
-    # Not through the stream's buffer: a thread that waits in there would hold its lock when the interpreter ends.
+    # Not through the stream's buffer: a thread that waits in there would hold its
+    # lock when the interpreter ends.
     encoding, where = stream.encoding or "utf-8", stream.fileno()
     data = text.encode(encoding, "backslashreplace")
     while data:
@@ -66,7 +68,8 @@ class LineHandler(logging.Handler):
 
 @contextmanager
 def by_thread() -> Iterator[None]:
-    """Within this block the log that goes to a terminal goes by the thread as well; at its end what was said is written, or given up."""
+    """Within this block the log that goes to a terminal goes by the thread as well; at its end what was
+    said is written, or given up."""
     root = logging.getLogger()
     before = {handler: LineHandler() for handler in root.handlers if type(handler) is logging.StreamHandler}
     for handler, ours in before.items():

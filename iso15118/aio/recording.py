@@ -1,6 +1,8 @@
-"""Recordings of sessions on real sockets: what passes is handed to a thread of its own, and only that one ever waits for a disk.
+"""Recordings of sessions on real sockets: what passes is handed to a thread of its own, and only
+that one ever waits for a disk.
 
-A full disk, a slow one, or a folder that somebody removed costs the recording, which is said once, and neither the session nor the loop.
+A full disk, a slow one, or a folder that somebody removed costs the recording, which is said once, and
+neither the session nor the loop.
 """
 
 from __future__ import annotations
@@ -45,12 +47,14 @@ _FOLDERS_KEPT: Final = 256
 
 
 class Recorder:
-    """Records every session of a ``SeccServer`` or an ``EvccClient`` in a folder of its own in ``directory``, which is made:
-    ``secc-0001``, ``secc-0002`` ... and ``evcc-0001`` ...; what is there is never overwritten (docs/session-folder.md).
+    """Records every session of a ``SeccServer`` or an ``EvccClient`` in a folder of its own in
+    ``directory``, which is made: ``secc-0001``, ``secc-0002`` ... and ``evcc-0001`` ...; what is there is
+    never overwritten (docs/session-folder.md).
 
-    Give ``secret`` to the ``TlsContext`` as ``keylog``: with it the capture decrypts itself, and whoever has the folder can read the
-    traffic; without it the capture stays closed, and the messages are in ``session.jsonl`` alone.
-    Close it when the server or the client is closed; use it with ``with``. Raises ``ConfigError`` for a directory that cannot be made.
+    Give ``secret`` to the ``TlsContext`` as ``keylog``: with it the capture decrypts itself, and whoever has
+    the folder can read the traffic; without it the capture stays closed, and the messages are in
+    ``session.jsonl`` alone. Close it when the server or the client is closed; use it with ``with``. Raises
+    ``ConfigError`` for a directory that cannot be made.
     """
 
     def __init__(self, directory: Path | str, *, most_waiting: int = _MOST_WAITING) -> None:
@@ -82,7 +86,8 @@ class Recorder:
         self._thread.start()
         atexit.register(self.close)
 
-    # -- for whoever makes connections ------------------------------------------------------------------------
+    # -- for whoever makes connections
+    # ------------------------------------------------------------------------
 
     def streams(self, connection: Callable[..., MessageStream], role: str) -> Callable[..., MessageStream]:
         """The same connections, recorded."""
@@ -111,7 +116,8 @@ class Recorder:
             tap.secret(line)
 
     def heard_asking(self, origin: Origin, outcome: Answer | Ignored, sdp_port: int) -> None:
-        """A request of the discovery came in: one that was answered stands in the capture of the session that follows."""
+        """A request of the discovery came in: one that was answered stands in the capture of
+        the session that follows."""
         if not isinstance(outcome, Answer):
             return
         ends = (
@@ -146,7 +152,8 @@ class Recorder:
         if not taps:
             self._known.pop(random, None)
 
-    # -- the thread -------------------------------------------------------------------------------------------
+    # -- the thread
+    # -------------------------------------------------------------------------------------------
 
     def put(self, slot: Slot, what: Callable[[], object], octets: int) -> None:
         """Have this done when its turn comes. What there is too much of ends the recording of its session."""
@@ -200,7 +207,8 @@ class Recorder:
             slot.record.close()
             slot.record = None
 
-    # -- the end ----------------------------------------------------------------------------------------------
+    # -- the end
+    # ----------------------------------------------------------------------------------------------
 
     def flush(self, timeout_s: float = _CLOSES_S) -> bool:
         """Wait until what was told so far is written. False if that takes longer than ``timeout_s``."""
@@ -216,7 +224,8 @@ class Recorder:
         return done.wait(timeout_s)
 
     def close(self, timeout_s: float = _CLOSES_S) -> bool:
-        """Write what there is, and no more; for ``timeout_s`` at most. False if it takes longer: then the last of it is lost."""
+        """Write what there is, and no more; for ``timeout_s`` at most. False if it takes longer:
+        then the last of it is lost."""
         if not self._closed:
             self._closed = True
             atexit.unregister(self.close)
@@ -241,7 +250,8 @@ class Recorder:
 
 
 class SharedRecorder(Recorder):
-    """All sessions of a run in one folder, which ``record`` has made already; it is closed by whoever made it."""
+    """All sessions of a run in one folder, which ``record`` has made already; it is
+    closed by whoever made it."""
 
     def __init__(self, record: SessionRecord) -> None:
         super().__init__(record.folder)

@@ -81,7 +81,8 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     started: float
     finished: float
     energy_from: float | None = None
-    """When more than 1 A flowed for the first time, or without a wire more than 50 W; None if it never did."""
+    """When more than 1 A flowed for the first time, or without a wire more than
+    50 W; None if it never did."""
     transfer_seconds: float = 0.0
     """Time during which as much flowed, either way."""
     peak_power_kw: float = 0.0
@@ -94,10 +95,12 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     faults: tuple[HardwareFault, ...] = ()
     """Every fault of the hardware, also what was told of it from outside, those after the end included."""
     safe: bool
-    """After the end: current zero and contactors open (vehicle: readiness withdrawn) were carried out, nothing that was asked before may
-    still have an effect, and the hardware shows it: contactors open, less than 5 A."""
+    """After the end: current zero and contactors open (vehicle: readiness withdrawn) were carried
+    out, nothing that was asked before may still have an effect, and the hardware shows it:
+    contactors open, less than 5 A."""
     edition: str = ""
-    """What was spoken, by its name in the settings ("iso20", "iso2", "din"); empty if nothing was agreed on."""
+    """What was spoken, by its name in the settings ("iso20", "iso2", "din"); empty
+    if nothing was agreed on."""
     evccid: str = ""
     """How the vehicle introduced itself."""
     emaid: str = ""
@@ -107,8 +110,8 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     refusals: tuple[str, ...] = ()
     """Human-readable reasons for refused contracts."""
     discovery: tuple[str, ...] = ()
-    """What looked wrong when the two found each other, human-readable: an answer without TLS, a second station, a vehicle that came without
-    the TLS that it had asked for."""
+    """What looked wrong when the two found each other, human-readable: an answer without TLS, a second
+    station, a vehicle that came without the TLS that it had asked for."""
     display: VehicleDisplay | None = None
     """Station: what the vehicle last let it show."""
     leaving: VehicleLeaves | None = None
@@ -125,7 +128,8 @@ class SessionResult(Struct, frozen=True, kw_only=True):
 
     @property
     def cause(self) -> Cause:
-        """Why it ended, as the table of causes has it (docs/causes.md): code, timer, requirement, what to try."""
+        """Why it ended, as the table of causes has it (docs/causes.md): code, timer,
+        requirement, what to try."""
         return cause_of(self.ended.reason, self.ended.cause)
 
     @property
@@ -185,7 +189,8 @@ class Tally:
         self._see(max(values.voltage_v), current, abs(values.total_w), current > _FLOWING_A, now)
 
     def wireless(self, values: PadMeasured | ReceiverMeasured, now: float) -> None:
-        """The same without a wire: what a pad sends, or a coil gives to the battery; what circles in a coil is no current of that kind."""
+        """The same without a wire: what a pad sends, or a coil gives to the battery; what circles in a coil
+        is no current of that kind."""
         output = (values.voltage_v, values.current_a) if isinstance(values, ReceiverMeasured) else (0.0, 0.0)
         self._see(*output, values.power_w, values.power_w > NONE_W, now)
 
@@ -221,7 +226,8 @@ def summed_up(
     remarks: Sequence[str] = (),
     told: Sequence[HardwareFault] = (),
 ) -> SessionResult:
-    """``bare`` with all that session, hardware and connection have to say; ``told``: faults that somebody told."""
+    """``bare`` with all that session, hardware and connection have to say; ``told``:
+    faults that somebody told."""
     energy = hardware.energy
     paused = bare.safe and bare.ended.reason is EndReason.PAUSED
     return msgspec.structs.replace(
@@ -259,7 +265,8 @@ def last_message(before_s: float, sender: str, message: object) -> LastMessage:
 
 
 def let_go(result: SessionResult) -> SessionResult:
-    """The result, to be kept for long: an exception in it holds on to no connection, driver or session by its traceback."""
+    """The result, to be kept for long: an exception in it holds on to no connection, driver or
+    session by its traceback."""
     for error in (result.error, result.link.error if result.link is not None else None):
         known: set[int] = set()
         waiting: list[BaseException | None] = [error]

@@ -1,15 +1,15 @@
-"""Whole programs: a station until it is told to stop, a vehicle's one session, or both in one process. The event loop begins and ends here.
+"""Whole programs: a station until it is told to stop, a vehicle's one session, or both in one process. The
+event loop begins and ends here.
 
-SIGINT, SIGTERM and SIGHUP end what runs in an orderly way, a second one at once; the hardware is made safe either way, and further
-signals do not keep it from that.
+SIGINT, SIGTERM and SIGHUP end what runs in an orderly way, a second one at once; the hardware is made safe
+either way, and further signals do not keep it from that.
 """
 
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +21,7 @@ from iso15118.errors import LinkError
 from iso15118.sdp import SDP_PORT
 from iso15118.session.ticket import EvccTicket
 
+from .asked import Asked, signals
 from .directing import Directing
 from .logs import Log
 from .notify import SystemdNotifier
@@ -72,10 +73,12 @@ Stopped = Callable[[], bool]
 """Whether a signal has come."""
 
 ORDERLY_S: Final = 12.0
-"""How long an orderly end may take after the first signal: a vehicle is given 10 s (SeccConfig.stop_delay_s)."""
+"""How long an orderly end may take after the first signal: a vehicle is given 10 s
+(SeccConfig.stop_delay_s)."""
 
 AT_ONCE_S: Final = 8.0
-"""How long the end of a vehicle's session may take after the second signal, with its connection, before it is dropped and has no result."""
+"""How long the end of a vehicle's session may take after the second signal, with its connection, before it is
+dropped and has no result."""
 
 _TICK_S: Final = 0.1
 _BESIDE_S: Final = 2.0
@@ -118,11 +121,12 @@ def run_station(
 ) -> int:
     """Serve until ``sessions`` have ended, or a signal comes; returns how many have.
 
-    ``station`` is given the loop's sleep and clock; ``listening`` is called when vehicles can come, ``finished`` with each session that has
-    ended, once and in order, also with the one that a second signal ends.
-    ``link``: what is below IP, if there is a plug; made within the loop. ``news`` then hears of its phases.
-    ``connection``: as for ``SeccServer``. ``beside``: what runs as long as the station does, such as the keeper of evidence.
-    ``director`` drives the station, where there is no plug; it raises what he raises. ``recorder``: as for ``SeccServer``.
+    ``station`` is given the loop's sleep and clock; ``listening`` is called when vehicles can come,
+    ``finished`` with each session that has ended, once and in order, also with the one that a second signal
+    ends. ``link``: what is below IP, if there is a plug; made within the loop. ``news`` then hears of its
+    phases. ``connection``: as for ``SeccServer``. ``beside``: what runs as long as the station does, such as
+    the keeper of evidence. ``director`` drives the station, where there is no plug; it raises what he raises.
+    ``recorder``: as for ``SeccServer``.
     """
 
     async def serve() -> int:
@@ -165,7 +169,8 @@ def run_station(
         say_listening = Callback("who is told that vehicles can come", listening)
         told = 0
         say_finished = Callback("who is told of results", finished, lasting=True)
-        # The signals stay armed while the server closes: another one must not end the process before its hardware is safe.
+        # The signals stay armed while the server closes: another one must not end the process
+        # before its hardware is safe.
         plain = server if isinstance(server, SeccServer) else None
         async with (
             signals() as asked,
@@ -215,10 +220,11 @@ def run_vehicle(
     director: Directs | None = None,
     recorder: Recorder | None = None,
 ) -> tuple[SessionResult | None, bool]:
-    """One session of a vehicle (None: it was dropped), and whether a signal ended it. Raises as ``EvccClient.run`` does.
+    """One session of a vehicle (None: it was dropped), and whether a signal ended it.
+    Raises as ``EvccClient.run`` does.
 
-    With a ``link``, which is made within the loop, it is one plug-in, and ``news`` hears of its phases. ``director`` drives the vehicle,
-    where there is no plug; it raises what he raises.
+    With a ``link``, which is made within the loop, it is one plug-in, and ``news`` hears of its phases.
+    ``director`` drives the vehicle, where there is no plug; it raises what he raises.
     """
 
     from .evcc import EvccClient  # here: a station has no use for it
@@ -293,11 +299,12 @@ def run_both(
 ) -> Both:
     """One session between both ends in this process; ``tls``: the station's context and the vehicle's.
 
-    ``observer`` sees the vehicle's end and ``station_observer`` the other one, ``tick`` is called now and then, ``recorder`` the
-    vehicle's connection and ``on_request`` of the discovery at the station, with its UDP port. ``meddle`` is called now and then
-    with the time and what tells the vehicle; ``news`` hears those of its session. A session that was paused goes on ``rest_s`` later, and
-    the first part is ``earlier``. ``director`` drives both ends. Raises as ``EvccClient.run`` does, what the
-    director raises, and ``TimeoutError`` when it takes longer than ``at_most_s``.
+    ``observer`` sees the vehicle's end and ``station_observer`` the other one, ``tick`` is called now and
+    then, ``recorder`` the vehicle's connection and ``on_request`` of the discovery at the station, with its
+    UDP port. ``meddle`` is called now and then with the time and what tells the vehicle; ``news`` hears those
+    of its session. A session that was paused goes on ``rest_s`` later, and the first part is ``earlier``.
+    ``director`` drives both ends. Raises as ``EvccClient.run`` does, what the director raises, and
+    ``TimeoutError`` when it takes longer than ``at_most_s``.
     """
 
     from .evcc import EvccClient  # here: a station has no use for it
@@ -376,7 +383,8 @@ async def _over(
 
 @asynccontextmanager
 async def _found(make: Callable[..., SeccServer]) -> AsyncIterator[SeccServer]:
-    """A station that answers discovery at the port of the standard, or at a free one where another process has that."""
+    """A station that answers discovery at the port of the standard, or at a free one where
+    another process has that."""
     server = make(sdp_port=SDP_PORT)
     try:
         await server.open()
@@ -405,7 +413,8 @@ async def running(beside: Callable[[], Coroutine[Any, Any, None]] | None) -> Asy
 
 
 async def side_by_side(*works: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """For ``beside``: all of these, until cancelled. What one of them raises is in the log, and ends no other."""
+    """For ``beside``: all of these, until cancelled. What one of them raises is in
+    the log, and ends no other."""
     tasks = {asyncio.get_running_loop().create_task(work()) for work in works}
     for task in tasks:
         task.add_done_callback(_tell_end)
@@ -445,7 +454,8 @@ async def _tick(tick: Callable[[], None]) -> None:
 
 @asynccontextmanager
 async def _notifier(server: SeccServer | PluggedSecc) -> AsyncIterator[SystemdNotifier]:
-    """systemd hears of this server, where it started it, until it is closed: its heartbeat counts while hardware is made safe, too."""
+    """systemd hears of this server, where it started it, until it is closed: its heartbeat counts while
+    hardware is made safe, too."""
     inner: Callable[[], SeccServer | None] = (
         (lambda: server) if isinstance(server, SeccServer) else (lambda: server.server)
     )
@@ -463,37 +473,3 @@ async def _notifier(server: SeccServer | PluggedSecc) -> AsyncIterator[SystemdNo
         yield notifier
     finally:
         notifier.close()
-
-
-class Asked:
-    """How often the process was asked to end."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.first: asyncio.Future[None] = loop.create_future()
-        self.second: asyncio.Future[None] = loop.create_future()
-
-    def again(self) -> None:
-        """Another signal has come."""
-        for one in (self.first, self.second):
-            if not one.done():
-                one.set_result(None)
-                return
-
-
-@asynccontextmanager
-async def signals() -> AsyncIterator[Asked]:
-    """Signals as something to wait for. Where the loop cannot have them (another thread than the main one) they stay as they are."""
-    loop = asyncio.get_running_loop()
-    asked = Asked(loop)
-    names: list[Any] = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup: the terminal may go
-        names.append(signal.SIGHUP)
-    for name in names:
-        with suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(name, asked.again)
-    try:
-        yield asked
-    finally:
-        for name in names:
-            with suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.remove_signal_handler(name)

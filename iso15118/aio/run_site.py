@@ -1,6 +1,8 @@
-"""A station with several connectors as a whole program, until it is told to stop; ``run`` has the one with a single connector.
+"""A station with several connectors as a whole program, until it is told to stop; ``run`` has the
+one with a single connector.
 
-SIGINT, SIGTERM and SIGHUP end every session in an orderly way, a second one at once; each connector makes its hardware safe either way.
+SIGINT, SIGTERM and SIGHUP end every session in an orderly way, a second one at once; each connector makes
+its hardware safe either way.
 """
 
 from __future__ import annotations
@@ -32,11 +34,11 @@ def run_site(
     finished: Callable[[str, SessionResult], None] | None = None,
     beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> int:
-    """Serve until ``sessions`` have ended, at whatever connectors, or a signal comes; returns how many have. Those that run then are ended
-    in an orderly way.
+    """Serve until ``sessions`` have ended, at whatever connectors, or a signal comes; returns how many have.
+    Those that run then are ended in an orderly way.
 
-    ``connectors`` is given the loop's sleep and clock and makes the servers. ``listening`` and ``finished``: as for ``Site``; ``beside``:
-    what runs as long as the station does. Raises as ``Site.open`` does.
+    ``connectors`` is given the loop's sleep and clock and makes the servers. ``listening`` and ``finished``:
+    as for ``Site``; ``beside``: what runs as long as the station does. Raises as ``Site.open`` does.
     """
 
     async def serve() -> int:

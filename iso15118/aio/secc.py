@@ -1,13 +1,13 @@
-"""The charging station on a network: discovery, one listener per kind of connection, and one session at a time.
+"""The charging station on a network: discovery, one listener per kind of
+connection, and one session at a time.
 
-A session that fails ends alone. The listener and discovery go on, and the next vehicle is served as soon as the
-hardware is safe, even while the last connection still waits to be closed.
+A session that fails ends alone. The listener and discovery go on, and the next vehicle is served as soon as
+the hardware is safe, even while the last connection still waits to be closed.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -22,7 +22,6 @@ from iso15118.aio.ports.guard import Callback, each, insist
 from iso15118.aio.ports.hardware import PortLimits
 from iso15118.errors import ConfigError, MisuseError
 from iso15118.sdp import SDP_PORT, Security
-from iso15118.secc import SeccSession
 from iso15118.secc.editions import load
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, PeerDeviates
@@ -33,6 +32,7 @@ from iso15118.session.service_ports import check_services
 
 from .identity import renewable
 from .logs import Log
+from .secc_readings import SeccReadings
 from .secc_sessions import SeccSessions
 from .service import ServiceState
 
@@ -50,9 +50,7 @@ if TYPE_CHECKING:
 
     from .driver import ActionFilter, Observer, SessionDriver
     from .finishing import Session
-    from .heartbeat import Heartbeat
     from .recording import Recorder
-    from .results import SessionResult
 
 __all__ = ["SeccServer"]
 
@@ -62,29 +60,34 @@ _LOOK_S: Final = 0.1
 _SHUT_DOWN_S: Final = 2.0  # for connections to close in order when the server is closed
 
 
-class SeccServer:
+class SeccServer(SeccReadings):
     """The SECC of one connector. Use it with ``async with``; it serves from then on, until it is left.
 
-    ``tls``: a server's ``TlsContext``, or a ``TlsPort`` for several editions; None for none, which has to be allowed by the settings
-    (``allow_plaintext``, or an edition that is spoken in the clear); with both, one port serves them: the first octets tell.
-    ``sdp``: answer discovery requests (``sdp_port`` 0: on any free port). ``port_limits``: how long the hardware may take,
-    ``stream_limits``: how long a peer may. ``news`` gets every ``Notify`` of a session, ``observer`` everything; ``watch`` is for tests,
-    ``on_request`` hears of every datagram of the discovery, ``connections`` what becomes of each connection (``connector.news``).
-    ``recorder``: each session leaves a folder there. ``epoch`` is what must be added to the loop's clock to get Unix time; by default the
-    system's clock is asked when a session begins. ``tickets``: sessions that were paused before this program was started.
-    ``talks_with``: what sessions with messages may work with, if that is less than ``station``.
+    ``tls``: a server's ``TlsContext``, or a ``TlsPort`` for several editions; None for none, which has to be
+    allowed by the settings (``allow_plaintext``, or an edition that is spoken in the clear); with both, one
+    port serves them: the first octets tell. ``sdp``: answer discovery requests (``sdp_port`` 0: on any free
+    port). ``port_limits``: how long the hardware may take, ``stream_limits``: how long a peer may. ``news``
+    gets every ``Notify`` of a session, ``observer`` everything; ``watch`` is for tests, ``on_request`` hears
+    of every datagram of the discovery, ``connections`` what becomes of each connection (``connector.news``).
+    ``recorder``: each session leaves a folder there. ``epoch`` is what must be added to the loop's clock to
+    get Unix time; by default the system's clock is asked when a session begins. ``tickets``: sessions that
+    were paused before this program was started. ``talks_with``: what sessions with messages may work with, if
+    that is less than ``station``.
 
-    One session runs at a time. Until one begins, many connections may be in their handshake, and the first that is through has the session;
-    while it runs, a few others wait at the expense of their own patience, and discovery is silent. The vehicle of the session that connects
-    anew (with the same certificate; on a plain connection, from the same link-local address) ends that session, hardware first, and is
-    served next. Raises ``ConfigError`` for settings that do not fit.
+    One session runs at a time. Until one begins, many connections may be in their handshake, and the first
+    that is through has the session; while it runs, a few others wait at the expense of their own patience,
+    and discovery is silent. The vehicle of the session that connects anew (with the same certificate; on a
+    plain connection, from the same link-local address) ends that session, hardware first, and is served next.
+    Raises ``ConfigError`` for settings that do not fit.
 
-    An ``interface`` by name may change: a new address, or an interface that is made anew, is found within about a second, and news say so
-    (``InterfaceLost``, ``InterfaceReady``). A session whose address is gone ends. ``wait_for_interface``: one that is missing or not usable
-    when the server is opened is waited for; otherwise that is a ``LinkError``. Two servers on one interface and ``sdp_port`` are refused.
+    An ``interface`` by name may change: a new address, or an interface that is made anew, is found within
+    about a second, and news say so (``InterfaceLost``, ``InterfaceReady``). A session whose address is gone
+    ends. ``wait_for_interface``: one that is missing or not usable when the server is opened is waited for;
+    otherwise that is a ``LinkError``. Two servers on one interface and ``sdp_port`` are refused.
 
-    ``heartbeat`` says from any thread whether this server is able to make its hardware safe. ``state`` says whether it serves; while it is
-    out of service, discovery is not answered and a vehicle that comes all the same is refused.
+    ``heartbeat`` says from any thread whether this server is able to make its hardware safe. ``state``
+    says whether it serves; while it is out of service, discovery is not answered and a vehicle that
+    comes all the same is refused.
     """
 
     def __init__(
@@ -170,9 +173,10 @@ class SeccServer:
         await self.close()
 
     async def open(self) -> None:
-        """Listen and be found. Raises ``LinkError`` if a port cannot be had, ``ConfigError`` if our certificate has expired or another
-        open server has these contactors or this supply, ``HardwareError`` naming a port of the station that does not take a listener, and
-        ``MisuseError`` where it is open. After that, and after ``close``, it can be opened again."""
+        """Listen and be found. Raises ``LinkError`` if a port cannot be had, ``ConfigError`` if our
+        certificate has expired or another open server has these contactors or this supply, ``HardwareError``
+        naming a port of the station that does not take a listener, and ``MisuseError`` where it is open.
+        After that, and after ``close``, it can be opened again."""
         if self._open:
             raise MisuseError("this server is open already")
         self._open = True
@@ -227,8 +231,9 @@ class SeccServer:
             await asyncio.sleep(_LOOK_S)
 
     async def close(self) -> None:
-        """Make the hardware safe, end the session, listen no more. Bounded in time, whatever ports, peers and cancellations do: a
-        cancellation comes out when the hardware was given its time. Raises ``CancelledError`` then."""
+        """Make the hardware safe, end the session, listen no more. Bounded in time, whatever ports,
+        peers and cancellations do: a cancellation comes out when the hardware was given its time.
+        Raises ``CancelledError`` then."""
         sessions = self.sessions
         driver, sessions.driver = sessions.driver, None
         failed = each(
@@ -282,7 +287,8 @@ class SeccServer:
         return self._presence.problem if self._presence is not None else "it has not been opened"
 
     async def show(self) -> None:
-        """Answer discovery from now on; with ``sdp=False`` it does not begin with it. Raises ``LinkError`` if the port cannot be had."""
+        """Answer discovery from now on; with ``sdp=False`` it does not begin with it. Raises ``LinkError``
+        if the port cannot be had."""
         if self._presence is not None:
             await self._presence.show()
 
@@ -303,7 +309,8 @@ class SeccServer:
 
     @property
     def state(self) -> ServiceState:
-        """Whether it serves. IN_SESSION until the hardware of a session is safe, also if it is to go out of service then."""
+        """Whether it serves. IN_SESSION until the hardware of a session is safe, also if it is
+        to go out of service then."""
         if not self._open:
             return ServiceState.CLOSED
         if self.sessions.driver is not None:  # or its hardware is still being made safe
@@ -320,7 +327,8 @@ class SeccServer:
         return self.state is ServiceState.AVAILABLE
 
     def _may_answer(self, origin: Origin) -> bool:
-        """Who can have a session is invited; and so is the vehicle whose session runs: it asks because it has started anew."""
+        """Who can have a session is invited; and so is the vehicle whose session runs: it asks
+        because it has started anew."""
         if self.may_invite():
             return True
         stream = self._running_stream()
@@ -331,7 +339,8 @@ class SeccServer:
         return driver.stream if driver is not None and not driver.over else None
 
     def _returns(self, newcomer: MessageStream) -> bool:
-        """Whether this is the vehicle whose session runs. Then that session ends, hardware first, and the vehicle is the next."""
+        """Whether this is the vehicle whose session runs. Then that session ends, hardware first,
+        and the vehicle is the next."""
         driver = self.sessions.driver
         if driver is None or driver.stream is None or not is_same_vehicle(newcomer, driver.stream):
             return False
@@ -340,56 +349,22 @@ class SeccServer:
             _log.warning("the vehicle at %s connected anew: its session is over", newcomer.peer)
         return True  # also while the hardware of that session still settles
 
-    @property
-    def session(self) -> SeccSession | None:
-        """The session that runs now; to look at, not to touch."""
-        session = self.any_session
-        return session if isinstance(session, SeccSession) else None
-
-    @property
-    def any_session(self) -> Session | None:
-        """The same, and without messages as well."""
-        driver = self.sessions.driver
-        return driver.session if driver is not None and not driver.over else None
-
-    @property
-    def results(self) -> deque[SessionResult]:
-        """The last sessions, the newest at the end."""
-        return self.sessions.results
-
-    @property
-    def tickets(self) -> deque[SeccTicket]:
-        """Sessions that were paused here and can be gone on with, the newest at the end; clear it to forget them."""
-        return self.sessions.tickets
-
-    @property
-    def finished(self) -> int:
-        """How many sessions have come to their end."""
-        return self.sessions.finished
-
-    @property
-    def heartbeat(self) -> Heartbeat:
-        """Whether this server is able to make its hardware safe; to be read from any thread."""
-        return self.sessions.heartbeat
-
-    async def wait_finished(self, count: int) -> SessionResult:
-        """Wait until ``count`` sessions in all have come to their end; gives the one that was the ``count``-th. So who counts gets every
-        result once, up to the 256 that are kept; they are kept beyond ``close``. Raises ``MisuseError`` for an older one."""
-        return await self.sessions.wait_finished(count)
-
     # -- commands -----------------------------------------------------------------------------------------
 
     def renew(self, tls: TlsSource) -> None:
-        """Make new connections from these certificates, roots and evidence; a session that runs goes on with its own.
+        """Make new connections from these certificates, roots and evidence; a session
+        that runs goes on with its own.
 
-        Raises ``ConfigError`` for what cannot take their place, then nothing changes; ``MisuseError`` without TLS.
+        Raises ``ConfigError`` for what cannot take their place, then nothing changes;
+        ``MisuseError`` without TLS.
         """
         if self._tls is None:
             raise MisuseError("this server has no TLS")
         self._tls.renew(tls)
 
     def stop(self, reason: str) -> None:
-        """End the session that runs in an orderly way; ``reason`` is for the log and the result. From any thread."""
+        """End the session that runs in an orderly way; ``reason`` is for the log and
+        the result. From any thread."""
         self.tell(ev.StopRequested(reason))
 
     def pause(self, reason: str) -> None:
@@ -397,30 +372,32 @@ class SeccServer:
         self.tell(ev.PauseRequested(reason))
 
     def emergency_shutdown(self, reason: str) -> None:
-        """Power off now: the session that runs ends as an emergency. Between sessions it takes the connector out of service until
-        ``back_in_service``. From any thread."""
+        """Power off now: the session that runs ends as an emergency. Between sessions it takes the connector
+        out of service until ``back_in_service``. From any thread."""
         self.tell(ev.EmergencyShutdown(reason))
 
     def out_of_service(self, reason: str) -> None:
-        """Serve nobody until ``back_in_service``: discovery is silent, and a vehicle that comes all the same is refused. A session that
-        runs goes on. From any thread."""
+        """Serve nobody until ``back_in_service``: discovery is silent, and a vehicle that comes all the same
+        is refused. A session that runs goes on. From any thread."""
         self.sessions.inbox.on_loop(partial(self.sessions.service.tell, reason))
 
     def back_in_service(self) -> None:
-        """What took the connector out of service is over: an alarm that was told, or ``out_of_service``. Hardware that does not show
-        itself safe keeps it out of service until it does. From any thread."""
+        """What took the connector out of service is over: an alarm that was told, or ``out_of_service``.
+        Hardware that does not show itself safe keeps it out of service until it does. From any thread."""
         self.sessions.inbox.on_loop(self.sessions.service.clear)
 
     def link_lost(self) -> None:
-        """The data link is gone: the session that runs ends now, and all connections are dropped. From the loop's thread only."""
+        """The data link is gone: the session that runs ends now, and all connections are dropped.
+        From the loop's thread only."""
         if self._reception is not None:
             self._reception.drop()
         if self.sessions.driver is not None:
             self.sessions.driver.link_lost()
 
     def tell(self, event: ev.Event) -> None:
-        """Hand an event to the session that runs, if one does; from any thread. A fault or an emergency that is told while none runs takes
-        the connector out of service. Raises ``MisuseError``, in the caller's thread, for what cannot be told, naming the field."""
+        """Hand an event to the session that runs, if one does; from any thread. A fault or an emergency that
+        is told while none runs takes the connector out of service. Raises ``MisuseError``, in the caller's
+        thread, for what cannot be told, naming the field."""
         self.sessions.inbox.push(event)
 
     def _interface_lost(self, reason: str) -> None:
@@ -474,7 +451,8 @@ class SeccServer:
     def serve_without_messages(
         self, make: Callable[[StationHardware], Session], show: Callable[[SetPilot], None]
     ) -> bool:
-        """A session of another kind gets the hardware, and nobody else is served until it has ended. False: another one has it still."""
+        """A session of another kind gets the hardware, and nobody else is served until it has ended. False:
+        another one has it still."""
         if self.sessions.driver is not None:
             return False
         if self._reception is not None:

@@ -1,6 +1,8 @@
-"""The sessions of a station, one after another: each connection that is ready gets the hardware, and when that is safe the next may come.
+"""The sessions of a station, one after another: each connection that is ready gets the hardware, and when
+that is safe the next may come.
 
-Between sessions the hardware is looked at all the same. How connections come in, and how vehicles find the station, is ``secc``'s.
+Between sessions the hardware is looked at all the same. How connections come in, and how vehicles
+find the station, is ``secc``'s.
 """
 
 from __future__ import annotations
@@ -69,8 +71,9 @@ _NO_END: Final = "the last session did not come to its end"
 class SeccSessions:
     """One station's sessions and its hardware, from ``open`` to ``close``; for ``SeccServer``.
 
-    ``changed`` hears when the connector goes out of service (the reason) or comes back (empty); ``opening`` says whether a connection is in
-    its handshake. ``talks_with``: what sessions with messages may work with, if that is less than the station.
+    ``changed`` hears when the connector goes out of service (the reason) or comes back (empty); ``opening``
+    says whether a connection is in its handshake. ``talks_with``: what sessions with messages may work with,
+    if that is less than the station.
     """
 
     def __init__(
@@ -127,8 +130,8 @@ class SeccSessions:
     # -- for the server -----------------------------------------------------------------------------------
 
     def listen(self) -> None:
-        """Hear what ports and the application push. Raises ``HardwareError`` naming a port that does not take a listener, ``ConfigError``
-        for contactors or a supply that another open server has."""
+        """Hear what ports and the application push. Raises ``HardwareError`` naming a port that does not take
+        a listener, ``ConfigError`` for contactors or a supply that another open server has."""
         for other in tuple(_open):
             if other is not self and not other.inbox.orphaned:
                 _refuse_common_ports(self._station, other._station)
@@ -161,8 +164,8 @@ class SeccSessions:
         self.inbox.close()
 
     async def wait_finished(self, count: int) -> SessionResult:
-        """Wait until ``count`` sessions in all have come to their end; gives the one that was the ``count``-th, however many have ended
-        since. Raises ``MisuseError`` for one that is kept no longer."""
+        """Wait until ``count`` sessions in all have come to their end; gives the one that was the
+        ``count``-th, however many have ended since. Raises ``MisuseError`` for one that is kept no longer."""
         while self.finished < count:
             loop = asyncio.get_running_loop()
             # Who waited in an earlier run of this server may have left a future of a loop that is closed.
@@ -183,10 +186,11 @@ class SeccSessions:
         show: Callable[[SetPilot], None] | None = None,
         remark: str = "",
     ) -> None:
-        """One connection that is ready: its session begins. ``over`` is called when the hardware is safe, or out of service.
+        """One connection that is ready: its session begins. ``over`` is called when the
+        hardware is safe, or out of service.
 
-        ``make``: another session than one with messages, on all of the station; ``show`` has its pilot. ``remark``:
-        what looked wrong when it came in."""
+        ``make``: another session than one with messages, on all of the station; ``show`` has its pilot.
+        ``remark``: what looked wrong when it came in."""
         if self._idle is not None:
             self._idle.stop()
         driver = SessionDriver(
@@ -223,7 +227,8 @@ class SeccSessions:
             self._happened(ConnectionClosed(number))
 
     def keep(self, driver: SessionDriver) -> None:
-        """What became of a session, and what it left behind: that outlives this server's being closed and opened again."""
+        """What became of a session, and what it left behind: that outlives this server's
+        being closed and opened again."""
         self.service.hardware(driver.unsafe_because if driver.result.done() else _NO_END)
         for alarm in driver.unheard:
             self._deliver(alarm)
@@ -266,7 +271,8 @@ class SeccSessions:
         driver.tell(event)
 
     def _heard(self, news: act.Notify) -> None:
-        """News of the session: what the vehicle needs is for the energy manager, all of it for the application."""
+        """News of the session: what the vehicle needs is for the energy manager, all
+        of it for the application."""
         if type(news) is act.StateEntered and is_set_up(news.state):
             self._happened(SessionSetUp(self._number))
         energy = self._energy
@@ -320,7 +326,8 @@ class SeccSessions:
         return self._hardware
 
     def _first(self) -> list[ev.Event]:
-        """What a session has to know when it begins. One that nobody invited is refused at its first request."""
+        """What a session has to know when it begins. One that nobody invited is
+        refused at its first request."""
         refused = self.service.reason
         latched = self.inbox.latched()
         return [*latched, ev.StopRequested(f"out of service: {refused}")] if refused else latched
@@ -373,7 +380,8 @@ _open: Final[weakref.WeakSet[SeccSessions]] = weakref.WeakSet()
 
 
 def _refuse_common_ports(one: ports.Station, other: ports.Station) -> None:
-    """What one of two servers asks for is what the other one finds between its sessions, and switches off under power."""
+    """What one of two servers asks for is what the other one finds between its sessions, and
+    switches off under power."""
     for name in ("contactors", "power", "ac"):
         port = getattr(one, name)
         if port is not None and port is getattr(other, name):

@@ -1,6 +1,8 @@
-"""Whether a connector serves: the state that an application sees, and the two kinds of reason for which it is out of service.
+"""Whether a connector serves: the state that an application sees, and the two kinds of reason
+for which it is out of service.
 
-An alarm that somebody told holds until somebody clears it; hardware that does not show itself safe holds until it does.
+An alarm that somebody told holds until somebody clears it; hardware that does not show
+itself safe holds until it does.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ class ServiceState(Enum):
 
 
 class Service:
-    """Out of service or not, and why. ``changed`` is called, with the reason or an empty text, when that changes."""
+    """Out of service or not, and why. ``changed`` is called, with the reason or an
+    empty text, when that changes."""
 
     def __init__(self, changed: Callback) -> None:
         self._changed = changed

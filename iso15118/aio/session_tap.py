@@ -1,4 +1,5 @@
-"""What one connection, and the session on it, tell a recorder: each thing is handed on at once, to be written by the recorder's thread.
+"""What one connection, and the session on it, tell a recorder: each thing is handed on at once, to be
+written by the recorder's thread.
 
 A station's connection is kept back until it has a session; a vehicle's is recorded from its first octet on.
 """
@@ -100,8 +101,8 @@ class Slot:
 
 
 class SessionTap:
-    """What one connection, and the session on it, tell the recorder; an ``aio.net.tap.FrameTap``. No method waits for anything. ``alone``:
-    the session has no connection."""
+    """What one connection, and the session on it, tell the recorder; an ``aio.net.tap.FrameTap``. No method
+    waits for anything. ``alone``: the session has no connection."""
 
     def __init__(self, recorder: Recorder, role: str, *, alone: bool = False) -> None:
         self.role = role
@@ -116,10 +117,12 @@ class SessionTap:
         self._has_session = self._done = False
         self._is_over = alone
 
-    # -- the connection ---------------------------------------------------------------------------------------
+    # -- the connection
+    # ---------------------------------------------------------------------------------------
 
     def opened(self, local: tuple[str, int], peer: tuple[str, int], now: float) -> None:
-        """The connection stands. A vehicle's is recorded from here on, since a station that refuses its certificates gives no session."""
+        """The connection stands. A vehicle's is recorded from here on, since a station that refuses its
+        certificates gives no session."""
         station = self.role == "secc"
         here, there = endpoint(*local, station=station), endpoint(*peer, station=not station)
         vehicle, secc = (there, here) if station else (here, there)
@@ -163,7 +166,8 @@ class SessionTap:
         """A line of the key log that belongs to this connection."""
         self._put(lambda record: record.secret(line), None, len(line))
 
-    # -- the session ------------------------------------------------------------------------------------------
+    # -- the session
+    # ------------------------------------------------------------------------------------------
 
     def begin(self, now: float) -> None:
         """A session, or its first attempt, begins: from now on there is a folder."""

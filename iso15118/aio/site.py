@@ -1,6 +1,8 @@
-"""Several connectors in one process and one event loop: each with a server, hardware, results and lines of the log of its own.
+"""Several connectors in one process and one event loop: each with a server, hardware, results and
+lines of the log of its own.
 
-What happens at one of them is none of the others' business: one that cannot be opened is tried again while the others serve.
+What happens at one of them is none of the others' business: one that cannot be opened is tried
+again while the others serve.
 """
 
 from __future__ import annotations
@@ -35,15 +37,18 @@ _CLOSE_S: Final = 30.0
 
 
 class Site:
-    """The connectors of one station by name. Use it with ``async with``; it serves from then on, until it is left.
+    """The connectors of one station by name. Use it with ``async with``; it serves
+    from then on, until it is left.
 
-    ``connectors``: a ``SeccServer`` or ``PluggedSecc`` for each, not yet opened; each has an interface (or a discovery port) and ports of
-    hardware of its own. A common supply is shared out by the energy manager of each (``LimitsChanged``), never by giving two servers one
-    port. ``finished`` hears of each session that has ended, with the name of the connector, once and in order;
-    ``listening`` when a connector's server has been opened. Both are called until they fail.
+    ``connectors``: a ``SeccServer`` or ``PluggedSecc`` for each, not yet opened; each has an interface (or a
+    discovery port) and ports of hardware of its own. A common supply is shared out by the energy manager of
+    each (``LimitsChanged``), never by giving two servers one port. ``finished`` hears of each session that
+    has ended, with the name of the connector, once and in order; ``listening`` when a connector's server has
+    been opened. Both are called until they fail.
 
-    A connector whose interface or hardware cannot be had is tried again every ``retry_s`` (s), and is in ``problems`` until then. Every
-    command for one connector is one of its server: ``site["left"].out_of_service("cable damaged")``.
+    A connector whose interface or hardware cannot be had is tried again every ``retry_s`` (s), and is in
+    ``problems`` until then. Every command for one connector is one of its server:
+    ``site["left"].out_of_service("cable damaged")``.
 
     Raises ``ConfigError`` for no connector at all, and for one server under two names.
     """
@@ -85,9 +90,9 @@ class Site:
         await self.close()
 
     async def open(self) -> None:
-        """Open every connector. One that fails is tried again later; where all fail, raises what the first of them did. Raises
-        ``ConfigError`` for settings that cannot be right, whichever connector's they are, with its name, and ``MisuseError`` where it is
-        open."""
+        """Open every connector. One that fails is tried again later; where all fail, raises what the first of
+        them did. Raises ``ConfigError`` for settings that cannot be right, whichever connector's they are,
+        with its name, and ``MisuseError`` where it is open."""
         if self._news is not None:
             raise MisuseError("this site is open already")
         self._news = asyncio.Event()
@@ -115,8 +120,9 @@ class Site:
             self._following[name] = self._task(name, self._follow(name))
 
     async def close(self) -> None:
-        """Close every connector, all at the same time: each makes its hardware safe, whatever becomes of the others. Bounded in time, and a
-        cancellation comes out at the end: then it raises ``CancelledError``."""
+        """Close every connector, all at the same time: each makes its hardware safe, whatever
+        becomes of the others. Bounded in time, and a cancellation comes out at the end: then it
+        raises ``CancelledError``."""
         following, self._following = self._following, {}
         for one in following.values():
             one.cancel()
@@ -149,7 +155,8 @@ class Site:
             _log.error("connector %s cannot be opened: %s", name, describe(error))
 
     async def _follow(self, name: str) -> None:
-        """One connector from its opening on: results are told as they come, and what could not be opened is tried again."""
+        """One connector from its opening on: results are told as they come, and what could not
+        be opened is tried again."""
         server = self._connectors[name]
         while name in self._problems:
             await asyncio.sleep(self._retry_s)
@@ -177,8 +184,8 @@ class Site:
             self._news.set()
 
     async def wait_finished(self, count: int) -> None:
-        """Wait until ``count`` sessions in all, at whatever connectors, have ended and been told. Raises ``MisuseError`` while it is not
-        open."""
+        """Wait until ``count`` sessions in all, at whatever connectors, have ended and been told. Raises
+        ``MisuseError`` while it is not open."""
         while self.finished < count:
             if self._news is None:
                 raise MisuseError("this site is not open")
@@ -220,8 +227,9 @@ class Site:
         return tuple(name for name, one in self._connectors.items() if one.any_session is not None)
 
     def heartbeat(self) -> Heartbeat | None:
-        """That of the connector whose last beat is the newest: it beats as long as the event loop turns and one connector at least is
-        able to make its hardware safe. Each connector has its own, which is the one to have its contactors depend on."""
+        """That of the connector whose last beat is the newest: it beats as long as the event loop turns and
+        one connector at least is able to make its hardware safe. Each connector has its own, which is the one
+        to have its contactors depend on."""
         beats = [one.heartbeat for one in self._connectors.values()]
         return min(beats, key=lambda beat: beat.age, default=None)
 
@@ -231,7 +239,8 @@ class Site:
             server.stop(reason)
 
     def emergency_shutdown(self, reason: str) -> None:
-        """Power off now, at every connector; those without a session go out of service until ``back_in_service``."""
+        """Power off now, at every connector; those without a session go out of service
+        until ``back_in_service``."""
         failed: list[BaseException] = []
         for server in self._connectors.values():
             try:

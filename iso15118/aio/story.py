@@ -1,4 +1,5 @@
-"""What the log says of one session: at info that it began, its states, what was decided and why, and its end; at debug every message.
+"""What the log says of one session: at info that it began, its states, what was decided and why, and its
+end; at debug every message.
 
 Each line names role and peer, and comes when it happens, after the hardware was asked.
 """

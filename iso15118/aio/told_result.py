@@ -15,7 +15,8 @@ _LONGEST = 160
 
 
 def summary_of_result(result: SessionResult) -> dict[str, Any]:
-    """JSON values: what a program wants to know, certificates and tickets left out. Energies in kWh by the station's meter."""
+    """JSON values: what a program wants to know, certificates and tickets left out. Energies in
+    kWh by the station's meter."""
     ended, cause, tls = result.ended, result.cause, result.tls
     return {
         "role": result.role,

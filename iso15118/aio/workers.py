@@ -1,7 +1,8 @@
-"""Pieces of work on several processes of this machine; one that dies or hangs costs its own piece and no other.
+"""Pieces of work on several processes of this machine; one that dies or hangs
+costs its own piece and no other.
 
-``concurrent.futures`` cannot say whose piece it was that ended a process, and does not end one that hangs; here each process has a
-connection of its own.
+``concurrent.futures`` cannot say whose piece it was that ended a process, and does not end one that hangs;
+here each process has a connection of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ O = TypeVar("O")  # noqa: E741
 
 
 class Finished(Generic[I, O]):
-    """What came of ``item``: its ``value``, or the ``problem`` of its process. ``seconds``: how long it took."""
+    """What came of ``item``: its ``value``, or the ``problem`` of its process.
+    ``seconds``: how long it took."""
 
     __slots__ = ("item", "problem", "seconds", "value")
 
@@ -39,10 +41,12 @@ class Finished(Generic[I, O]):
 def on_workers(
     function: Callable[[I], O], items: Iterable[I], *, count: int, longest_s: float
 ) -> Iterator[Finished[I, O]]:
-    """``function`` of each item, on ``count`` processes, as they get done. A process that takes longer than ``longest_s`` is ended.
+    """``function`` of each item, on ``count`` processes, as they get done. A process that takes longer
+    than ``longest_s`` is ended.
 
-    The function must not raise, and has to be known by name to a process that is started anew. All processes have ended when the iterator
-    has, however it ends. Raises ``LinkError`` if a process ends before it has begun to work.
+    The function must not raise, and has to be known by name to a process that is started anew. All
+    processes have ended when the iterator has, however it ends. Raises ``LinkError`` if a process ends
+    before it has begun to work.
     """
     queue = deque(items)
     running: dict[Connection, _Worker[I]] = {}
@@ -83,7 +87,8 @@ class _Worker(Generic[I]):
     """One process. ``item``: the one that it works on; empty when it has none."""
 
     def __init__(self, function: Callable[[I], object]) -> None:
-        # A process that shares nothing with this one: no lock that another thread holds, no connection of its siblings.
+        # A process that shares nothing with this one: no lock that another thread holds,
+        # no connection of its siblings.
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.ready = False

@@ -1,6 +1,7 @@
 """A thread that writes what others must not wait for: lines of a log, lines for a terminal.
 
-The loop that guards the contactors hands them over and goes on; only the thread ever waits for a handler, a pipe or a full disk.
+The loop that guards the contactors hands them over and goes on; only the thread ever waits for a
+handler, a pipe or a full disk.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ Item = TypeVar("Item")
 
 
 class WriterThread(Generic[Item]):
-    """Calls ``write`` for each item, in order, on a daemon thread that is made with the first one; at the end of the program what waits is
-    written, or given up. One for the life of a process: a child process after a fork has a thread of its own, and nothing to write.
+    """Calls ``write`` for each item, in order, on a daemon thread that is made with the first one; at the end
+    of the program what waits is written, or given up. One for the life of a process: a child process after a
+    fork has a thread of its own, and nothing to write.
 
-    ``name``: of the thread. ``write`` may raise anything: that costs its item. No method raises or waits, but ``flush``.
+    ``name``: of the thread. ``write`` may raise anything: that costs its item. No method
+    raises or waits, but ``flush``.
     """
 
     def __init__(self, name: str, write: Callable[[Item], object]) -> None:

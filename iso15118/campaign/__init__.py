@@ -1,5 +1,5 @@
-"""Many sessions, fuzzing rounds or captures as one piece of work: a matrix of cells that is planned first, run on many processes or
-machines, and gone on with where it was interrupted.
+"""Many sessions, fuzzing rounds or captures as one piece of work: a matrix of cells that is planned first,
+run on many processes or machines, and gone on with where it was interrupted.
 
 ``plan`` and ``done`` know no clock, process or network; what runs the cells is given to ``carry_out``.
 """

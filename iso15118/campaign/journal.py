@@ -1,7 +1,8 @@
-"""The results of a campaign on the disk, a line of JSON each, which are also what an interrupted campaign goes on from.
+"""The results of a campaign on the disk, a line of JSON each, which are also what an
+interrupted campaign goes on from.
 
-A line counts when it is whole. One process at a time writes; one that is killed at any moment leaves whole lines and at most a part of one,
-which the next process cuts off.
+A line counts when it is whole. One process at a time writes; one that is killed at any moment leaves whole
+lines and at most a part of one, which the next process cuts off.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ class _Head(Struct, frozen=True, kw_only=True):
 
 
 class Journal:
-    """``results.jsonl`` in ``directory``, which is made; a context manager. ``found`` has the results that were there by the id of their
-    cell.
+    """``results.jsonl`` in ``directory``, which is made; a context manager. ``found`` has the results that
+    were there by the id of their cell.
 
-    ``afresh``: what was there is removed. Raises ``ConfigError`` if the file is not ours, of another campaign or version, or if another
-    process is at work on it.
+    ``afresh``: what was there is removed. Raises ``ConfigError`` if the file is not ours, of another campaign
+    or version, or if another process is at work on it.
     """
 
     def __init__(self, directory: Path, name: str, *, afresh: bool = False) -> None:

@@ -1,6 +1,8 @@
-"""A campaign as its file has it: what kind of cells, the axes of the matrix, the peers and faults that axes name, and what is left out.
+"""A campaign as its file has it: what kind of cells, the axes of the matrix, the peers and faults that
+axes name, and what is left out.
 
-``read`` takes it from a TOML file; everything that is wrong is refused by its key. What the cells are is in ``plan``.
+``read`` takes it from a TOML file; everything that is wrong is refused by its key. What
+the cells are is in ``plan``.
 """
 
 from __future__ import annotations
@@ -34,17 +36,18 @@ class Head(Struct, frozen=True, kw_only=True):
     name: str = ""
     """What it is called in its report; absent: as its file."""
     of: Kind = "loopback"
-    """What a cell is: a "loopback" session, a "scenario" of a file, "fuzz": changed messages of a session to the decoder, or "decode": a
-    capture."""
+    """What a cell is: a "loopback" session, a "scenario" of a file, "fuzz": changed messages of a session to
+    the decoder, or "decode": a capture."""
     seeds: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
-    """So many cells for each of the matrix, with the seeds 1, 2, 3 and so on. Absent: one, without a seed (fuzz: with seed 1)."""
+    """So many cells for each of the matrix, with the seeds 1, 2, 3 and so on. Absent: one, without a
+    seed (fuzz: with seed 1)."""
     files: tuple[str, ...] = ()
     """scenario, decode: files, or folders with them, relative to this file."""
     keylog: str | None = None
     """decode: file with TLS secrets, where they are not in the captures. Relative to this file."""
     decoded: str | None = None
-    """decode: folder to write the entries of each capture into, as `iso15118 decode --json` prints them. Relative to this file; absent:
-    they are counted, and not kept."""
+    """decode: folder to write the entries of each capture into, as `iso15118 decode --json` prints them.
+    Relative to this file; absent: they are counted, and not kept."""
     rounds: Annotated[int, Meta(ge=1, le=100_000_000)] = 1000
     """fuzz: changed messages in each cell."""
     longest_s: Annotated[float, Meta(ge=1.0, le=86_400.0)] = 600.0
@@ -90,7 +93,7 @@ def read(path: Path) -> Campaign:
 
 
 def parse(tables: dict[str, Any], folder: Path, name: str) -> Campaign:
-    """The same of tables that were read already."""
+    """The same of tables that were read already. Raises ``ConfigError`` for what they cannot say."""
     for key in tables:
         choose("table", key, _TABLES)
     table = _table(tables, "campaign")
@@ -188,7 +191,8 @@ def _axis(where: str, key: str, values: Any, known: dict[str, tuple[str, ...]]) 
 
 
 def _session(table: dict[str, Any], where: str, place: str = "") -> dict[str, Any]:
-    """Keys of a session, each of a kind that it may have; whether they go together is for the cells to say."""
+    """Keys of a session, each of a kind that it may have; whether they go
+    together is for the cells to say."""
     try:
         read_values(LoopbackSpec, table, where)
     except ConfigError as error:

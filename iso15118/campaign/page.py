@@ -1,4 +1,5 @@
-"""The results of a campaign as one page: a matrix of verdicts, and what there is to say about each cell that did not pass.
+"""The results of a campaign as one page: a matrix of verdicts, and what there is to say about
+each cell that did not pass.
 
 It loads nothing and runs nothing, and says so to the browser; whatever came from a file or a peer is escaped.
 """
@@ -53,7 +54,8 @@ def _head(tally: Tally) -> str:
 
 
 def _matrix(results: Sequence[Result], told: set[str]) -> Iterator[str]:
-    """Rows by the values of all axes but the last one that has several, whose values are the columns; seeds are counted."""
+    """Rows by the values of all axes but the last one that has several, whose values are the
+    columns; seeds are counted."""
     axes = [key for key in dict.fromkeys(key for one in results for key in one.axes) if key != _SEED]
     values = {key: list(dict.fromkeys(str(one.axes.get(key, "")) for one in results)) for key in axes}
     across = next((key for key in reversed(axes) if 1 < len(values[key]) <= _MOST_COLUMNS), None)

@@ -1,6 +1,8 @@
-"""The cells of a campaign: which there are, what each is called, and which of them can have no session at all.
+"""The cells of a campaign: which there are, what each is called, and which of
+them can have no session at all.
 
-A cell is known by a digest of its work, so that a campaign that was interrupted, or got another value on an axis, goes on with what is new.
+A cell is known by a digest of its work, so that a campaign that was interrupted, or got another value on an
+axis, goes on with what is new.
 """
 
 from __future__ import annotations
@@ -43,8 +45,8 @@ class Cell(Struct, frozen=True, kw_only=True):
 
 
 def plan(campaign: Campaign) -> list[Cell]:
-    """All cells, in the order of their axes. Raises ``ConfigError`` for a value that no cell can have, cells that are the same, more than a
-    million of them, and files that cannot be read."""
+    """All cells, in the order of their axes. Raises ``ConfigError`` for a value that no cell can have, cells
+    that are the same, more than a million of them, and files that cannot be read."""
     head = campaign.head
     made = _decoding(campaign) if head.of == "decode" else _sessions(campaign)
     cells: dict[str, Cell] = {}

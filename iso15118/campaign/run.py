@@ -1,4 +1,5 @@
-"""Cells carried out: what is not in the journal yet is done, on processes or on a Dask cluster, and written down as it gets done."""
+"""Cells carried out: what is not in the journal yet is done, on processes or on a Dask cluster, and
+written down as it gets done."""
 
 from __future__ import annotations
 
@@ -31,9 +32,11 @@ def carry_out(
     *,
     told: Callable[[Result], None] = lambda result: None,
 ) -> list[Result]:
-    """All results of ``cells``, in their order. ``journal``: open; what it has is not done again. ``told``: hears of each new result.
+    """All results of ``cells``, in their order. ``journal``: open; what it has is not done again.
+    ``told``: hears of each new result.
 
-    Raises whatever ``runner`` raises, and ``OSError`` when nothing can be written: what was done by then is in the journal.
+    Raises whatever ``runner`` raises, and ``OSError`` when nothing can be written: what was
+    done by then is in the journal.
     """
     todo = []
     for cell in cells:
@@ -65,10 +68,11 @@ def _work_of(cell: Cell) -> Done:
 
 
 def on_dask(address: str, *, longest_s: float) -> Runner:
-    """The workers of a Dask cluster, as many cells at a time as they have threads. Its cells read the same files under the same names.
+    """The workers of a Dask cluster, as many cells at a time as they have threads. Its cells read the
+    same files under the same names.
 
-    The runner raises ``ConfigError`` for a cluster that is not there, has no workers, or has not this version of the package;
-    ``LinkError`` when it goes away.
+    The runner raises ``ConfigError`` for a cluster that is not there, has no workers, or has not this version
+    of the package; ``LinkError`` when it goes away.
     """
 
     def run(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Done, float]]:

@@ -1,4 +1,5 @@
-"""What is done in one cell, wherever it runs: a session that is judged, messages that are changed and decoded, a capture that is decoded.
+"""What is done in one cell, wherever it runs: a session that is judged, messages that are changed and
+decoded, a capture that is decoded.
 
 Everything that goes in and out is data, so that it can go to another process or another machine.
 """
@@ -74,7 +75,8 @@ class Done(Struct, frozen=True, kw_only=True):
 
 
 def run_cell(work: Work) -> Done:
-    """Do it. Raises nothing but what ends a process: an error that nobody expected is a failure with its place."""
+    """Do it. Raises nothing but what ends a process: an error that nobody expected is
+    a failure with its place."""
     try:
         match work:
             case SessionWork():
@@ -169,7 +171,8 @@ def _frames(session: LoopbackSpec) -> list[tuple[str, bytes]]:
 
 
 def _changed(frame: bytes, dice: random.Random) -> bytes:
-    """Bits flipped, octets written over, cut, doubled or inserted; in one case of eight the header is changed, too."""
+    """Bits flipped, octets written over, cut, doubled or inserted; in one case of eight
+    the header is changed, too."""
     data = bytearray(frame)
     first = 0 if dice.random() < 0.125 else 8
     for _ in range(dice.choice((1, 1, 2, 4, 16))):

@@ -1,6 +1,7 @@
 """The command line, one module per command; this file knows none of them.
 
-Importing it costs nothing, and starting a command imports that command only: a station listens a few tenths of a second after its start.
+Importing it costs nothing, and starting a command imports that command only: a station listens a few tenths
+of a second after its start.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""``iso15118 anonymize``: a capture or a session folder that can be given away, with pseudonyms in the place of identities."""
+"""``iso15118 anonymize``: a capture or a session folder that can be given away, with pseudonyms
+in the place of identities."""
 
 from __future__ import annotations
 
@@ -65,8 +66,9 @@ def anonymize(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Write a session anew that says nothing of who was there: EVCCID, EVSEID, EMAID, addresses, certificates, session and meter ids,
-    signatures and free text have pseudonyms. Values, times and what went wrong stay; TLS is taken off."""
+    """Write a session anew that says nothing of who was there: EVCCID, EVSEID, EMAID, addresses,
+    certificates, session and meter ids, signatures and free text have pseudonyms. Values, times and what went
+    wrong stay; TLS is taken off."""
     if target.exists() or target.is_symlink():
         raise ConfigError(
             "OUT", f"{target} is there already", "name another file or folder, or delete that one"

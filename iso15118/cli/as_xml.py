@@ -15,7 +15,8 @@ __all__ = ["shown_as_xml"]
 
 
 def shown_as_xml(message: Message, schema: str) -> tuple[str, list[str]]:
-    """The text, and a note if it is not what the message is to the last character. Raises ``ExiError`` as ``exi.to_xml``."""
+    """The text, and a note if it is not what the message is to the last character. Raises
+    ``ExiError`` as ``exi.to_xml``."""
     try:
         return xml_text(exi.to_xml(message, schema=schema, pretty=True)), []
     except ExiError:

@@ -1,4 +1,5 @@
-"""``iso15118 campaign``: a matrix of sessions, fuzzing rounds or captures, on processes or a cluster, gone on with where it stopped."""
+"""``iso15118 campaign``: a matrix of sessions, fuzzing rounds or captures, on processes or a cluster, gone
+on with where it stopped."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ def campaign(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Run a matrix of cells and judge each: exit status 0 if all pass, 1 a failure, 6 inconclusive, 2 an error.
+    """Run a matrix of cells and judge each: exit status 0 if all pass, 1 a
+    failure, 6 inconclusive, 2 an error.
 
     The same command goes on with a campaign that was interrupted: what is in results.jsonl is not done again.
     """

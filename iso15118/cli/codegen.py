@@ -1,4 +1,5 @@
-"""``iso15118 codegen``: a schema of your own becomes a Python package with message types and grammar tables."""
+"""``iso15118 codegen``: a schema of your own becomes a Python package with message
+types and grammar tables."""
 
 from __future__ import annotations
 
@@ -34,8 +35,8 @@ def codegen(
 ) -> None:
     """Compile an XSD file with all it imports and includes into a Python package.
 
-    Importing the package registers the schema set, and iso15118.exi decodes and encodes its messages. What the compiler does
-    not support is refused with file and line.
+    Importing the package registers the schema set, and iso15118.exi decodes and encodes its messages. What
+    the compiler does not support is refused with file and line.
     """
     try:
         files = compile_package(schema, out, name)

@@ -1,4 +1,5 @@
-"""``iso15118 config``: what a configuration file may say, whether one is right, and what it comes to with all defaults."""
+"""``iso15118 config``: what a configuration file may say, whether one is right, and what it
+comes to with all defaults."""
 
 from __future__ import annotations
 

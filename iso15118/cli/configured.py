@@ -1,5 +1,5 @@
-"""The settings of ``secc``, ``evcc`` and ``config``: a file, what the environment says over it, and ``--set``; and passphrases that
-people are asked for."""
+"""The settings of ``secc``, ``evcc`` and ``config``: a file, what the environment says over it, and
+``--set``; and passphrases that people are asked for."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def evcc_settings(path: Path, sets: Sequence[str] | None) -> EvccSettings:
 
 
 def asked(what: str) -> bytes | None:
-    """A passphrase that somebody types at the terminal, unseen; None where there is nobody to ask, or nothing is typed."""
+    """A passphrase that somebody types at the terminal, unseen; None where there is nobody to
+    ask, or nothing is typed."""
     if not sys.stdin.isatty():
         return None
     try:
@@ -71,7 +72,8 @@ def asked(what: str) -> bytes | None:
 
 
 class Asking:
-    """``asked``, once for each thing, and from ``over`` on only what was said before: nobody waits for a person while sessions run."""
+    """``asked``, once for each thing, and from ``over`` on only what was said before: nobody waits for a
+    person while sessions run."""
 
     def __init__(self) -> None:
         self._known: dict[str, bytes | None] = {}

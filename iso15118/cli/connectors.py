@@ -1,4 +1,5 @@
-"""``iso15118 secc`` with a file of several connectors: each has its server, hardware and certificates, and all share one process."""
+"""``iso15118 secc`` with a file of several connectors: each has its server, hardware and certificates,
+and all share one process."""
 
 from __future__ import annotations
 
@@ -32,8 +33,9 @@ def serve_connectors(
 ) -> int:
     """Serve until ``sessions`` have ended or a signal comes, printing each one; the exit status.
 
-    A connector whose interface cannot be used is waited for, whatever its ``wait_for_interface``, while the others serve. Raises
-    ``LinkError`` where no connector has an interface and none is to wait for it, otherwise as ``iso15118 secc`` does.
+    A connector whose interface cannot be used is waited for, whatever its ``wait_for_interface``, while the
+    others serve. Raises ``LinkError`` where no connector has an interface and none is to wait for it,
+    otherwise as ``iso15118 secc`` does.
     """
     status: int = ExitStatus.OK
     with by_thread(), ExitStack() as stack:
@@ -69,7 +71,8 @@ def serve_connectors(
 
 
 def _check_interfaces(connectors: tuple[OneConnector, ...]) -> None:
-    """One that is missing keeps nobody else from serving; where all are, that is a mistake, unless it is to be waited for."""
+    """One that is missing keeps nobody else from serving; where all are, that is a mistake,
+    unless it is to be waited for."""
     missing: list[LinkError] = []
     seen: dict[tuple[int, int], str] = {}
     for number, one in enumerate(connectors):

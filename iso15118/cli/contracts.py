@@ -1,5 +1,5 @@
-"""The station's contracts as a file has them, followed on the disk: a provider's root that is put there, or taken away, counts for the next
-session."""
+"""The station's contracts as a file has them, followed on the disk: a provider's root that is put there, or
+taken away, counts for the next session."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Beside: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 def followed_backend(
     settings: SeccSettings, secured: Secured, known: StationStatus, *, every_s: float = FOLLOW_S
 ) -> tuple[ContractBackend | None, tuple[Beside, ...]]:
-    """The backend of a station that takes contracts, and what runs beside the station to keep it as its files are. Raises as
-    ``backend_of``."""
+    """The backend of a station that takes contracts, and what runs beside the station to keep it as its files
+    are. Raises as ``backend_of``."""
 
     def state() -> object:
         return state_of_roots(settings.contracts, settings.tls)

@@ -53,9 +53,11 @@ def decode(
         bool, typer.Option("--json", help="Print one line of JSON for each thing that was found.")
     ] = False,
 ) -> None:
-    """Show what a message, a log or a capture says: SLAC, discovery, TCP, TLS, V2GTP and messages of every edition, from both sides.
+    """Show what a message, a log or a capture says: SLAC, discovery, TCP, TLS, V2GTP and messages of
+    every edition, from both sides.
 
-    TLS is opened with secrets from the capture (pcapng secrets, or datagrams that disclose them) or from --keylog.
+    TLS is opened with secrets from the capture (pcapng secrets, or datagrams that
+    disclose them) or from --keylog.
     """
     if as_xml and as_json:
         raise ConfigError("--json", "--xml was given too", "choose one of them")

@@ -45,7 +45,8 @@ def diff(
         bool, typer.Option("--json", help="Print one line of JSON for each difference.")
     ] = False,
 ) -> None:
-    """Tell what two sessions said differently: messages that only one has, how often, and fields with other values.
+    """Tell what two sessions said differently: messages that only one has, how often,
+    and fields with other values.
 
     Exit status: 0 where nothing differs, 1 where something does.
     """

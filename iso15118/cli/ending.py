@@ -1,4 +1,5 @@
-"""Exit statuses, and the words on stderr that go with them; with ``--json`` an error is a line of JSON on stdout, too."""
+"""Exit statuses, and the words on stderr that go with them; with ``--json`` an error is a
+line of JSON on stdout, too."""
 
 from __future__ import annotations
 
@@ -39,12 +40,14 @@ class ExitStatus(IntEnum):
 
 
 class InputError(V2GError):
-    """A message, a log or a capture that was given cannot be decoded or encoded: no peer sent it to us, and no option is wrong."""
+    """A message, a log or a capture that was given cannot be decoded or encoded: no peer sent it to
+    us, and no option is wrong."""
 
 
 @contextmanager
 def of_the_input() -> Iterator[None]:
-    """What a message that our user gave does wrong is about his input. Raises ``InputError`` for any ``PeerError``."""
+    """What a message that our user gave does wrong is about his input. Raises
+    ``InputError`` for any ``PeerError``."""
     try:
         yield
     except PeerError as error:

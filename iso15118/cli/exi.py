@@ -1,6 +1,8 @@
-"""``iso15118 exi decode``, ``encode`` and ``diff``: messages between hexadecimal digits, XML and JSON, and what two differ in.
+"""``iso15118 exi decode``, ``encode`` and ``diff``: messages between hexadecimal digits, XML and
+JSON, and what two differ in.
 
-The result goes to stdout and nothing else does; what cannot be decoded or encoded is one line on stderr that says where.
+The result goes to stdout and nothing else does; what cannot be decoded or encoded is one
+line on stderr that says where.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ def decode(
     as_xml: Annotated[bool, typer.Option("--xml", help="Print XML (the default).")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Decode a message and print it as XML or JSON. A file may hold the octets themselves or text; a V2GTP header is taken off."""
+    """Decode a message and print it as XML or JSON. A file may hold the octets themselves or text; a
+    V2GTP header is taken off."""
     if as_xml and as_json:
         raise ConfigError("--json", "--xml was given too", "choose one of them")
     with of_the_input():
@@ -105,7 +108,8 @@ def diff(
     fragment: Fragment = False,
     as_json: AsJson = False,
 ) -> None:
-    """Decode two messages and print what they differ in, a line for each place. Exit status 1 if they differ."""
+    """Decode two messages and print what they differ in, a line for each place.
+    Exit status 1 if they differ."""
     name = known_schema(schema)
     with of_the_input():
         pair = [decode_any(octets_of(source), name, fragment=fragment).message for source in (left, right)]

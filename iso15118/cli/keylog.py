@@ -1,4 +1,5 @@
-"""Where TLS secrets are written when somebody asks for it, and the warning that goes with it. Nobody asks by default."""
+"""Where TLS secrets are written when somebody asks for it, and the warning that goes with
+it. Nobody asks by default."""
 
 from __future__ import annotations
 

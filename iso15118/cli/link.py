@@ -1,4 +1,5 @@
-"""The link that a file asks for, as parts for a station or a vehicle: machine, wire, and the signalling that is assumed."""
+"""The link that a file asks for, as parts for a station or a vehicle: machine, wire, and the
+signalling that is assumed."""
 
 from __future__ import annotations
 
@@ -22,13 +23,14 @@ __all__ = ["link_of", "tell_link"]
 
 
 def link_of(settings: LinkSettings, interface: str, *, station: bool) -> Callable[[], LinkParts] | None:
-    """Makes the parts within a running event loop, which may raise ``LinkError``; None where there is no plug. Raises
-    ``LinkError`` for an interface that does not exist."""
+    """Makes the parts within a running event loop, which may raise ``LinkError``; None where there is no
+    plug. Raises ``LinkError`` for an interface that does not exist."""
     if not settings.plugged:
         return None
     where = settings.interface or interface
     for name in {interface, where}:
-        # Behind a plug an address may come later, and is waited for; a name that is misspelt would be waited for as well.
+        # Behind a plug an address may come later, and is waited for; a name that is misspelt
+        # would be waited for as well.
         require_interface(name)
     return lambda: _parts(settings, where, station=station)
 

@@ -1,4 +1,5 @@
-"""The octets of a message as people have them: digits with any separators, base64, or a file with either or with the octets themselves."""
+"""The octets of a message as people have them: digits with any separators, base64, or a file with either or
+with the octets themselves."""
 
 from __future__ import annotations
 
@@ -39,8 +40,8 @@ def read_source(source: str) -> bytes:
 
 
 def octets_of(source: str) -> bytes:
-    """The octets that an argument stands for: digits or base64, or a file with the octets themselves or such text. Raises
-    ``ConfigError``."""
+    """The octets that an argument stands for: digits or base64, or a file with the octets themselves or such
+    text. Raises ``ConfigError``."""
     if source != "-" and not os.path.exists(source.replace("\0", "")):  # Path.exists raises on long digits
         return _text(source.encode(errors="replace"), "HEX")
     content = read_source(source)

@@ -1,6 +1,8 @@
-"""Options as all commands have them: named as the keys of the library, given once, from the environment, and listed in one style.
+"""Options as all commands have them: named as the keys of the library, given once, from the
+environment, and listed in one style.
 
-A key ``soc_target`` is typed ``--soc-target``, and of ``iso15118 loopback`` it is taken from ``ISO15118_LOOPBACK_SOC_TARGET``, too.
+A key ``soc_target`` is typed ``--soc-target``, and of ``iso15118 loopback`` it is taken from
+``ISO15118_LOOPBACK_SOC_TARGET``, too.
 """
 
 from __future__ import annotations
@@ -74,8 +76,8 @@ def choices(*names: str) -> Callable[[str], list[str]]:
 
 
 def styled(command: Any, name: str, *, shared: Iterable[Any], warn: bool = True) -> Any:
-    """The command, and those below it, in the style of all: plain help, ``-h``, options from the environment and given once, and the
-    ``shared`` ones. ``warn``: of variables for options that there are not."""
+    """The command, and those below it, in the style of all: plain help, ``-h``, options from the environment
+    and given once, and the ``shared`` ones. ``warn``: of variables for options that there are not."""
     shared = list(shared)
     known: set[str] = set()
     for path, leaf in _leaves(command, name):
@@ -116,7 +118,8 @@ def _variable(path: str, option: Any) -> str:
 
 
 def given_once(command: Any) -> Any:
-    """The command, and those below it, refuse an option that has one value and is given twice: the first would be dropped in silence.
+    """The command, and those below it, refuse an option that has one value and is given twice: the first
+    would be dropped in silence.
 
     Raises ``ConfigError`` when arguments are parsed.
     """

@@ -1,4 +1,5 @@
-"""One connector of a station's file, ready to be served: hardware, certificates, contracts, evidence and the link."""
+"""One connector of a station's file, ready to be served: hardware, certificates,
+contracts, evidence and the link."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ __all__ = ["Kept", "PreparedConnector"]
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept of the sessions: the TLS secrets in a file, or sent as datagrams, and the sessions in a folder."""
+    """What is kept of the sessions: the TLS secrets in a file, or sent as datagrams, and
+    the sessions in a folder."""
 
     keylog: Path | None = None
     keylog_udp: str | None = None
@@ -43,7 +45,8 @@ class PreparedConnector:
     """What a file says of one connector, made; what has to be closed again is in ``stack``.
 
     ``name``: of the connector in a file of several; it records in a folder of this name then.
-    Raises ``ConfigError`` for what the file names and cannot be used, ``LinkError`` for an interface behind a plug that does not exist.
+    Raises ``ConfigError`` for what the file names and cannot be used, ``LinkError`` for an
+    interface behind a plug that does not exist.
     """
 
     def __init__(self, settings: SeccSettings, kept: Kept, stack: ExitStack, *, name: str = "") -> None:

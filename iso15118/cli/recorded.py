@@ -1,4 +1,5 @@
-"""``--record`` of ``secc`` and ``evcc``: sessions are written into a folder while they run, and the user is told where."""
+"""``--record`` of ``secc`` and ``evcc``: sessions are written into a folder while they run,
+and the user is told where."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ __all__ = ["recorder_in", "recording"]
 
 
 def recorder_in(directory: Path | None) -> Recorder | None:
-    """What records in ``directory``; None where nothing is wanted. Raises ``ConfigError`` for one that cannot be written to."""
+    """What records in ``directory``; None where nothing is wanted. Raises ``ConfigError`` for one
+    that cannot be written to."""
     if directory is None:
         return None
     # Loaded where it is asked for: a station that records nothing starts without it.

@@ -1,4 +1,5 @@
-"""``iso15118 report``: what happened in a capture or a session folder, and why, as a page of HTML, in words or as JSON.
+"""``iso15118 report``: what happened in a capture or a session folder, and why, as a page
+of HTML, in words or as JSON.
 
 The cause and what the capture cannot prove go to stdout, the page into a file; where that is, is on stderr.
 """
@@ -57,7 +58,8 @@ def report(
         ),
     ] = AUTO,
 ) -> None:
-    """Tell what happened in a charging session: who deviated first, from which rule, what was expected, and what to try.
+    """Tell what happened in a charging session: who deviated first, from which rule, what
+    was expected, and what to try.
 
     Exit status: 0 for a session that went well, 1 for one that failed, 6 where the capture does not say.
     """
@@ -74,7 +76,8 @@ def report(
 
 
 def read_report(source: str, *, keylog: Path | None = None, schema: str = AUTO) -> Report:
-    """The report of a capture, a text, or a session folder. Raises ``ConfigError`` for what is none of them."""
+    """The report of a capture, a text, or a session folder. Raises ``ConfigError``
+    for what is none of them."""
     name = known_schema(schema)
     secrets = Secrets()
     if keylog is not None:

@@ -1,4 +1,5 @@
-"""What ``secc`` and ``evcc`` share: TLS as the file has it, the result of a session in figures, and the exit status it means."""
+"""What ``secc`` and ``evcc`` share: TLS as the file has it, the result of a session in figures, and
+the exit status it means."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ __all__ = ["Secured", "SessionSummary", "exit_status", "listen_to", "summary_of"
 
 
 class SessionSummary(Struct, frozen=True, kw_only=True):
-    """One session, seen from one end; energies by that end's own simulated hardware. Keys as in the summary of a loopback run."""
+    """One session, seen from one end; energies by that end's own simulated hardware. Keys as in the
+    summary of a loopback run."""
 
     role: str
     result: str
@@ -207,7 +209,8 @@ class Secured(Struct, frozen=True, kw_only=True):
     older: TlsMaterial | None = None
     """Those of ISO 15118-2, if it is spoken over TLS."""
     beside: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
-    """What runs beside a station until it is cancelled: changed files are taken for the connections that come."""
+    """What runs beside a station until it is cancelled: changed files are taken for
+    the connections that come."""
 
     @property
     def pki(self) -> IssuedPki | None:
@@ -232,13 +235,13 @@ def tls_of(
     disclose: str | None = None,
     secret: Keylog | None = None,
 ) -> Iterator[Secured]:
-    """The TLS context that a file asks for, and the certificates behind it; none for plaintext, which is said on stderr, and where
-    ``editions`` has none that it names certificates for.
-    ``evidence``: what is known about revocation; ``demand``: how much has to be, when it is not as the file says.
-    Raises ConfigError for what the file names and cannot be used, and for a certificate of ours that has expired.
+    """The TLS context that a file asks for, and the certificates behind it; none for plaintext, which is said
+    on stderr, and where ``editions`` has none that it names certificates for. ``evidence``: what is known
+    about revocation; ``demand``: how much has to be, when it is not as the file says. Raises ConfigError for
+    what the file names and cannot be used, and for a certificate of ours that has expired.
 
-    ``keylog``: where the command line wants the TLS secrets, before the file and the environment; ``disclose``: where it wants them sent;
-    ``secret``: who else hears them, as a recording.
+    ``keylog``: where the command line wants the TLS secrets, before the file and the environment;
+    ``disclose``: where it wants them sent; ``secret``: who else hears them, as a recording.
     """
     named: tuple[TlsSettings | Iso2TlsSettings | None, TlsSettings | Iso2TlsSettings | None] = (
         settings if "iso20" in editions else None,
@@ -322,8 +325,8 @@ def _source_of(settings: TlsSettings | Iso2TlsSettings, table: str) -> str:
 
 
 def listen_to(reported: Reported, words: str = "iso15118") -> Callable[[float, Any], None]:
-    """An observer that hands the far end's messages on to the simulated hardware, and says on stderr, after ``words``, when energy may
-    flow."""
+    """An observer that hands the far end's messages on to the simulated hardware, and says on stderr, after
+    ``words``, when energy may flow."""
 
     def observe(now: float, what: Any) -> None:
         if type(what) is Received:

@@ -1,4 +1,5 @@
-"""What all commands share: finding them by name, importing them when they are called, and turning every end into an exit status."""
+"""What all commands share: finding them by name, importing them when they are called, and turning
+every end into an exit status."""
 
 from __future__ import annotations
 

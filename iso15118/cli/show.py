@@ -1,6 +1,7 @@
 """Results for people and for programs: a summary as a small table, JSON on one line, progress on stderr.
 
-Data goes to stdout and everything else to stderr; colours and bars only where a terminal is (rich honours NO_COLOR).
+Data goes to stdout and everything else to stderr; colours and bars only where a
+terminal is (rich honours NO_COLOR).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ __all__ = ["print_json", "print_summary", "progress_bar"]
 
 @contextmanager
 def progress_bar(start: float, target: float, *, wanted: bool) -> Iterator[Callable[[float], None]]:
-    """A bar on stderr from one state of charge to another, in percent; nothing unless stderr is a terminal."""
+    """A bar on stderr from one state of charge to another, in percent; nothing
+    unless stderr is a terminal."""
     from rich.console import Console
 
     console = Console(stderr=True)

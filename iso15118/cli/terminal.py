@@ -1,6 +1,8 @@
-"""The one way to a terminal: every command prints through here, so that a name in a certificate or a message is shown, not obeyed.
+"""The one way to a terminal: every command prints through here, so that a name in a certificate or a
+message is shown, not obeyed.
 
-Text goes out line by line with what is not printed escaped; JSON and XML keep their meaning, with escapes of their own.
+Text goes out line by line with what is not printed escaped; JSON and XML keep their
+meaning, with escapes of their own.
 """
 
 from __future__ import annotations
@@ -50,8 +52,8 @@ QUIET: Final = Quiet()
 
 
 def echo(text: object = "", *, err: bool = False, flush: bool = False, error: bool = False) -> None:
-    """Print a line on stdout or stderr. Whatever is in it, it stays one line. ``error``: it is why the command fails, on stderr, which is
-    said to those who want it quiet, too."""
+    """Print a line on stdout or stderr. Whatever is in it, it stays one line. ``error``: it is why the
+    command fails, on stderr, which is said to those who want it quiet, too."""
     err = err or error
     if err and QUIET and not error:
         return
@@ -67,7 +69,8 @@ def echo_lines(text: str, *, err: bool = False, flush: bool = False) -> None:
 
 
 def echo_soon(text: object = "", *, err: bool = False) -> None:
-    """Print a line by the thread that ``aio`` has for it: for commands whose event loop must not wait for a terminal."""
+    """Print a line by the thread that ``aio`` has for it: for commands whose event loop
+    must not wait for a terminal."""
     if err and QUIET:
         return
     from iso15118.aio.output import say  # here: commands without a loop load none
@@ -93,7 +96,8 @@ def json_line(value: Any) -> str:
 
 
 def json_text(text: str) -> str:
-    r"""JSON that says the same in characters that are printed: the others stand in strings only, and are written as ``\u202e``."""
+    r"""JSON that says the same in characters that are printed: the others stand in strings only, and
+    are written as ``\u202e``."""
     return _replaced(text, lambda code: "".join(f"\\u{unit:04x}" for unit in _utf16(code)))
 
 
@@ -129,7 +133,8 @@ class LineFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Log lines for programs: ``t`` (Unix s), ``level``, ``logger``, ``message``, and ``exception`` with a traceback."""
+    """Log lines for programs: ``t`` (Unix s), ``level``, ``logger``, ``message``, and
+    ``exception`` with a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One object."""

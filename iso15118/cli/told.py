@@ -1,6 +1,7 @@
 """``--scenario`` of ``secc`` and ``evcc``: one end is told what to do, whoever is at the other one.
 
-The steps for the other end are left out: it is not ours. What has to come of it is judged as far as it can be seen from here.
+The steps for the other end are left out: it is not ours. What has to come of it is judged as far
+as it can be seen from here.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ __all__ = ["ToldEnd", "outcome_lines"]
 class ToldEnd:
     """The steps of ``path`` for ``role``, whose simulated hardware is ``hardware``.
 
-    Raises ``ConfigError`` for a file that is wrong, and where there is a plug between the program and its connections (``linked``).
+    Raises ``ConfigError`` for a file that is wrong, and where there is a plug between the program and
+    its connections (``linked``).
     """
 
     def __init__(self, path: Path, role: str, hardware: Hardware, *, linked: bool) -> None:

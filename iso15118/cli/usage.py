@@ -1,4 +1,5 @@
-"""Wrong use of a command, as the parser of its options says it, in the words that all errors have: what is wrong, why, and what to type."""
+"""Wrong use of a command, as the parser of its options says it, in the words that all errors have: what is
+wrong, why, and what to type."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _PARSER: Final = next(kind for kind in typer.BadParameter.__mro__ if kind.__name
 
 
 def usage_error(error: Exception) -> ConfigError | str | None:
-    """The error of the parser in our words; the text of a help that was asked for by giving nothing; None for any other error."""
+    """The error of the parser in our words; the text of a help that was asked for by giving nothing;
+    None for any other error."""
     if not isinstance(error, _PARSER):
         return None
     told: Any = error

@@ -1,7 +1,7 @@
 """Command line of the schema compiler: regenerate everything, or compare with published schemas.
 
-``python -m iso15118.codegen`` writes the message types and the grammar tables from ``schemas/``;
-``python -m iso15118.codegen compare DIR`` compiles the published schemas in DIR too and says whether they mean the same.
+``python -m iso15118.codegen`` writes the message types and the grammar tables from ``schemas/``; ``python -m
+iso15118.codegen compare DIR`` compiles the published schemas in DIR too and says whether they mean the same.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ class Module:
     unions: dict[str, list[Name]] = field(default_factory=dict)
     """Aliases of unions with their members."""
     wider: dict[str, list[Name]] = field(default_factory=dict)
-    """Members that a schema set built upon this one adds; type checkers get to know them, the interpreter does not."""
+    """Members that a schema set built upon this one adds; type checkers get to know them,
+    the interpreter does not."""
     imports: dict[str, set[str]] = field(default_factory=dict)
 
     def define(self, table: dict[str, str], name: str, text: str) -> None:
@@ -85,8 +86,8 @@ def enum_of(type_: SimpleType, modules: Mapping[str, str] = MODULES) -> tuple[st
 
 
 def _class(module: Module, modules: dict[str, Module], shapes: Shapes, shape: Shape) -> str:
-    # Frozen values of plain values cannot form cycles: the garbage collector need not know them, which saves a tenth of
-    # the time of decoding and the walks through long schedules.
+    # Frozen values of plain values cannot form cycles: the garbage collector need not know them, which saves
+    # a tenth of the time of decoding and the walks through long schedules.
     lines = [
         f"class {shape.name}(msgspec.Struct, frozen=True, kw_only=True, gc=False):",
         *_docstring(_summary(shapes, shape)),
@@ -214,7 +215,8 @@ def _unions(module: Module) -> list[str]:
 def format_source(source: str) -> str:
     """Let ruff sort the imports and lay the text out, so that generated files pass the checks of the project.
 
-    Where there is no ruff, the text stays as it is: that is the case of users who compile a schema of their own.
+    Where there is no ruff, the text stays as it is: that is the case of users who
+    compile a schema of their own.
     """
     if find_spec("ruff") is None:
         return source

@@ -1,7 +1,7 @@
 """Builds the EXI grammar of a complex type: states whose productions stand in event-code order.
 
-The content model becomes a position automaton: one state per place in the schema, successors in schema order. Repeated
-elements stay one place with a counter; repeated groups are a cycle if unbounded, else unrolled.
+The content model becomes a position automaton: one state per place in the schema, successors in schema order.
+Repeated elements stay one place with a counter; repeated groups are a cycle if unbounded, else unrolled.
 """
 
 from __future__ import annotations
@@ -249,7 +249,8 @@ class _Builder:
 
 
 def _namespaces(constraint: str) -> list[str]:
-    """One entry per production: a negated or open constraint is SE(*), a list of namespaces is one SE(uri:*) each."""
+    """One entry per production: a negated or open constraint is SE(*), a list of
+    namespaces is one SE(uri:*) each."""
     if constraint in ("##any", "##other"):
         return ["##any"]
     names = ["" if name == "##local" else name for name in constraint.split()]

@@ -1,4 +1,5 @@
-"""Component model of a schema set: what is left of an XSD once references, extensions and imports are resolved.
+"""Component model of a schema set: what is left of an XSD once references,
+extensions and imports are resolved.
 
 Only the constructs that message schemas of this family use are modelled; the reader refuses the rest by name.
 """
@@ -16,7 +17,8 @@ UNBOUNDED = -1
 
 
 class SchemaError(Exception):
-    """The schema uses something this compiler does not know, or contradicts itself; ``where`` is file and line, if known."""
+    """The schema uses something this compiler does not know, or contradicts itself; ``where``
+    is file and line, if known."""
 
     def __init__(self, reason: str, where: str = "") -> None:
         super().__init__(reason)
@@ -48,8 +50,9 @@ class QName(NamedTuple):
 class SimpleType:
     """A simple type, reduced to its value space.
 
-    ``primitive`` is one of boolean, integer, string, hexBinary, base64Binary. ``minimum`` and ``maximum`` are inclusive and
-    belong to integers; lengths count code points of strings and octets of binaries; ``literals`` makes it an enumeration.
+    ``primitive`` is one of boolean, integer, string, hexBinary, base64Binary. ``minimum`` and ``maximum`` are
+    inclusive and belong to integers; lengths count code points of strings and octets of binaries;
+    ``literals`` makes it an enumeration.
     """
 
     name: QName | None
@@ -96,7 +99,8 @@ class ElementUse:
 
 @dataclass(frozen=True)
 class Wildcard:
-    """A particle that admits elements of other schemas. ``namespace`` is the attribute's text, e.g. ``##other``."""
+    """A particle that admits elements of other schemas. ``namespace`` is the
+    attribute's text, e.g. ``##other``."""
 
     namespace: str
     minimum: int = 1
@@ -120,8 +124,9 @@ Particle = ElementUse | Wildcard | Group
 class ComplexType:
     """A complex type with everything it inherits.
 
-    ``content`` is the content model, None for empty or simple content; ``text`` is the type of simple content.
-    ``element`` names the element that an anonymous type belongs to, or the one a wrapper was made for.
+    ``content`` is the content model, None for empty or simple content; ``text`` is the type
+    of simple content. ``element`` names the element that an anonymous type belongs to, or
+    the one a wrapper was made for.
     """
 
     name: QName | None
@@ -161,7 +166,8 @@ class SchemaSet:
     """What the schema documents say of themselves, by target namespace."""
 
     def members(self, head: Element) -> list[Element]:
-        """The substitution group of a global element: itself and all direct and indirect members, in EXI order."""
+        """The substitution group of a global element: itself and all direct and
+        indirect members, in EXI order."""
         if not head.is_global:
             return [head]
         found = {head.name: head}

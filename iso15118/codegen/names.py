@@ -19,12 +19,14 @@ _WORD = re.compile(
 
 
 def words(name: str) -> list[str]:
-    """Cut a schema name into lower-case words: ``EVMaximumV2XEnergyRequest`` is ev, maximum, v2x, energy, request."""
+    """Cut a schema name into lower-case words: ``EVMaximumV2XEnergyRequest`` is ev,
+    maximum, v2x, energy, request."""
     return [word.lower() for part in name.split("_") for word in _WORD.findall(part)]
 
 
 def field_name(name: str) -> str:
-    """The attribute's name in the class: ``DC_CPDReqEnergyTransferMode`` becomes dc_cpd_req_energy_transfer_mode."""
+    """The attribute's name in the class: ``DC_CPDReqEnergyTransferMode`` becomes
+    dc_cpd_req_energy_transfer_mode."""
     return safe("_".join(words(name)))
 
 

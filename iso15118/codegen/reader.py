@@ -1,6 +1,7 @@
 """Reads XSD files into the component model.
 
-Imports and includes are followed only to files beside the importing one; nothing is fetched, no entity and no DTD is resolved.
+Imports and includes are followed only to files beside the importing one; nothing is fetched, no
+entity and no DTD is resolved.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ _ATTRIBUTES = {
 
 
 def read_schema_set(name: str, files: Sequence[Path], modules: Mapping[str, str] = MODULES) -> SchemaSet:
-    """Read the given XSD files and all that they import; raises SchemaError for what the model cannot express.
+    """Read the given XSD files and all that they import; raises SchemaError for
+    what the model cannot express.
 
     ``modules`` names the Python module for the classes of each namespace.
     """
@@ -145,7 +147,8 @@ def _doc(node: _Node) -> str:
 
 
 class _Reader:
-    """Global nodes are indexed first and turned into components on demand, since they refer to each other freely."""
+    """Global nodes are indexed first and turned into components on demand, since they
+    refer to each other freely."""
 
     def __init__(self, name: str, files: Sequence[Path], modules: Mapping[str, str]) -> None:
         self.set = SchemaSet(name, modules=modules)
@@ -168,7 +171,8 @@ class _Reader:
         return self.set
 
     def _separate_messages(self) -> None:
-        """Give each global element a type of its own, so that the class of a message tells which message it is.
+        """Give each global element a type of its own, so that the class of a
+        message tells which message it is.
 
         The element that the type is named after keeps it, if there is one; a copy belongs to its element.
         """
@@ -234,7 +238,8 @@ class _Reader:
         node = self.nodes.get(("element", name))
         if node is None:
             raise SchemaError(f"no global element {name.local} in {name.uri}")
-        # Recursion through element references is possible, so the element is entered before its type is known.
+        # Recursion through element references is possible, so the element is
+        # entered before its type is known.
         element = Element(name, BUILTIN["string"], is_global=True, doc=_doc(node))
         self.set.elements[name] = element
         self.set.declarations.append(element)

@@ -1,7 +1,7 @@
 """The relaxed grammar of a fragment whose element name has several types in the schema set (EXI 1.0, 8.5.3).
 
-Every attribute and every element of the set may stand in it, and text has no type. One signed element needs it: eMAID of
-ISO 15118-2. What that one does not use holds its code and is refused by name.
+Every attribute and every element of the set may stand in it, and text has no type. One signed element needs
+it: eMAID of ISO 15118-2. What that one does not use holds its code and is refused by name.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ _HELD = Production(Event.WILDCARD, QName("", "##any"))
 
 
 def alternatives(shapes: Shapes, declarations: list[Element]) -> list[tuple[Shape, State]]:
-    """The classes that a fragment of these declarations may be, each with its start state; empty if one has other content
-    than text."""
+    """The classes that a fragment of these declarations may be, each with its start state; empty if one
+    has other content than text."""
     found: list[tuple[Shape, State]] = []
     types = {element.type for element in declarations}
     for type_ in types:

@@ -21,7 +21,8 @@ class SetDefinition:
     files: tuple[str, ...]
     published: tuple[str, ...] = ()
     alone: tuple[str, ...] = ()
-    """Local elements of simple type that stand alone as fragments, so that they need a class: those that get signed."""
+    """Local elements of simple type that stand alone as fragments, so that they need a
+    class: those that get signed."""
 
 
 SETS: tuple[SetDefinition, ...] = (

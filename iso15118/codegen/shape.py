@@ -1,7 +1,7 @@
 """What a complex type looks like as a class: its fields, and which elements feed each of them.
 
-Inheritance is flattened already. A choice of complex types and a substitution group become one field of a union type; any
-other choice becomes one optional field per branch. Both emitters work from this.
+Inheritance is flattened already. A choice of complex types and a substitution group become one field of a
+union type; any other choice becomes one optional field per branch. Both emitters work from this.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class FieldKind(IntEnum):
 
 @dataclass(frozen=True)
 class Branch:
-    """One element that feeds a field. ``abstract`` marks the head of a substitution group that no message carries."""
+    """One element that feeds a field. ``abstract`` marks the head of a substitution
+    group that no message carries."""
 
     name: QName
     type: SimpleType | ComplexType
@@ -98,7 +99,8 @@ class Shapes:
         self._check_names()
 
     def wrapper(self, element: Element) -> ComplexType:
-        """The one-field type that stands for an element of simple type where a bare value would lose the element's name."""
+        """The one-field type that stands for an element of simple type where a bare value
+        would lose the element's name."""
         if element.name not in self.wrappers:
             if not isinstance(element.type, SimpleType):
                 raise SchemaError(f"{element.name.local} needs no wrapper")
@@ -179,7 +181,8 @@ class Shapes:
             if isinstance(type_, SimpleType):
                 if not repeated:
                     return None
-                # Order among the items of a repeated choice matters, so its simple branches need a name of their own.
+                # Order among the items of a repeated choice matters, so its simple
+                # branches need a name of their own.
                 type_ = self.wrapper(item.element)
             branches.append(Branch(item.element.name, type_))
         if len({id(branch.type) for branch in branches}) != len(branches):

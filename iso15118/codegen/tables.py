@@ -1,6 +1,7 @@
 """Writes the grammar tables of a schema set in the binary format that the engine loads (rust/exi/TABLES.md).
 
-Everything is ordered by name, so that the order of declarations in a schema file leaves no trace in the output.
+Everything is ordered by name, so that the order of declarations in a schema file
+leaves no trace in the output.
 """
 
 from __future__ import annotations

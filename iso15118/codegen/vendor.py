@@ -1,4 +1,5 @@
-"""Compiles a schema of somebody else into a Python package: message types, grammar tables, and their registration.
+"""Compiles a schema of somebody else into a Python package: message types, grammar
+tables, and their registration.
 
 The package is all that is needed to decode and encode its messages; nothing of the engine is built anew.
 """
@@ -23,9 +24,9 @@ from .tables import compile_tables
 def compile_package(schema: Path, out: Path, name: str | None = None) -> list[Path]:
     """Write the package ``out`` for an XSD file with all it imports and includes; returns the files written.
 
-    The schema set is called ``name``, by default like the file without its suffix. Importing the package (the folder around
-    it must be on Python's path) registers the set with ``iso15118.exi``. Raises SchemaError, with file and line where it has
-    one, for everything that the compiler does not support.
+    The schema set is called ``name``, by default like the file without its suffix. Importing the package (the
+    folder around it must be on Python's path) registers the set with ``iso15118.exi``. Raises SchemaError,
+    with file and line where it has one, for everything that the compiler does not support.
     """
     set_name = name or schema.stem
     package = out.resolve().name

@@ -1,6 +1,8 @@
-"""From the plug to the session and back: basic signalling, data link, discovery, session, pause and wake-up, in their order, for each role.
+"""From the plug to the session and back: basic signalling, data link, discovery, session, pause and wake-up,
+in their order, for each role.
 
-``SeccConnector`` and ``EvccInlet`` are values without I/O around any ``DataLink``; nothing here knows which link it is.
+``SeccConnector`` and ``EvccInlet`` are values without I/O around any ``DataLink``; nothing
+here knows which link it is.
 """
 
 from __future__ import annotations

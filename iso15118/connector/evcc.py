@@ -1,5 +1,6 @@
-"""The vehicle's connection: it looks for a station from D-LINK_READY on, runs one session, and waits for the station after a failure. Where
-basic charging is allowed it begins with the station's nominal duty cycle, when no session runs.
+"""The vehicle's connection: it looks for a station from D-LINK_READY on, runs one session, and waits for
+the station after a failure. Where basic charging is allowed it begins with the station's nominal duty
+cycle, when no session runs.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ _PLUGGED = (SignalState.B, SignalState.C, SignalState.D)
 
 
 class EvccInlet(Connector):
-    """The vehicle's end of a connector; see ``Connector``. ``setup_s``: V2G_EVCC_CommunicationSetup_Timeout (20 s) [V2G2-446]."""
+    """The vehicle's end of a connector; see ``Connector``. ``setup_s``:
+    V2G_EVCC_CommunicationSetup_Timeout (20 s) [V2G2-446]."""
 
     _last = 0
     _percent: float | None = None

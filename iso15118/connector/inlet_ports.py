@@ -1,4 +1,5 @@
-"""The ports of one inlet under an arbiter: contactors that close only if it allows that, and a battery that shows this inlet its share.
+"""The ports of one inlet under an arbiter: contactors that close only if it allows that, and a battery
+that shows this inlet its share.
 
 The hardware behind them stays the caller's. Opening never waits for anything here.
 """
@@ -27,9 +28,9 @@ Clock = Callable[[], float]
 
 
 def behind_inlet(vehicle: Vehicle, arbiter: InletArbiter, name: str, clock: Clock) -> Vehicle:
-    """``vehicle``, which has contactors and measurement of this inlet and the one battery, as its sessions may use it. ``clock``: that of
-    ``arbiter``, in s. Raises ``ConfigError`` for a vehicle without contactors, ``MisuseError`` for a name that the arbiter does not
-    know."""
+    """``vehicle``, which has contactors and measurement of this inlet and the one battery, as its sessions
+    may use it. ``clock``: that of ``arbiter``, in s. Raises ``ConfigError`` for a vehicle without contactors,
+    ``MisuseError`` for a name that the arbiter does not know."""
     arbiter.inlet(name)
     if vehicle.contactors is None or vehicle.inlet is None:
         raise ConfigError("contactors", f"inlet {name!r} has none", "an inlet with contactors to the battery")
@@ -102,7 +103,8 @@ class _Battery:
 
     @property
     def limits(self) -> VehicleLimits:
-        """What the inlet carries of what the battery takes; a share may grow in mid-session, and a declaration holds."""
+        """What the inlet carries of what the battery takes; a share may grow in
+        mid-session, and a declaration holds."""
         whole, inlet = self._port.limits, self._arbiter.inlet(self._name)
         amperes, watts = inlet.maximum_current_a, inlet.maximum_power_w
         return replace(

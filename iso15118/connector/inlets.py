@@ -1,7 +1,8 @@
-"""One battery behind several inlets, such as MCS and CCS2 of a truck: which of them may take or give energy, and how much each.
+"""One battery behind several inlets, such as MCS and CCS2 of a truck: which of them may take or
+give energy, and how much each.
 
-A value without I/O. It is asked before contactors close, and its "no" is final: no second inlet is joined to the battery unless the
-settings say that several may be.
+A value without I/O. It is asked before contactors close, and its "no" is final: no second inlet is joined to
+the battery unless the settings say that several may be.
 """
 
 from __future__ import annotations
@@ -38,18 +39,22 @@ class ArbiterSettings(Ranged, frozen=True, kw_only=True):
     """What is decided about inlets together."""
 
     several: bool = False
-    """Several inlets may take energy at the same time, each its share of what the battery takes. Off by default: two stations are then
-    joined through one battery, whose contactors, insulation monitoring and fuses have to be made for it; no standard describes it."""
+    """Several inlets may take energy at the same time, each its share of what the battery takes. Off by
+    default: two stations are then joined through one battery, whose contactors, insulation monitoring and
+    fuses have to be made for it; no standard describes it."""
     fresh_s: Annotated[float, Meta(ge=0.05, le=10.0)] = 1.0
-    """How old a measured current of an inlet may be, in s, when another one is to be joined to the battery."""
+    """How old a measured current of an inlet may be, in s, when another one is to
+    be joined to the battery."""
 
 
 class InletArbiter:
-    """Decides between inlets, the preferred one first. ``now`` is a time in s on any clock that never goes back, the same for all calls.
+    """Decides between inlets, the preferred one first. ``now`` is a time in s on any clock that never goes
+    back, the same for all calls.
 
-    The life of an inlet: ``begin`` when a session begins, ``claim`` before its contactors close, ``opened`` when they are seen open again,
-    ``end`` after the session. An inlet whose contactors are not seen open keeps the battery, whatever its session says. Raises
-    ``ConfigError`` for none, or for two of one name, ``MisuseError`` for a name that there is not.
+    The life of an inlet: ``begin`` when a session begins, ``claim`` before its contactors close, ``opened``
+    when they are seen open again, ``end`` after the session. An inlet whose contactors are not seen open
+    keeps the battery, whatever its session says. Raises ``ConfigError`` for none, or for two of one name,
+    ``MisuseError`` for a name that there is not.
     """
 
     def __init__(self, inlets: Sequence[Inlet], settings: ArbiterSettings | None = None) -> None:
@@ -110,8 +115,8 @@ class InletArbiter:
         self._joined.discard(name)
 
     def claim(self, name: str, now: float, battery_a: float) -> str:
-        """This inlet is to be joined to the battery, which takes ``battery_a`` (A) in all: why it may not be, or an empty text. Then it
-        counts as joined, until ``opened``."""
+        """This inlet is to be joined to the battery, which takes ``battery_a`` (A) in all: why it may not be,
+        or an empty text. Then it counts as joined, until ``opened``."""
         self.inlet(name)
         others = [other for other in self.joined if other != name]
         if others and not self.settings.several:
@@ -130,8 +135,8 @@ class InletArbiter:
     # -- what each may have -------------------------------------------------------------------------------
 
     def share(self, name: str) -> float:
-        """Part of what the battery takes or gives that this inlet may have, 0 to 1; those of all inlets together are never above 1. By
-        what the inlets can carry; an inlet alone has all of it."""
+        """Part of what the battery takes or gives that this inlet may have, 0 to 1; those of all inlets
+        together are never above 1. By what the inlets can carry; an inlet alone has all of it."""
         if self.settings.several:
             sharing = (self._begun | self._joined) | {name}
         else:
@@ -143,7 +148,8 @@ class InletArbiter:
         return self.inlet(name).maximum_current_a / total
 
     def most_a(self, name: str, battery_a: float) -> float:
-        """The most current of this inlet, in A, where the battery takes ``battery_a`` in all; 0 for what is no number."""
+        """The most current of this inlet, in A, where the battery takes ``battery_a`` in
+        all; 0 for what is no number."""
         return _within(battery_a, self.share(name), self.inlet(name).maximum_current_a)
 
     def most_w(self, name: str, battery_w: float) -> float:

@@ -1,4 +1,5 @@
-"""What both roles' connections share: the plug, the link's news, timers, and the rule that whatever makes safe comes first.
+"""What both roles' connections share: the plug, the link's news, timers, and the rule that
+whatever makes safe comes first.
 
 The role decides when discovery and sessions begin, and what follows a session; see ``secc`` and ``evcc``.
 """
@@ -62,10 +63,12 @@ _OWN_FAULTS = (EndReason.HARDWARE_FAULT, EndReason.EMERGENCY, EndReason.INTERNAL
 
 
 class Connector:
-    """One connector, from plug-in to unplug and over again. The contract is that of every value here: ``handle`` for each event,
-    ``handle_timeout`` at ``deadline``, actions carried out in their order; ``now`` in seconds of any monotonic clock.
+    """One connector, from plug-in to unplug and over again. The contract is that of every value here:
+    ``handle`` for each event, ``handle_timeout`` at ``deadline``, actions carried out in their order; ``now``
+    in seconds of any monotonic clock.
 
-    Events for the link go through here; its actions come out among the others. ``setup_s``: the communication set-up time of the role.
+    Events for the link go through here; its actions come out among the others. ``setup_s``: the
+    communication set-up time of the role.
     """
 
     def __init__(self, link: DataLink, setup_s: float, settings: ConnectorSettings | None = None) -> None:
@@ -87,7 +90,8 @@ class Connector:
         self._restarts = self.settings.restarts
         self._gone_at = self._finished_at = -math.inf
         self._own_fault = False
-        """The last session ended by a fault of this side: only the application, or another plug-in, begins anew."""
+        """The last session ended by a fault of this side: only the application, or
+        another plug-in, begins anew."""
         self._contacts = CeAndId()
         self._basic = False
         """Basic charging has the pilot, until its hardware is safe."""
@@ -152,14 +156,15 @@ class Connector:
         return self.phase in (Phase.FINISHED, Phase.LINKING) and idle
 
     def _by_duty_cycle(self, event: Event, now: float) -> list[Action] | None:
-        """A change of the signalling that is none of the link's, because nothing is said by messages, or no longer. None: it is the
-        link's."""
+        """A change of the signalling that is none of the link's, because nothing is said by messages, or no
+        longer. None: it is the link's."""
         return [] if self._basic else None
 
     # -- the application
 
     def _asked(self, event: Event, now: float) -> list[Action]:
-        """A request of the application. A session that runs comes to its end first, for its hardware's sake, but not for ever."""
+        """A request of the application. A session that runs comes to its end first, for its
+        hardware's sake, but not for ever."""
         if isinstance(event, Restart):
             if self.phase is Phase.UNPLUGGED:
                 return []
@@ -206,7 +211,8 @@ class Connector:
     # -- the link
 
     def _noticed(self, before: LinkState, actions: list[Action], now: float) -> list[Action]:
-        """A link that begins anew by itself after the end: the other side asks for it through the basic signalling."""
+        """A link that begins anew by itself after the end: the other side asks for it
+        through the basic signalling."""
         asleep = self.phase is Phase.FINISHED and before is LinkState.UNMATCHED
         if not asleep or self.link.state is LinkState.UNMATCHED:
             return self._follow(actions, now)
@@ -234,7 +240,8 @@ class Connector:
         return []
 
     def _follow(self, actions: list[Action], now: float) -> list[Action]:
-        """The link's actions, and what they mean for discovery and session. What makes safe comes before all of them."""
+        """The link's actions, and what they mean for discovery and session. What makes safe
+        comes before all of them."""
         safe: list[Action] = []
         then: list[Action] = []
         for action in actions:
@@ -261,7 +268,8 @@ class Connector:
         return [*self._enter(Phase.DISCOVERY), *self._discover(now)]
 
     def _lost(self, why: str, now: float) -> list[Action]:
-        """No more data link while it is plugged in: the session ends at once, and the link comes back by its own rules."""
+        """No more data link while it is plugged in: the session ends at once, and the link
+        comes back by its own rules."""
         actions = self._drop(why)
         self._timers.clear(ConnectorTimer.SETUP, ConnectorTimer.CLOSE)
         self._run(ConnectorTimer.RESETUP, self.settings.t_conn_resetup, now)

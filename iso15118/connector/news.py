@@ -1,7 +1,7 @@
 """What a connection is told beside what its link is told, and what it asks for beside what its link asks for.
 
-Connections are numbered, by the station's driver as they come in and by the vehicle's machine as it asks for them: news of one that was
-dropped is then never taken for news of the one after it.
+Connections are numbered, by the station's driver as they come in and by the vehicle's machine as it asks for
+them: news of one that was dropped is then never taken for news of the one after it.
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ class ConnectionClosed(Event, frozen=True):
 
 
 class StartDiscovery(Action, frozen=True):
-    """Station: be found and accept connections. Vehicle: look for a station, and tell ``StationFound`` or ``ConnectionFailed``."""
+    """Station: be found and accept connections. Vehicle: look for a station, and tell
+    ``StationFound`` or ``ConnectionFailed``."""
 
     number: int = 0
 
@@ -128,9 +129,9 @@ class StartSession(Action, frozen=True):
 
 
 class StartBasic(Action, frozen=True):
-    """Charge by the duty cycle from now on, without messages: a ``BasicStation`` or ``BasicVehicle`` has the pilot until it has ended.
-    The end is told by ``SessionFinished`` and ``ConnectionClosed``, of a station after ``ConnectionOpened`` with its number.
-    ``steps``: what a station's pilot has to show first."""
+    """Charge by the duty cycle from now on, without messages: a ``BasicStation`` or ``BasicVehicle`` has the
+    pilot until it has ended. The end is told by ``SessionFinished`` and ``ConnectionClosed``, of a station
+    after ``ConnectionOpened`` with its number. ``steps``: what a station's pilot has to show first."""
 
     number: int = 0
     steps: Steps = Steps.NONE
@@ -139,7 +140,8 @@ class StartBasic(Action, frozen=True):
 
 
 class DropConnection(Action, frozen=True):
-    """The data link or the plug is gone: end the session now, hardware first, and drop the transport without waiting for anybody."""
+    """The data link or the plug is gone: end the session now, hardware first, and drop the transport
+    without waiting for anybody."""
 
     number: int
     reason: str

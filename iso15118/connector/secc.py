@@ -1,5 +1,6 @@
-"""The station's connection: it can be found from D-LINK_READY on, takes sessions as they come, and restarts the basic signalling after a
-failure, so often and no more. Where basic charging has a place, it gives SLAC up early, or goes on by the duty cycle.
+"""The station's connection: it can be found from D-LINK_READY on, takes sessions as they come, and restarts
+the basic signalling after a failure, so often and no more. Where basic charging has a place, it gives SLAC up
+early, or goes on by the duty cycle.
 """
 
 from __future__ import annotations
@@ -36,14 +37,15 @@ _RETRY_AFTER = frozenset(
 """Ends after which the same vehicle may do better with a fresh start; any other would only be repeated."""
 
 _NO_MESSAGES = _RETRY_AFTER | {EndReason.PROTOCOL_NEGOTIATION_FAILED, EndReason.PARAMETERS_NOT_ACCEPTED}
-"""Ends after which a vehicle may still charge by the duty cycle: it and this station do not understand each other."""
+"""Ends after which a vehicle may still charge by the duty cycle: it and this station do
+not understand each other."""
 _FOR_GOOD = (EndReason.PAUSED, EndReason.HARDWARE_FAULT, EndReason.EMERGENCY, EndReason.INTERNAL_ERROR)
 """Ends after which a station that only wanted to read does not go on."""
 
 
 class SeccConnector(Connector):
-    """The station's end of a connector; see ``Connector``. ``setup_s``: V2G_SECC_CommunicationSetup_Performance_Time (18 s)
-    [V2G2-716]."""
+    """The station's end of a connector; see ``Connector``. ``setup_s``:
+    V2G_SECC_CommunicationSetup_Performance_Time (18 s) [V2G2-716]."""
 
     _heard = _then_basic = False
 
@@ -67,7 +69,8 @@ class SeccConnector(Connector):
         return self.settings.basic.mode
 
     def _with_patience(self, actions: list[Action], before: Phase, now: float) -> list[Action]:
-        """A data link is waited for no longer than basic charging may wait; somebody who asks to match gets a little more, once."""
+        """A data link is waited for no longer than basic charging may wait; somebody who asks to match
+        gets a little more, once."""
         linking = self.phase is Phase.LINKING
         if not linking or not self.settings.basic.wanted:
             self._timers.clear(ConnectorTimer.GIVE_UP)

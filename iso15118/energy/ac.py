@@ -1,8 +1,10 @@
-"""Alternating current: limits per phase as both sides read them, what a power on the wire means for the phases, and what may flow.
+"""Alternating current: limits per phase as both sides read them, what a power on the wire means for
+the phases, and what may flow.
 
-Everything is per phase (L1, L2, L3; 0 for a phase that is not there): currents in A, active powers in W, magnitudes in limits; in what
-flows or is asked for, positive to the vehicle. Voltages are phase to neutral, in V. Powers and currents are converted by the nominal
-voltage [V2G20-1823]. A limit is rounded once, by ``on_wire``.
+Everything is per phase (L1, L2, L3; 0 for a phase that is not there): currents in A, active powers in
+W, magnitudes in limits; in what flows or is asked for, positive to the vehicle. Voltages are phase to
+neutral, in V. Powers and currents are converted by the nominal voltage [V2G20-1823]. A limit is
+rounded once, by ``on_wire``.
 """
 
 from __future__ import annotations
@@ -96,8 +98,8 @@ class Reading(NamedTuple):
 
 
 def read(base: float, l2: float | None, l3: float | None, phases: int) -> Reading:
-    """The three readings of a power in W or var: L1 alone with one phase [V2G20-1815], the sum of three without twins [V2G20-1817], L1
-    with them [V2G20-1818].
+    """The three readings of a power in W or var: L1 alone with one phase [V2G20-1815], the sum of three
+    without twins [V2G20-1817], L1 with them [V2G20-1818].
 
     Twins where there is one phase are left out of account; a missing one beside the other counts as 0.
     """
@@ -112,7 +114,8 @@ def read(base: float, l2: float | None, l3: float | None, phases: int) -> Readin
 
 
 def said(per_phase: Phases, phases: int, uneven: bool) -> tuple[float, float | None, float | None]:
-    """The elements that say this: ``read`` turned round. Without ``uneven`` three phases are told as their sum."""
+    """The elements that say this: ``read`` turned round. Without ``uneven`` three
+    phases are told as their sum."""
     if phases != 3:
         return per_phase[0], None, None
     if uneven:
@@ -135,8 +138,8 @@ def _rounded(per_phase: Phases, phases: int, uneven: bool, most: bool) -> Phases
 def on_wire(limits: L, *, uneven: bool) -> L:
     """``limits`` as the peer will read them: maxima rounded down, minima up, no minimum above its maximum.
 
-    ``uneven``: both sides can do different powers in the phases; without it a limit is one sum [V2G20-1820, V2G20-1822]. Rounding
-    what was rounded changes nothing.
+    ``uneven``: both sides can do different powers in the phases; without it a limit is one sum [V2G20-1820,
+    V2G20-1822]. Rounding what was rounded changes nothing.
     """
     phases: int = limits.phases  # type: ignore[attr-defined]
     rounded: dict[str, Phases] = {}
@@ -160,8 +163,8 @@ def _each_greatest(a: Phases, b: Phases) -> Phases:
 
 
 def narrow(offered: L, present: L) -> L:
-    """The offer within what the station can give at present. What is left of a phase below its minimum cannot be given at all: that
-    maximum becomes 0, and its minimum too."""
+    """The offer within what the station can give at present. What is left of a phase below its minimum cannot
+    be given at all: that maximum becomes 0, and its minimum too."""
     now: dict[str, Any] = {
         "maximum_current_a": _each_least(offered.maximum_current_a, present.maximum_current_a)  # type: ignore[attr-defined]
     }
@@ -181,8 +184,8 @@ def _possible(most: Phases, least: Phases) -> tuple[Phases, Phases]:
 
 
 def tightened(declared: L, present: Mapping[str, Phases]) -> L:
-    """``declared`` within ``present``, values by field name of which any may be missing: they tighten what was declared, and never
-    widen it."""
+    """``declared`` within ``present``, values by field name of which any may be missing: they tighten what
+    was declared, and never widen it."""
     now: dict[str, Any] = {}
     for what in _FLOWS:
         most: Phases = getattr(declared, f"maximum_{what}")
@@ -199,8 +202,8 @@ def tightened(declared: L, present: Mapping[str, Phases]) -> L:
 
 
 def balanced(power_w: Phases, phases: int, asymmetry_w: float | None) -> Phases:
-    """``power_w`` with the greater ones lowered until no two phases differ by more than ``asymmetry_w`` [V2G20-1828]; None: no limit.
-    Only with three phases is there anything to compare."""
+    """``power_w`` with the greater ones lowered until no two phases differ by more than ``asymmetry_w``
+    [V2G20-1828]; None: no limit. Only with three phases is there anything to compare."""
     if phases != 3 or asymmetry_w is None:
         return power_w
     sign = -1.0 if sum(power_w) < 0.0 else 1.0
@@ -210,7 +213,8 @@ def balanced(power_w: Phases, phases: int, asymmetry_w: float | None) -> Phases:
 
 
 def spread(power_w: float, most_w: Phases, phases: int, uneven: bool) -> Phases:
-    """A power in W (a magnitude) over the phases, none above ``most_w``: evenly, and with ``uneven`` the rest where there is room."""
+    """A power in W (a magnitude) over the phases, none above ``most_w``: evenly, and with ``uneven`` the
+    rest where there is room."""
     if phases != 3:
         return min(power_w, most_w[0]), 0.0, 0.0
     if not uneven:
@@ -225,7 +229,8 @@ def spread(power_w: float, most_w: Phases, phases: int, uneven: bool) -> Phases:
 
 
 def _at_least(power_w: Phases, least_w: Phases, uneven: bool) -> Phases:
-    """0 in place of what is below a minimum: nothing is ever rounded up. Phases that go together stop together."""
+    """0 in place of what is below a minimum: nothing is ever rounded up. Phases that
+    go together stop together."""
     if not uneven:
         return NOTHING if sum(power_w) < sum(least_w) - _NOISE else power_w
     kept = [value if value >= low - _NOISE else 0.0 for value, low in zip(power_w, least_w, strict=True)]
@@ -241,10 +246,11 @@ def station_target(
     discharge: bool,
     asymmetry_w: float | None = None,
 ) -> Phases:
-    """What a station that sets the power asks for, per phase, negative: from the vehicle. None as set-point: all that both sides can do.
+    """What a station that sets the power asks for, per phase, negative: from the vehicle. None as
+    set-point: all that both sides can do.
 
-    Within the limits of both, and 0 where it would be below a minimum of either: a vehicle that cannot go so low pauses. ``discharge``:
-    energy may be taken back now; without it a negative set-point asks for nothing.
+    Within the limits of both, and 0 where it would be below a minimum of either: a vehicle that cannot go so
+    low pauses. ``discharge``: energy may be taken back now; without it a negative set-point asks for nothing.
     """
     back = set_point_w is not None and set_point_w < 0.0
     if back and not discharge:
@@ -268,10 +274,11 @@ def follow(
     discharge: bool,
     schedule_w: float | None = None,
 ) -> Phases:
-    """What the vehicle takes (negative: gives), per phase: the station's target, or without one all that the limits of both sides and
-    the schedule (W, of all phases) let in.
+    """What the vehicle takes (negative: gives), per phase: the station's target, or without one all that the
+    limits of both sides and the schedule (W, of all phases) let in.
 
-    Above its own maximum it does that maximum; below its own minimum nothing. Without ``discharge`` a negative target is nothing.
+    Above its own maximum it does that maximum; below its own minimum nothing. Without ``discharge``
+    a negative target is nothing.
     """
     back = target_w is not None and sum(target_w) < 0.0
     if back and not discharge:
@@ -300,8 +307,8 @@ def least_current(current_a: Phases, phases: int) -> float:
 def current_within(
     current_a: float, least_a: float, phases: int, nominal_voltage_v: float, power_w: float | None = None
 ) -> float:
-    """A current per phase in A within ``current_a`` and within a power of all phases in W; 0 where that is below ``least_a``, which is
-    commonly 6 A: a vehicle that cannot go so low pauses."""
+    """A current per phase in A within ``current_a`` and within a power of all phases in W; 0 where that is
+    below ``least_a``, which is commonly 6 A: a vehicle that cannot go so low pauses."""
     amperes = current_a
     if power_w is not None:
         amperes = min(amperes, max(power_w, 0.0) / (nominal_voltage_v * phases))

@@ -1,6 +1,8 @@
-"""A power of three phases in messages: the plain element and its twins for L2 and L3, between wire types and SI floats.
+"""A power of three phases in messages: the plain element and its twins for L2 and L3,
+between wire types and SI floats.
 
-What a group means for the phases is said in ``energy.ac.read``; this is the one way to take it out of an element and to put it in.
+What a group means for the phases is said in ``energy.ac.read``; this is the one way to take it out of
+an element and to put it in.
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ def tenths(per_phase: Phases) -> Phases:
 
 
 def towards_zero(per_phase: Phases, phases: int, *, uneven: bool) -> Phases:
-    """In steps that the wire can say, never further from zero: nothing that is asked for is rounded up beyond a limit."""
+    """In steps that the wire can say, never further from zero: nothing that is asked for is
+    rounded up beyond a limit."""
     if phases == 3 and not uneven:
         third = _towards_zero(sum(per_phase)) / 3.0
         return third, third, third

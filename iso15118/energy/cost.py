@@ -1,7 +1,8 @@
-"""What a course of power costs by prices in money: the three algorithms, parking, taxes, bounds and overstaying, to the last digit.
+"""What a course of power costs by prices in money: the three algorithms, parking, taxes, bounds and
+overstaying, to the last digit.
 
-Times are taken in microseconds and powers in milliwatts, as whole numbers; amounts are exact fractions. One rounding, half up to the minor
-unit of the currency, is left to whoever shows the sum.
+Times are taken in microseconds and powers in milliwatts, as whole numbers; amounts are exact fractions. One
+rounding, half up to the minor unit of the currency, is left to whoever shows the sum.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ _HUNDRED: Final = Fraction(100)
 
 
 class Cost(NamedTuple):
-    """Amounts in the currency of the prices, exact. The kinds of fee are net, ``tax`` is all that is added to them or was in them."""
+    """Amounts in the currency of the prices, exact. The kinds of fee are net, ``tax`` is all that is
+    added to them or was in them."""
 
     currency: str
     energy: Fraction
@@ -41,7 +43,8 @@ class Cost(NamedTuple):
     overstay: Fraction
     tax: Fraction
     total: Fraction
-    """What has to be paid: within the bounds, with tax and overstaying; below 0: what is paid to the driver."""
+    """What has to be paid: within the bounds, with tax and overstaying; below 0:
+    what is paid to the driver."""
     unpriced_wh: float = 0.0
     """Energy at times for which there are no prices; it is not in the sum."""
 
@@ -68,9 +71,10 @@ def cost(
 ) -> Cost | None:
     """What ``load`` costs. None where nobody knows the algorithm.
 
-    ``load``: power in W over time. ``discharging``: ``prices`` are those of what is given back, which counts where ``load`` is below zero,
-    and is credited; there only energy counts. ``stay``: from when to when the vehicle is there, for parking and overstaying; None: while
-    ``load`` runs. ``ends``: the end of the schedule, from which overstaying counts where it names no power; None: that of ``load``.
+    ``load``: power in W over time. ``discharging``: ``prices`` are those of what is given back, which counts
+    where ``load`` is below zero, and is credited; there only energy counts. ``stay``: from when to when the
+    vehicle is there, for parking and overstaying; None: while ``load`` runs. ``ends``: the end of the
+    schedule, from which overstaying counts where it names no power; None: that of ``load``.
     """
     algorithm = prices.known_algorithm
     if algorithm is None or not prices.stacks:
@@ -235,7 +239,8 @@ def _parking(stacks: _Stacks, pieces: list[Piece], here: int, gone: int) -> Frac
 
 
 def _overstay(rules: OverstayRules, pieces: list[Piece], here: int, gone: int, end: int) -> Fraction:
-    """Counts from when the power has been low for long enough, and low until the vehicle leaves: a gap in mid-charge is no overstaying."""
+    """Counts from when the power has been low for long enough, and low until the vehicle leaves: a gap in
+    mid-charge is no overstaying."""
     quiet = end
     if rules.power_threshold_w is not None:
         threshold = _milliwatts(rules.power_threshold_w, ROUND_FLOOR)
@@ -269,8 +274,8 @@ def _with_taxes(
 ) -> Cost:
     """Each kind of fee is taken apart into net and tax; then the bounds hold, and overstaying is added.
 
-    A bound is net for the taxes that say so, which come on top of it, in the share that the taxed fees have of all, and gross for
-    the others. Services are not taxed by any rule.
+    A bound is net for the taxes that say so, which come on top of it, in the share that the taxed fees have
+    of all, and gross for the others. Services are not taxed by any rule.
     """
     net_energy, in_energy, on_energy = _net(energy, [tax for tax in prices.taxes if tax.on_energy])
     net_parking, in_parking, on_parking = _net(parking, [tax for tax in prices.taxes if tax.on_parking])

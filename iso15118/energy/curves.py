@@ -1,6 +1,8 @@
-"""Curves of grid codes and how fast an inverter follows them: piecewise linear functions, first-order lags and ramps.
+"""Curves of grid codes and how fast an inverter follows them: piecewise linear
+functions, first-order lags and ramps.
 
-Numbers only. What the axes are is the business of who asks; time is an argument, and nothing here keeps a clock.
+Numbers only. What the axes are is the business of who asks; time is an argument,
+and nothing here keeps a clock.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ _LARGEST = 32_767e12
 _LONGEST_S = 86_400.0
 
 Unit = str
-"""Of an axis: "V", "Hz", "W", "s", "var", "%V" (of the reference voltage), or, of what the inverter can do, "%W", "%var", "%VA", and of
-what it can do at the moment, "%W now" and "%var now"."""
+"""Of an axis: "V", "Hz", "W", "s", "var", "%V" (of the reference voltage), or, of what the inverter can do,
+"%W", "%var", "%VA", and of what it can do at the moment, "%W now" and "%var now"."""
 UNITS = ("V", "Hz", "W", "s", "var", "%V", "%W", "%var", "%VA", "%W now", "%var now")
 
 
 def finite(key: str, value: object, least: float = -_LARGEST, most: float = _LARGEST) -> float:
-    """``value`` if it is a number in this range. Without a unit of its own: in that of the key. Raises ``ConfigError`` naming ``key``."""
+    """``value`` if it is a number in this range. Without a unit of its own: in that of the key. Raises
+    ``ConfigError`` naming ``key``."""
     if type(value) not in (float, int) or not least <= value <= most:  # type: ignore[operator]
         shown = repr(value) if not isinstance(value, int) or value.bit_length() < 1024 else "a huge number"
         raise ConfigError(key, f"{shown} is not possible", f"a number from {least:g} to {most:g}")
@@ -77,8 +80,8 @@ class Curve(Struct, frozen=True, kw_only=True):
         return low + (high - low) * (x - left) / (right - left)
 
     def sine_at(self, x: float) -> float:
-        """Reactive as a share of apparent power at this x, where y is a power factor: positive absorbs, negative injects. Between points of
-        different excitation the line goes through a power factor of 1."""
+        """Reactive as a share of apparent power at this x, where y is a power factor: positive absorbs,
+        negative injects. Between points of different excitation the line goes through a power factor of 1."""
         excitations = self.over_excited or (False,) * len(self.points)
         missing = Curve(
             points=tuple(
@@ -107,7 +110,8 @@ class Response(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def open_loop(cls, seconds: float) -> Response:
-        """The lag that has gone 90 % of the way after ``seconds``, as IEEE 1547 defines the open loop response time."""
+        """The lag that has gone 90 % of the way after ``seconds``, as IEEE 1547 defines
+        the open loop response time."""
         return cls(time_s=seconds / math.log(10.0))
 
 
@@ -115,7 +119,8 @@ AT_ONCE = Response()
 
 
 class Follower:
-    """One output on its way: it may be followed in steps of any length, and how the time is cut does not change where it arrives."""
+    """One output on its way: it may be followed in steps of any length, and how the time is cut does
+    not change where it arrives."""
 
     __slots__ = ("_at", "_goal", "_ramp", "value")
 
@@ -128,11 +133,13 @@ class Follower:
         """Per second, of the ramp to this goal."""
 
     def reset(self, value: float = 0.0) -> None:
-        """Be there at once, as when the current is cut. ``value``: in the unit of the output, such as W or A."""
+        """Be there at once, as when the current is cut. ``value``: in the unit of
+        the output, such as W or A."""
         self.value, self._at, self._goal, self._ramp = value, None, value, 0.0
 
     def follow(self, goal: float, response: Response, now: float) -> float:
-        """The output at ``now`` (s), which has gone towards the goal given last time since then, and goes to ``goal`` from now on."""
+        """The output at ``now`` (s), which has gone towards the goal given last time since then, and
+        goes to ``goal`` from now on."""
         seconds = 0.0 if self._at is None else max(now - self._at, 0.0)
         self._move(seconds, response)
         self._at = now

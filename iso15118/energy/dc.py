@@ -262,8 +262,8 @@ def common(station: Limits, vehicle: Limits) -> Common:
 
 
 class Together:
-    """What both sides can do together, put together anew when the limits of either are others. Limits are frozen: the same object says
-    the same."""
+    """What both sides can do together, put together anew when the limits of either are others. Limits are
+    frozen: the same object says the same."""
 
     __slots__ = ("_common", "_station", "_vehicle")
 

@@ -1,8 +1,9 @@
-"""The functions by which a grid code has an inverter support the grid, as values: what is told, whoever tells it and whoever follows.
+"""The functions by which a grid code has an inverter support the grid, as values: what is told, whoever
+tells it and whoever follows.
 
-Two sets: that of European codes (EN 50549; AC_DER_IEC) and that of North American ones (IEEE 1547, SAE J3072; AC_DER_SAE). SI units;
-voltages are phase to neutral. Every value is checked when it is made (``ConfigError``). What each function means is in
-``energy.grid_support``.
+Two sets: that of European codes (EN 50549; AC_DER_IEC) and that of North American ones (IEEE 1547, SAE J3072;
+AC_DER_SAE). SI units; voltages are phase to neutral. Every value is checked when it is made
+(``ConfigError``). What each function means is in ``energy.grid_support``.
 """
 
 from __future__ import annotations
@@ -89,8 +90,9 @@ class FrequencyWatt(Struct, frozen=True, kw_only=True):
 
 
 class VoltWatt(Struct, frozen=True, kw_only=True):
-    """The limit of the power falls from 100 % at ``start_v`` to 0 at ``stop_v``: of what is given back where ``stop_v`` is the higher one,
-    of what is taken where it is the lower one. Raises ``ConfigError`` where the two are the same."""
+    """The limit of the power falls from 100 % at ``start_v`` to 0 at ``stop_v``: of what is given back
+    where ``stop_v`` is the higher one, of what is taken where it is the lower one. Raises ``ConfigError``
+    where the two are the same."""
 
     start_v: float
     stop_v: float
@@ -107,8 +109,8 @@ class VoltWatt(Struct, frozen=True, kw_only=True):
 
 
 class CurveFunction(Struct, frozen=True, kw_only=True):
-    """Reactive power by a curve: over voltage (V to var), over active power that is given back (W to var, or to a power factor). Raises
-    ``ConfigError`` naming the field that is not possible."""
+    """Reactive power by a curve: over voltage (V to var), over active power that is given back (W to var, or
+    to a power factor). Raises ``ConfigError`` naming the field that is not possible."""
 
     curve: Curve
     minimum_cos_phi: float | None = None
@@ -136,8 +138,8 @@ class CurveFunction(Struct, frozen=True, kw_only=True):
 
 
 class ZeroCurrent(Struct, frozen=True, kw_only=True):
-    """Outside these voltages no current flows until it is back within the recovery limits. Raises ``ConfigError`` naming the field that is
-    not possible."""
+    """Outside these voltages no current flows until it is back within the recovery limits. Raises
+    ``ConfigError`` naming the field that is not possible."""
 
     over_v: float | None = None
     under_v: float | None = None
@@ -158,8 +160,8 @@ class ZeroCurrent(Struct, frozen=True, kw_only=True):
 
 
 class RideThrough(Struct, frozen=True, kw_only=True):
-    """Beyond ``start_v`` the vehicle stays, and supports the voltage by ``k_positive`` times its deviation as reactive current, up to
-    ``stop_v``."""
+    """Beyond ``start_v`` the vehicle stays, and supports the voltage by ``k_positive`` times its deviation as
+    reactive current, up to ``stop_v``."""
 
     start_v: float
     stop_v: float | None = None
@@ -182,8 +184,9 @@ class RideThrough(Struct, frozen=True, kw_only=True):
 
 
 class IecGridCode(Struct, frozen=True, kw_only=True, tag="iec"):
-    """The functions of AC_DER_IEC that a site asks for; None: it does not. Of the three that set reactive power one at most. Raises
-    ``ConfigError`` for more than one, and naming a function that is not possible."""
+    """The functions of AC_DER_IEC that a site asks for; None: it does not. Of the three that
+    set reactive power one at most. Raises ``ConfigError`` for more than one, and naming a
+    function that is not possible."""
 
     over_frequency_watt: FrequencyWatt | None = None
     under_frequency_watt: FrequencyWatt | None = None
@@ -197,7 +200,8 @@ class IecGridCode(Struct, frozen=True, kw_only=True, tag="iec"):
     dc_injection_a: float | None = None
     """The greatest DC part of the current; no public source names the unit, A is assumed."""
     set_points: IecFunction = IecFunction(0)
-    """Whether the operator sends set points of reactive power or of cos phi in the loop: those two bits alone."""
+    """Whether the operator sends set points of reactive power or of cos phi in the
+    loop: those two bits alone."""
     islanded: bool = False
     """There is no grid outside (GridConnectionMode)."""
 
@@ -274,8 +278,8 @@ _AXES = (
 
 
 class DsoSetPoint(Struct, frozen=True, kw_only=True):
-    """What the operator of the grid wants now, in the loop. Of reactive power and cos phi one at most. The factor cos phi is from 0 to 1.
-    Raises ``ConfigError`` for both, and for what is not possible."""
+    """What the operator of the grid wants now, in the loop. Of reactive power and cos phi one at most. The
+    factor cos phi is from 0 to 1. Raises ``ConfigError`` for both, and for what is not possible."""
 
     maximum_discharge_w: float | None = None
     """The most that may be given back, in W of all phases; None: no such limit."""

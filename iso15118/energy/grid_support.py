@@ -1,8 +1,10 @@
-"""What inverters that support the grid have in common, whichever grid code they follow (``iec_inverter``, ``sae_inverter``).
+"""What inverters that support the grid have in common, whichever grid code they follow
+(``iec_inverter``, ``sae_inverter``).
 
-Active power is positive to the vehicle, reactive power where the vehicle absorbs it. The order in which the functions rule: out of service
-or zero current, ride-through, frequency, voltage, the operator's cap, and last what is wanted. They curtail: none makes the vehicle take
-or give more than is wanted, or the other way round. Numbers only, no clock: ``now`` in s is an argument.
+Active power is positive to the vehicle, reactive power where the vehicle absorbs it. The order in which the
+functions rule: out of service or zero current, ride-through, frequency, voltage, the operator's cap, and last
+what is wanted. They curtail: none makes the vehicle take or give more than is wanted, or the other way round.
+Numbers only, no clock: ``now`` in s is an argument.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ __all__ = [
 
 
 class GridEvent(IntFlag):
-    """What of the grid makes the inverter act. The bits of GridEventCondition and DERAlarmStatus are in no public source: these places are
-    ours."""
+    """What of the grid makes the inverter act. The bits of GridEventCondition and DERAlarmStatus are in no
+    public source: these places are ours."""
 
     OVER_VOLTAGE = 1 << 0
     UNDER_VOLTAGE = 1 << 1
@@ -65,7 +67,8 @@ class Output(Struct, frozen=True, kw_only=True):
 
 
 def within_apparent(power_w: float, reactive_var: float, ratings: Ratings) -> float:
-    """Active power goes first: what is left of the apparent power bounds the reactive one. Powers in W, var and VA."""
+    """Active power goes first: what is left of the apparent power bounds the reactive
+    one. Powers in W, var and VA."""
     room = math.sqrt(max(ratings.apparent_va**2 - power_w**2, 0.0))
     most = min(ratings.reactive_var, room)
     return max(-most, min(most, reactive_var))
@@ -83,7 +86,8 @@ def sine_of(factor: float, over_excited: bool) -> float:
 
 
 def without(wanted_w: float, less_w: float) -> float:
-    """What is wanted with so many W (a magnitude) taken away: never more, and never in the other direction."""
+    """What is wanted with so many W (a magnitude) taken away: never more, and
+    never in the other direction."""
     return math.copysign(max(abs(wanted_w) - max(less_w, 0.0), 0.0), wanted_w) if wanted_w else 0.0
 
 

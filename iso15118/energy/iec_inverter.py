@@ -1,5 +1,5 @@
-"""An inverter that follows the functions of a European grid code (``IecGridCode``): from voltage, frequency and what is wanted to the
-active and the reactive power of this moment.
+"""An inverter that follows the functions of a European grid code (``IecGridCode``): from voltage, frequency
+and what is wanted to the active and the reactive power of this moment.
 
 See ``grid_support`` for signs, and for the order in which the functions rule.
 """
@@ -58,7 +58,8 @@ class _Curtailment:
     def look(
         self, setting: FrequencyWatt | None, hertz: float, power_w: float, most_w: float, now: float
     ) -> float:
-        """How many W have to go, 0 or more. ``power_w``: the magnitude that flows; ``most_w``: the reference for MAXIMUM."""
+        """How many W have to go, 0 or more. ``power_w``: the magnitude that flows; ``most_w``:
+        the reference for MAXIMUM."""
         seconds, self._at = now - self._at, now
         if setting is None:
             self._deepest_w = self._left_w = 0.0
@@ -205,7 +206,8 @@ class IecInverter:
         if function.minimum_cos_phi is not None:
             most = abs(of_factor(power_w, sine_of(function.minimum_cos_phi, False)))
             goal = max(-most, min(most, goal))
-        # The goal of before holds until the delay is over; from then on it goes with the grid until that comes to rest.
+        # The goal of before holds until the delay is over; from then on it goes with the
+        # grid until that comes to rest.
         if goal == self._curve_goal:
             self._waits_since = None
         elif self._waits_since is None:

@@ -1,6 +1,8 @@
-"""What an energy manager offers a vehicle: up to three schedules of power and price, one of which the vehicle takes.
+"""What an energy manager offers a vehicle: up to three schedules of power and price,
+one of which the vehicle takes.
 
-Values with absolute times on the session's clock, and the check of those that come from an application. Nothing here knows a message.
+Values with absolute times on the session's clock, and the check of those that come from an application.
+Nothing here knows a message.
 """
 
 from __future__ import annotations
@@ -57,9 +59,11 @@ class PowerOffer(Struct, frozen=True, kw_only=True):
     """Power over time in one direction, with what it costs."""
 
     entries: tuple[tuple[float, float], ...]
-    """Durations in s (1 or more) and powers in W (0 or more) of all phases together, one after the other; a power of 0 is a gap."""
+    """Durations in s (1 or more) and powers in W (0 or more) of all phases together, one after the
+    other; a power of 0 is a gap."""
     begins: float | None = None
-    """On the session's clock; None: when it is offered. What has passed by then is left out, and before it begins nothing may flow."""
+    """On the session's clock; None: when it is offered. What has passed by then is left out, and before
+    it begins nothing may flow."""
     available_wh: float | None = None
     """No more than this energy in all; None: no such bound."""
     tolerance_w: float | None = None
@@ -76,7 +80,8 @@ class ScheduleOffer(Struct, frozen=True, kw_only=True):
 
     charging: PowerOffer
     discharging: PowerOffer | None = None
-    """What the vehicle may give back, as magnitudes; for bidirectional services. None: whatever the limits allow."""
+    """What the vehicle may give back, as magnitudes; for bidirectional services. None:
+    whatever the limits allow."""
     id: int | None = None
     """ScheduleTupleID, 1 to 4294967295 (ISO 15118-2: 255); None: its place in the list."""
 
@@ -88,15 +93,16 @@ class ScheduleOffer(Struct, frozen=True, kw_only=True):
 
 
 class SignedOffers(Struct, frozen=True):
-    """Schedules whose prices the provider signed: ``signature`` is the value of the XML signature over all price schedules with an ``id``,
-    in their order, r and s of ECDSA side by side."""
+    """Schedules whose prices the provider signed: ``signature`` is the value of the XML signature over all
+    price schedules with an ``id``, in their order, r and s of ECDSA side by side."""
 
     offers: tuple[ScheduleOffer, ...]
     signature: bytes
 
 
 class EnergyOffer(Struct, frozen=True):
-    """What a vehicle would give back (EVEnergyOffer): powers in W over time, negative where it is willing, and the prices that it asks."""
+    """What a vehicle would give back (EVEnergyOffer): powers in W over time, negative where it is willing,
+    and the prices that it asks."""
 
     power: Schedule
     prices: AbsolutePrices

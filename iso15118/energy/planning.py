@@ -1,6 +1,8 @@
-"""How a vehicle uses a schedule: which power at which time, by what it wants, until when, and what that costs.
+"""How a vehicle uses a schedule: which power at which time, by what it wants,
+until when, and what that costs.
 
-Numbers only: a schedule, its prices and a wish in, a profile out. Which schedule of several is the best is decided here, too.
+Numbers only: a schedule, its prices and a wish in, a profile out. Which schedule of several is
+the best is decided here, too.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ class Wish(Enum):
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """``energy_wh`` from ``now`` until ``until`` (None: nobody knows when the vehicle leaves), with ``least_w`` to ``most_w``.
+    """``energy_wh`` from ``now`` until ``until`` (None: nobody knows when the vehicle leaves),
+    with ``least_w`` to ``most_w``.
 
     ``reserve``: share of the energy that is planned beside, since a battery takes less towards its end."""
 
@@ -52,8 +55,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 class Planned(Struct, frozen=True, kw_only=True):
-    """``profile``: what the vehicle means to take at most, on the times of the schedule. ``course``: the part of it that brings what is
-    wanted."""
+    """``profile``: what the vehicle means to take at most, on the times of the schedule. ``course``: the part
+    of it that brings what is wanted."""
 
     profile: Schedule
     course: Schedule
@@ -76,7 +79,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
 
 
 def planned(one: Candidate, wanted: Wanted) -> Planned:
-    """The best profile on this schedule. Where nobody knows until when, or there is nothing to choose by, it takes what it can at once."""
+    """The best profile on this schedule. Where nobody knows until when, or there is nothing to choose by, it
+    takes what it can at once."""
     now, charging = wanted.now, one.charging
     room_wh = float("inf") if one.available_wh is None else one.available_wh
     energy_wh = min(max(wanted.energy_wh, 0.0), room_wh)
@@ -125,9 +129,11 @@ def _judged(profile: Schedule, one: Candidate, wanted: Wanted, energy_wh: float)
 
 
 def choose(plans: Sequence[Planned], wanted: Wanted) -> int:
-    """Number of the best: of those that give what is wanted, or else the most, the one that the wish is for; the first of equals.
+    """Number of the best: of those that give what is wanted, or else the most, the one that the wish
+    is for; the first of equals.
 
-    What has no price comes behind what has one; prices in different currencies are not compared, and neither are money and levels.
+    What has no price comes behind what has one; prices in different currencies are not compared, and
+    neither are money and levels.
     """
     if wanted.wish is Wish.FIRST:
         return 0
@@ -259,7 +265,8 @@ def _cut(course: Schedule, at: Schedule) -> list[tuple[float, float, float]]:
 def _filled(
     charging: Schedule, wanted: Wanted, prices: Prices | None, rank: Rank, energy_wh: float, most_w: float
 ) -> Schedule | None:
-    """The cheapest times first, and of equal ones the earliest, until the energy is there. None where there is no time.
+    """The cheapest times first, and of equal ones the earliest, until the energy is there.
+    None where there is no time.
 
     Written out in plain numbers: a schedule has up to 1,024 entries, and prices as many.
     """
@@ -332,8 +339,8 @@ def _steps(slots: list[_Slot], weights: _Weights) -> tuple[list[float], Steps]:
 
 
 class _Weights:
-    """What energy weighs over time, and by power where prices are by power. Places are those of ``over_time``; -1 and the one behind the
-    last are outside."""
+    """What energy weighs over time, and by power where prices are by power. Places are those of
+    ``over_time``; -1 and the one behind the last are outside."""
 
     def __init__(self, prices: Prices, rank: Rank) -> None:
         self.over_time = _levels(prices) if isinstance(prices, PriceLevels) else _ranked(prices, rank)
@@ -393,7 +400,8 @@ class _Weights:
         return list(zip(fees, uppers, strict=True))
 
     def _hull(self, rules: list[tuple[float, float]], most_w: float) -> list[tuple[float, float]]:
-        """Slopes of the lower convex hull of what is paid by power, each with the power up to which it holds."""
+        """Slopes of the lower convex hull of what is paid by power, each with the
+        power up to which it holds."""
         hull: list[tuple[float, float]] = []
         power = paid = 0.0
         points = [(0.0, 0.0)]
@@ -414,8 +422,8 @@ class _Weights:
 
 
 def _profile(charging: Schedule, slots: list[_Slot], least_w: float) -> Schedule:
-    """From the begin of the schedule to its end, with power in these slots alone; less than the least is taken as the least for a shorter
-    time."""
+    """From the begin of the schedule to its end, with power in these slots alone; less than the least is
+    taken as the least for a shorter time."""
     entries: list[tuple[float, float]] = []
     at, before = charging.begins, -1.0
     for slot in slots:

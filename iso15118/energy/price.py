@@ -1,7 +1,7 @@
 """What energy costs over time, as values: prices in money with all their rules, or mere price levels.
 
-Amounts are ``Decimal``, because a signed price counts with the digits that it was signed with: "0.250" is another number on the wire than
-"0.25". What follows from them is computed in ``energy.cost``.
+Amounts are ``Decimal``, because a signed price counts with the digits that it was signed with: "0.250" is
+another number on the wire than "0.25". What follows from them is computed in ``energy.cost``.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class PriceAlgorithm(Enum):
     POWER = f"{ALGORITHM_URN}1-Power"
     """The momentary one, for all energy of that moment."""
     PEAK_POWER = f"{ALGORITHM_URN}2-PeakPower"
-    """The greatest within a stack of rules, for all energy of that stack. Whether of a stack or of the session is unsettled: public
-    sources do not say."""
+    """The greatest within a stack of rules, for all energy of that stack. Whether of a stack or of the
+    session is unsettled: public sources do not say."""
     STACKED_ENERGY = f"{ALGORITHM_URN}3-StackedEnergy"
     """Each part of the energy at the fee of the band that its power lies in."""
 
@@ -69,9 +69,11 @@ class PriceRule(Struct, frozen=True, kw_only=True):
     """What holds from one power on, up to the next rule of the stack."""
 
     energy_fee: Decimal
-    """Per kWh, in the currency of the schedule. In a schedule for discharging a positive fee is paid to the driver."""
+    """Per kWh, in the currency of the schedule. In a schedule for discharging a positive
+    fee is paid to the driver."""
     power_range_start_w: Decimal = Decimal(0)
-    """From which power on, in W; at this very power it holds already. Below the least of a stack that rule holds, too."""
+    """From which power on, in W; at this very power it holds already. Below the least of a
+    stack that rule holds, too."""
     parking_fee: Decimal | None = None
     """Due at the begin of every started period."""
     parking_fee_period_s: int | None = None

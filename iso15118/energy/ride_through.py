@@ -1,4 +1,5 @@
-"""Leaving the grid and joining it again: trip curves, momentary cessation, zero current and the return to service, on numbers alone."""
+"""Leaving the grid and joining it again: trip curves, momentary cessation, zero current and the return to
+service, on numbers alone."""
 
 from __future__ import annotations
 
@@ -74,7 +75,8 @@ class Cessation:
 
 
 class Service:
-    """Whether the inverter is in service by IEEE 1547: it trips by the curves, and joins again after the delay inside the band, on a ramp.
+    """Whether the inverter is in service by IEEE 1547: it trips by the curves, and joins again after the
+    delay inside the band, on a ramp.
 
     ``share``: the part of the randomized delay that this vehicle drew, 0 to 1.
     """

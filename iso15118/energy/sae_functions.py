@@ -1,7 +1,9 @@
-"""The grid code of AC_DER_SAE as a value: the functions of IEEE 1547 and SAE J3072, each on or off, and when to leave and to join the grid.
+"""The grid code of AC_DER_SAE as a value: the functions of IEEE 1547 and SAE J3072, each on or off, and when
+to leave and to join the grid.
 
-It is complete or it is none: a station without one part of it cannot offer the service. SI units, voltages phase to neutral; axes may be in
-percent of what the inverter can do. Every value is checked when it is made (``ConfigError``).
+It is complete or it is none: a station without one part of it cannot offer the service. SI units,
+voltages phase to neutral; axes may be in percent of what the inverter can do. Every value is checked when
+it is made (``ConfigError``).
 """
 
 from __future__ import annotations
@@ -36,12 +38,13 @@ __all__ = [
 ]
 
 USABLE_MODES = 0x05FF_FDFB
-"""The bits of SupportedModes and EnabledModes that have a meaning in public implementations; the others are ignored."""
+"""The bits of SupportedModes and EnabledModes that have a meaning in public
+implementations; the others are ignored."""
 
 
 class SaeFunction(IntFlag):
-    """Bits of SupportedModes and EnabledModes. Which bit is which function is in no public source: these places are assumed, in the
-    order of the schema and within ``USABLE_MODES``."""
+    """Bits of SupportedModes and EnabledModes. Which bit is which function is in no public source: these
+    places are assumed, in the order of the schema and within ``USABLE_MODES``."""
 
     CONSTANT_POWER_FACTOR = 1 << 0
     VOLT_VAR = 1 << 1
@@ -118,7 +121,8 @@ class ConstantPowerFactor(Struct, frozen=True, kw_only=True):
 
 
 class ConstantPower(Struct, frozen=True, kw_only=True):
-    """A fixed active power (positive to the vehicle) or reactive power (positive where the vehicle absorbs it)."""
+    """A fixed active power (positive to the vehicle) or reactive power (positive
+    where the vehicle absorbs it)."""
 
     enable: bool = False
     priority: int | None = None
@@ -133,7 +137,8 @@ class ConstantPower(Struct, frozen=True, kw_only=True):
 
 
 class Droop(Struct, frozen=True, kw_only=True):
-    """One side of the droop: outside the dead band the power changes by 1/``factor`` of the reference for all of the nominal frequency."""
+    """One side of the droop: outside the dead band the power changes by 1/``factor`` of the reference for all
+    of the nominal frequency."""
 
     dead_band_hz: float = 0.036
     factor: float = 0.05
@@ -208,7 +213,8 @@ class FrequencyTrip(Struct, frozen=True, kw_only=True):
 
 
 class EnterService(Struct, frozen=True, kw_only=True):
-    """When to join the grid: permitted, and voltage and frequency inside the band for the delay. Then the power rises over the ramp."""
+    """When to join the grid: permitted, and voltage and frequency inside the band for the delay. Then the
+    power rises over the ramp."""
 
     permit: bool = True
     high_v: float

@@ -1,5 +1,5 @@
-"""An inverter that follows a North American grid code (``SaeGridCode``): from voltage, frequency and what is wanted to the active and the
-reactive power of this moment.
+"""An inverter that follows a North American grid code (``SaeGridCode``): from voltage, frequency and what is
+wanted to the active and the reactive power of this moment.
 
 See ``grid_support`` for signs, and for the order in which the functions rule.
 """

@@ -58,8 +58,8 @@ class Schedule(Struct, frozen=True):
         return self.powers[bisect_right(ends, now)] if now < ends[-1] else 0.0
 
     def around(self, now: float, room_s: float) -> float:
-        """The least power from ``room_s`` before ``now``, but not before it begins, to ``room_s`` after it: what both sides may take
-        for the power of now, when each reads moments in whole seconds."""
+        """The least power from ``room_s`` before ``now``, but not before it begins, to ``room_s`` after it:
+        what both sides may take for the power of now, when each reads moments in whole seconds."""
         begins, ends = self.begins, self.ends
         if begins <= now < ends[0] - room_s:  # mostly there is but one entry
             return self.powers[0]
@@ -85,7 +85,8 @@ class Schedule(Struct, frozen=True):
         return Schedule(self.begins, self.ends, tuple(change(power) for power in self.powers))
 
     def from_now(self, now: float) -> Schedule:
-        """What is left of it at ``now``, with nothing until it begins. Raises ``ValueError`` if it is over."""
+        """What is left of it at ``now``, with nothing until it begins. Raises
+        ``ValueError`` if it is over."""
         if now >= self.ends[-1]:
             raise ValueError("a schedule that is over")
         if now < self.begins:
@@ -126,8 +127,8 @@ class Schedule(Struct, frozen=True):
 
 
 def fewer(schedule: Schedule, most: int) -> Schedule:
-    """The same with no more than ``most`` entries: neighbours become one with the lesser power of the two, those first where the least
-    energy is lost. Nowhere is it above the original."""
+    """The same with no more than ``most`` entries: neighbours become one with the lesser power of the two,
+    those first where the least energy is lost. Nowhere is it above the original."""
     powers, ends = list(schedule.powers), schedule.ends
     count = len(powers)
     if count <= max(most, 1):
@@ -180,8 +181,9 @@ def violation(
     """Where ``plan`` leaves ``allowed`` or ``least_w`` to ``most_w`` from ``now`` on, in words; empty if it
     keeps to them.
 
-    The last power of each goes on behind its end. Before ``allowed`` begins nothing is allowed. ``least_w``: 0, or what may be given back
-    at most as a negative power; ``back``: the same over time, as magnitudes, None: at any time alike.
+    The last power of each goes on behind its end. Before ``allowed`` begins nothing is allowed.
+    ``least_w``: 0, or what may be given back at most as a negative power; ``back``: the same over time, as
+    magnitudes, None: at any time alike.
     """
     begins = max(now, plan.begins)
     if (found := _beyond(plan, allowed, begins, most_w)) is not None:
@@ -200,7 +202,8 @@ def violation(
 def _beyond(
     plan: Schedule, allowed: Schedule, at: float, most_w: float, sign: float = 1.0
 ) -> tuple[float, float, float] | None:
-    """When ``plan``, times ``sign``, is first above ``allowed`` or ``most_w``, its power then, and what is allowed."""
+    """When ``plan``, times ``sign``, is first above ``allowed`` or ``most_w``, its power
+    then, and what is allowed."""
     mine, theirs = bisect_right(plan.ends, at), bisect_right(allowed.ends, at)
     plan_ends, powers = (*plan.ends, math.inf), (*plan.powers, plan.powers[-1])
     ends, uppers = (*allowed.ends, math.inf), (*allowed.powers, allowed.powers[-1])

@@ -19,11 +19,12 @@ class AcdpEvccSettings(Ranged, frozen=True, kw_only=True):
     mobility_status: MobilityStatus = MobilityStatus.STANDS
     """What EVMobilityStatus true says; unsettled (see ``MobilityStatus``)."""
     finds_place: bool = False
-    """The vehicle finds its place itself, as by marks on the ground, and says so as EVPositioningSupport: then the station need not see it
-    there before it goes on."""
+    """The vehicle finds its place itself, as by marks on the ground, and says so as EVPositioningSupport:
+    then the station need not see it there before it goes on."""
     immobilize_s: Duration = 5.0
     """How long the drive may take to be locked before the device is asked for, in s."""
     status_every_s: Duration = 1.0
-    """From one answer on the stream of ACDP_SystemStatus to the next request, in s. Proposal: once a second or so."""
+    """From one answer on the stream of ACDP_SystemStatus to the next request, in s.
+    Proposal: once a second or so."""
     status_silence_s: Duration = 5.0
     """Without an answer there for so long, in s, the vehicle stops. Proposal, as at the station."""

@@ -1,6 +1,8 @@
-"""A second, short script that runs beside the one of the session, on a stream of its own: the two do not wait for each other.
+"""A second, short script that runs beside the one of the session, on a stream of its own: the
+two do not wait for each other.
 
-Whoever is silent there loses that attempt and nothing else; a refusal ends the session, as it does everywhere.
+Whoever is silent there loses that attempt and nothing else; a refusal ends the
+session, as it does everywhere.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ __all__ = ["Aside", "SideScript"]
 
 
 class Aside(Conversation):
-    """The session's conversation as the second script sees it: the same in all but how long the script may go on with what it does."""
+    """The session's conversation as the second script sees it: the same in all but how long the script
+    may go on with what it does."""
 
     def __init__(self, talk: Conversation) -> None:
         object.__setattr__(self, "_talk", talk)
@@ -38,7 +41,8 @@ class Aside(Conversation):
 
 
 class SideScript:
-    """Runs one such script at a time. What it asks for on its way stands in the outbox of the conversation, as always."""
+    """Runs one such script at a time. What it asks for on its way stands in the outbox of
+    the conversation, as always."""
 
     def __init__(self, talk: Conversation, timers: TimerTable) -> None:
         self._talk, self._timers = talk, timers
@@ -48,7 +52,8 @@ class SideScript:
         """The response to the last request, which the station still owes, whether it is waited for or not."""
 
     def look(self) -> list[Action]:
-        """Begin the script that the conversation has been given, if any; drop the one that runs, if that is wanted."""
+        """Begin the script that the conversation has been given, if any; drop the one
+        that runs, if that is wanted."""
         talk = self._talk
         if talk.drop_aside:
             talk.drop_aside = False
@@ -80,7 +85,8 @@ class SideScript:
         return self._run()
 
     def answered(self, message: Any, reading: Reading) -> list[Action]:
-        """A response came on the stream. Raises ``EndSession`` for one that nobody asked for, and for a refusal."""
+        """A response came on the stream. Raises ``EndSession`` for one that nobody
+        asked for, and for a refusal."""
         if reading.session_id != self._talk.session_id:
             raise EndSession(EndReason.UNKNOWN_SESSION, "an answer with another session id")
         if reading.kind is not self._owed:

@@ -68,9 +68,9 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     services: tuple[ServiceID, ...] = (ServiceID.DC,)
     """Acceptable services, best first: the vehicle's order counts, not the station's."""
     connectors: tuple[Annotated[int, Meta(ge=1, le=7)], ...] = ()
-    """Values of the parameter Connector that the inlet fits: DC 1 Core, 2 Extended, 3 Dual2, 4 Dual4; MCS 1 MCS, 2 ChaoJi, 3 UltraChaoJi, 4
-    rMCS, 5 xMCS, 6 Aviation, 7 Marine. Another one is not accepted, and with MCS services alone the vehicle takes no more than the coupler
-    carries. Empty: whatever is offered."""
+    """Values of the parameter Connector that the inlet fits: DC 1 Core, 2 Extended, 3 Dual2, 4 Dual4; MCS 1
+    MCS, 2 ChaoJi, 3 UltraChaoJi, 4 rMCS, 5 xMCS, 6 Aviation, 7 Marine. Another one is not accepted, and with
+    MCS services alone the vehicle takes no more than the coupler carries. Empty: whatever is offered."""
     identification: tuple[Identification, ...] = (Identification.PNC, Identification.EIM)
     """How to be identified, best first: by contract if the vehicle has a contract store, or at a terminal."""
     contract_preferences: tuple[str, ...] = ()
@@ -82,8 +82,9 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     maximum_contracts: Annotated[int, Meta(ge=1, le=255)] = 4
     """How many contracts the vehicle takes in one session."""
     key_use_s: Annotated[float, Meta(ge=0.01, le=55.0)] = 5.0
-    """How long a private key of a contract, or of the provisioning certificate, may take to sign or to agree on a secret, in s: a token is
-    slower than memory. It is used aside; what waits for it longer than this does without."""
+    """How long a private key of a contract, or of the provisioning certificate, may take to sign or
+    to agree on a secret, in s: a token is slower than memory. It is used aside; what waits for it
+    longer than this does without."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Who may set the power, best first: the vehicle (Scheduled) or the station (Dynamic). Some stations
     offer one only."""
@@ -102,32 +103,37 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """A battery that lacks less than this has what it wants, in Wh: requests are rounded up to whole ones, so
     that less cannot be asked for."""
     least_current_a: Annotated[float, Meta(ge=0.0, le=100.0)] = 0.1
-    """So has one that asks for less than this and for more than nothing, in A: currents are asked for in tenths, so that a smaller one
-    would be none."""
+    """So has one that asks for less than this and for more than nothing, in A: currents are asked for in
+    tenths, so that a smaller one would be none."""
     no_power_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = 3600.0
     """How long a vehicle that wants power may be given none before it leaves, in s. Stations rest the power
     for minutes; for longer there is the pause."""
     schedule_renegotiation_s: Annotated[float, Meta(ge=0.0, le=31_536_000.0)] = 300.0
-    """Ask the station for another schedule when the one that holds is over, and when it has no power until its end, but not for the same
-    reason again within so many s, because the power rests meanwhile; a station that refused is not asked again either, whoever wants
-    another one. 0 never asks of its own accord: the vehicle takes no power behind the end, and leaves after no_power_s."""
+    """Ask the station for another schedule when the one that holds is over, and when it has no power until
+    its end, but not for the same reason again within so many s, because the power rests meanwhile; a station
+    that refused is not asked again either, whoever wants another one. 0 never asks of its own accord: the
+    vehicle takes no power behind the end, and leaves after no_power_s."""
     renegotiation: Renegotiation = Renegotiation.STOP_AND_GO
-    """How another schedule is agreed on in the charge loop. With the power at rest by default: no public station has the other form. One
-    that does not answer beside the loop within timing.message_timeout, or has no schedule there, is asked the other way."""
+    """How another schedule is agreed on in the charge loop. With the power at rest by default: no public
+    station has the other form. One that does not answer beside the loop within timing.message_timeout, or has
+    no schedule there, is asked the other way."""
     service_renegotiation: bool = True
-    """Choose a service anew when the station asks for that and supports it; otherwise the vehicle ends the session."""
+    """Choose a service anew when the station asks for that and supports it; otherwise the
+    vehicle ends the session."""
     mobility_needs: tuple[MobilityNeedsMode, ...] = (
         MobilityNeedsMode.PROVIDED_BY_EVCC,
         MobilityNeedsMode.PROVIDED_BY_SECC,
     )
-    """Dynamic mode: who is to know what the driver needs, the best first; a set with the other one is taken where nothing else is
-    offered. With provided-by-secc the station may say departure and states of charge."""
+    """Dynamic mode: who is to know what the driver needs, the best first; a set with the other
+    one is taken where nothing else is offered. With provided-by-secc the station may say
+    departure and states of charge."""
     adopt_station_needs: bool = True
-    """Take over what the station was told about this charge (provided-by-secc) where the vehicle can: charge to that state of charge, until
-    that departure. A target below minimum_soc is never taken over."""
+    """Take over what the station was told about this charge (provided-by-secc) where the vehicle can: charge
+    to that state of charge, until that departure. A target below minimum_soc is never taken over."""
     v2x_minimum_soc: Annotated[int, Meta(ge=0, le=100)] | None = None
-    """Bidirectional services in Dynamic mode: from this state of charge on the station may cycle the battery, in percent, and up to
-    v2x_maximum_soc. A vehicle with such a range stays at its target until departure. Absent: no range is told, and minimum_soc holds."""
+    """Bidirectional services in Dynamic mode: from this state of charge on the station may cycle the battery,
+    in percent, and up to v2x_maximum_soc. A vehicle with such a range stays at its target until departure.
+    Absent: no range is told, and minimum_soc holds."""
     v2x_maximum_soc: Annotated[int, Meta(ge=0, le=100)] | None = None
     """The upper end of that range, at most target_soc: nothing is charged above the target."""
     below_minimum_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = 60.0
@@ -139,43 +145,45 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     allow_discharge: bool = True
     """Give energy back when the station's limits ask for it, in a bidirectional service."""
     confirm_power_tolerance: bool = False
-    """Promise to stay near the power of a schedule that names a PowerTolerance. This stack keeps below it; how
-    far below is up to the battery, hence no promise by default."""
+    """Promise to stay near the power of a schedule that names a PowerTolerance. This stack keeps below it;
+    how far below is up to the battery, hence no promise by default."""
     allow_plaintext: bool = False
     """Offer ISO 15118-20 without TLS 1.3. The standard forbids it [V2G20-1237]; laboratories ask for it."""
     forbid_plaintext: bool = False
-    """Speak nothing without TLS, whatever the edition: DIN 70121, which knows no TLS, not at all, and ISO 15118-2 over TLS alone. By
-    default
-    both are spoken in the clear where a station answers discovery that it has no TLS; that is told as ``sdp-no-tls``."""
+    """Speak nothing without TLS, whatever the edition: DIN 70121, which knows no TLS, not at all, and ISO
+    15118-2 over TLS alone. By default both are spoken in the clear where a station answers discovery that it
+    has no TLS; that is told as ``sdp-no-tls``."""
     sdp_downgrade: Downgrade = Downgrade.ACCEPT
     """What comes of a station that answers without TLS though TLS was asked for. Accepted by default where
-    something may be said in the clear (``forbid_plaintext``): stations without TLS are many. Somebody else on the
-    link may say so as well."""
+    something may be said in the clear (``forbid_plaintext``): stations without TLS are many. Somebody else on
+    the link may say so as well."""
     sdp_second_answer: SecondAnswer = SecondAnswer.NOTE
-    """What comes of a second, different answer to discovery: another station on the link, or somebody who plays one. Noted by default, as
-    crosstalk between neighbouring outlets happens, and the first answer stands."""
+    """What comes of a second, different answer to discovery: another station on the link, or
+    somebody who plays one. Noted by default, as crosstalk between neighbouring outlets happens,
+    and the first answer stands."""
     sdp_second_answer_s: HowLong = 0.25
-    """With sdp_second_answer = "leave": how long a second answer is listened for before the vehicle connects, in s; one that comes within a
-    second after that ends the session."""
+    """With sdp_second_answer = "leave": how long a second answer is listened for before the vehicle connects,
+    in s; one that comes within a second after that ends the session."""
     meter_info_every: Count = 20
     """Ask for the meter in every n-th charge loop; 0 never asks."""
     meter_tolerance_percent: Annotated[float, Meta(ge=0.0, le=100.0)] = 5.0
-    """By how many percent of its own measurement a meter reading may differ from it for the vehicle to sign it. Meters of both sides, and
-    the loss in the cable between them, stay well within 5 %."""
+    """By how many percent of its own measurement a meter reading may differ from it for the vehicle to sign
+    it. Meters of both sides, and the loss in the cable between them, stay well within 5 %."""
     meter_tolerance_wh: Annotated[float, Meta(ge=0.0, le=1e6)] = 100.0
-    """And by how many Wh beside: what a meter counts in one step, and what flowed before the first reading."""
+    """And by how many Wh beside: what a meter counts in one step, and what flowed
+    before the first reading."""
     meter_delay_s: Annotated[float, Meta(ge=0.0, le=3600.0)] = 10.0
-    """And by what flows in so many s at the highest power of the session: a station reads its meter every few seconds, and tells the
-    reading later still."""
+    """And by what flows in so many s at the highest power of the session: a station reads its meter every few
+    seconds, and tells the reading later still."""
     time_stamp_unit: TimeStampUnit = TimeStampUnit.SECONDS
     """Unit of the time stamps sent: seconds as public stacks send them, or microseconds as one commercial
     station does. Both are read."""
     discharge_limit_sign: DischargeLimitSign = DischargeLimitSign.PLUS
-    """Sign of the discharge limits sent in a bidirectional service: plus as public stacks have it, or minus as some stations
-    send and expect it. Both are read."""
+    """Sign of the discharge limits sent in a bidirectional service: plus as public stacks have it, or minus
+    as some stations send and expect it. Both are read."""
     reactive_sign: ReactiveSign = ReactiveSign.ABSORBS
-    """AC_DER_IEC and AC_DER_SAE: what a positive reactive power of a station's curves and set points means: what the vehicle absorbs, or
-    injects. No public source settles it."""
+    """AC_DER_IEC and AC_DER_SAE: what a positive reactive power of a station's curves and set points means:
+    what the vehicle absorbs, or injects. No public source settles it."""
     strict_evse_id: bool = False
     """Leave a station whose EVSEID is not formed as the standard says ("ZZ00000", or country, operator, "E"
     and outlet). Nothing depends on it, and stations in the field send other texts: off by default, it is only
@@ -193,8 +201,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     welding_detection_s: HowLong = 5.0
     """How long to wait for that, in s; a welded contactor is reported and the session ends all the same."""
     pause_if_asked: bool = False
-    """Pause when the station asks for it (EVSENotification Pause) instead of ending the session. Off by default: somebody has to keep the
-    ticket and wake the link up again, or the vehicle is never charged."""
+    """Pause when the station asks for it (EVSENotification Pause) instead of ending the session. Off by
+    default: somebody has to keep the ticket and wake the link up again, or the vehicle is never charged."""
     pause_validity_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = VALIDITY_S
     """How long the vehicle tries to go on with a session that it paused, in s; afterwards it begins anew."""
     wpt: WptEvccSettings = field(default_factory=WptEvccSettings)

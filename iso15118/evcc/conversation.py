@@ -97,10 +97,11 @@ class Leave(V2GError):  # noqa: N818 - a wish, not an error
 
 
 class Exchange(Struct, frozen=True, gc=False):
-    """Send ``request`` and wait for a ``response_type`` for ``timeout`` s. ``opens``: it is SessionSetup, whose answer brings the session
-    id. ``optional``: nothing depends on the answer any more; where the station refuses or is silent, that is noted and the result is
-    None. ``then``: what has to be done a moment behind the request, such as another state of the control pilot [V2G20-847]. ``apart``: the
-    two have a stream of their own, and the script waits for them all the same."""
+    """Send ``request`` and wait for a ``response_type`` for ``timeout`` s. ``opens``: it is SessionSetup,
+    whose answer brings the session id. ``optional``: nothing depends on the answer any more; where the
+    station refuses or is silent, that is noted and the result is None. ``then``: what has to be done a moment
+    behind the request, such as another state of the control pilot [V2G20-847]. ``apart``: the two have a
+    stream of their own, and the script waits for them all the same."""
 
     request: Any
     response_type: type
@@ -137,8 +138,9 @@ Step = Exchange | Until
 
 
 class SideStream(Struct, frozen=True, kw_only=True):
-    """An exchange that goes on beside the script on a stream of its own. ``ask`` makes the request, every ``every_s`` seconds after an
-    answer of ``response_type`` which ``hear`` took; without an answer for ``silence_s`` seconds ``lost`` is called, once."""
+    """An exchange that goes on beside the script on a stream of its own. ``ask`` makes the request, every
+    ``every_s`` seconds after an answer of ``response_type`` which ``hear`` took; without an answer for
+    ``silence_s`` seconds ``lost`` is called, once."""
 
     response_type: type
     every_s: float
@@ -149,7 +151,8 @@ class SideStream(Struct, frozen=True, kw_only=True):
 
 
 class Bound(Struct, frozen=True):
-    """The script may be where it is until ``until``; then ``error`` is thrown into it, whether an answer comes or not."""
+    """The script may be where it is until ``until``; then ``error`` is thrown into it,
+    whether an answer comes or not."""
 
     until: float
     error: Leave | EndSession
@@ -157,8 +160,8 @@ class Bound(Struct, frozen=True):
 
 
 class KeyUse:
-    """A use of a private key that was asked for. ``kind``: of what comes of it. ``then``: what to do with it, where the script does not
-    wait."""
+    """A use of a private key that was asked for. ``kind``: of what comes of it. ``then``: what to do with it,
+    where the script does not wait."""
 
     __slots__ = ("deadline", "error", "is_over", "kind", "number", "purpose", "result", "then")
 
@@ -250,7 +253,8 @@ class Conversation:
         self.signal: SignalState | None = None
         """The control pilot as the vehicle last saw it; None: nobody tells."""
         self.apart = False
-        """A connection device has not reached the vehicle yet, or is to leave it: state A of the control pilot is as it should be."""
+        """A connection device has not reached the vehicle yet, or is to leave it: state A of the control
+        pilot is as it should be."""
         self.held = False
         """The drive has to be locked: a connection device is on its way to the vehicle, or touches it."""
         self.locked = False
@@ -270,7 +274,8 @@ class Conversation:
         self.contract: Contract | None = None
         """The contract that pays."""
         self.shown = ""
-        """EMAID of a contract on which the station has not decided yet, where its refusal ends the session."""
+        """EMAID of a contract on which the station has not decided yet, where its
+        refusal ends the session."""
         self.refused = ""
         """EMAID of the contract whose refusal ended the session."""
         self.installed = 0
@@ -318,7 +323,8 @@ class Conversation:
         self.minimum_soc, self.target_soc = config.minimum_soc, config.target_soc
         """What the driver wants now, in percent."""
         self.needs_changed = False
-        """He said so in the charge loop: a schedule that was made by what he had wanted before is out of date."""
+        """He said so in the charge loop: a schedule that was made by what he had
+        wanted before is out of date."""
         self.schedule_wanted = ""
         """Not empty: another schedule is wanted, for this reason; so for another service."""
         self.service_wanted = ""
@@ -350,8 +356,8 @@ class Conversation:
         self.timing: Timing = config.timing
         """That of the edition which is spoken; before it is chosen that of ISO 15118-20."""
         self.awaited: dict[type, tuple[type, float, str, bool, bool]] = {}
-        """For the edition: what answers a request of this class, within how many s by ``timing``, in which state, and whether it opens the
-        session; each is looked up once."""
+        """For the edition: what answers a request of this class, within how many s by ``timing``, in which
+        state, and whether it opens the session; each is looked up once."""
         self.kept: Any = None
         """For the edition: what it does not make anew with every message."""
 
@@ -361,7 +367,8 @@ class Conversation:
         return self.now + self.epoch if self.epoch else None
 
     def know_station(self, evse_id: str) -> None:
-        """The station introduces itself; one that the settings know by its name has settings of its own from now on."""
+        """The station introduces itself; one that the settings know by its name has
+        settings of its own from now on."""
         self.config, found = quirks_of(self.config, evse_id)
         self.act(*(told(one.title, evse_id, one.changes) for one in found))
 
@@ -392,10 +399,11 @@ class Conversation:
         self.act(Send(request, beside=True))
 
     async def with_key(self, purpose: str, kind: type, work: Callable[[], T]) -> T:
-        """What ``work`` returns, a ``kind``, which uses a private key of the vehicle's: away from here, for as long as the settings allow.
+        """What ``work`` returns, a ``kind``, which uses a private key of the vehicle's: away from here, for
+        as long as the settings allow.
 
-        Raises ``PkiError`` and ``MisuseError`` as ``work`` does; of any other error, and of a key that takes too long, it makes a
-        ``PkiError``.
+        Raises ``PkiError`` and ``MisuseError`` as ``work`` does; of any other error, and of a key that takes
+        too long, it makes a ``PkiError``.
         """
         use = self._use_key(purpose, kind, work, None)
         if not await Until(use.deadline, lambda: use.is_over):
@@ -438,8 +446,8 @@ class Conversation:
         return use
 
     def changed(self, needs: NeedsChanged) -> None:
-        """The driver changed his mind: in Dynamic mode the station reads it in the next request, in Scheduled mode another schedule is
-        taken."""
+        """The driver changed his mind: in Dynamic mode the station reads it in the next request, in Scheduled
+        mode another schedule is taken."""
         if needs.departure_s is not None:
             self.departure_at = self.now + needs.departure_s
         target = self.target_soc if needs.target_soc is None else needs.target_soc

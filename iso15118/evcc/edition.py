@@ -1,6 +1,8 @@
-"""What an edition is to the vehicle's funnel: a script that reads like the sequence chart, and how to read the envelope of an answer.
+"""What an edition is to the vehicle's funnel: a script that reads like the sequence chart, and how to
+read the envelope of an answer.
 
-``editions.py`` has the ones there are. The funnel never looks into a message; whatever it has to know of one, it asks here.
+``editions.py`` has the ones there are. The funnel never looks into a message; whatever it has
+to know of one, it asks here.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ class EvccEdition(Protocol):
     """What the channel speaks, a key of ``channel.EDITIONS``."""
 
     def plain(self, message: Any, session_id: bytes) -> type | None:
-        """The class of a response that says OK in this session, and nothing else in its envelope: as almost all do. None says nothing:
-        ``read`` has to look."""
+        """The class of a response that says OK in this session, and nothing else in its envelope: as almost
+        all do. None says nothing: ``read`` has to look."""
         ...
 
     def read(self, message: Any) -> Reading | None:
@@ -50,6 +52,6 @@ class EvccEdition(Protocol):
         ...
 
     def session(self, talk: Conversation, set_up: Callable[[], None]) -> Coroutine[Step, Any, SessionEnded]:
-        """The whole session after supportedAppProtocol; ``set_up`` is called when communication set-up is over. Gives how the vehicle
-        ended it."""
+        """The whole session after supportedAppProtocol; ``set_up`` is called when communication set-up is
+        over. Gives how the vehicle ended it."""
         ...

@@ -1,6 +1,8 @@
-"""The editions that a vehicle can speak: the namespace of each in supportedAppProtocol, and on which connections it may be offered.
+"""The editions that a vehicle can speak: the namespace of each in supportedAppProtocol, and on which
+connections it may be offered.
 
-The code of an edition is loaded when it is configured, before there is a station: who does not speak it starts sooner."""
+The code of an edition is loaded when it is configured, before there is a station: who does
+not speak it starts sooner."""
 
 from __future__ import annotations
 

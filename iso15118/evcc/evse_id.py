@@ -1,4 +1,5 @@
-"""EVSEID, by which a station names its outlet: whether it is formed as the standards say, and what a vehicle makes of one that is not."""
+"""EVSEID, by which a station names its outlet: whether it is formed as the standards say, and what a vehicle
+makes of one that is not."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ _UNNAMED = "ZZ00000"  # [V2G20-192]
 
 
 def look_at_evse_id(talk: Conversation, evse_id: str) -> None:
-    """An EVSEID that is none is noted, or leads away from the station, as ``EvccConfig.strict_evse_id`` says. A station that is known by it
-    is treated accordingly."""
+    """An EVSEID that is none is noted, or leads away from the station, as ``EvccConfig.strict_evse_id`` says.
+    A station that is known by it is treated accordingly."""
     talk.know_station(evse_id)
     if evse_id == _UNNAMED or _EVSE_ID.fullmatch(evse_id):
         return

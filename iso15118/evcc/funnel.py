@@ -1,4 +1,5 @@
-"""The vehicle's way out: whatever makes a session end comes together here, and takes the vehicle off the cable before anything else.
+"""The vehicle's way out: whatever makes a session end comes together here, and takes the vehicle off
+the cable before anything else.
 
 What its own hardware says is judged here too, since most of it is a reason to end.
 """
@@ -88,7 +89,8 @@ class Funnel:
 
     @property
     def energized(self) -> bool:
-        """The vehicle was asked to close its contactors, or its charger to take power, and not yet to take that back."""
+        """The vehicle was asked to close its contactors, or its charger to take power, and
+        not yet to take that back."""
         return (self._may_close or self._may_draw) and not self._told_safe
 
     # -- what is asked of the hardware, and what it says
@@ -278,12 +280,13 @@ class Funnel:
         )
         left = self._talk.left
         if left is not None and not left.reason.orderly and reason in _CONVERSATION_FAILURES - {left.reason}:
-            # Some stations refuse SessionStopReq in pre-charge and in the charge loop. Why the vehicle left is
-            # worth more than how the station took it.
+            # Some stations refuse SessionStopReq in pre-charge and in the charge loop. Why the vehicle left
+            # is worth more than how the station took it.
             reason, detail = left.reason, then(left.detail or left.reason.value, detail or reason.value)
             rule, cause = left.rule, left.cause
         if reason in _CONVERSATION_FAILURES and self.states[-1] in _AUTHORIZING and self._talk.refusals:
-            # The first cause: what the station says to the next attempt is often only that it did not expect one.
+            # The first cause: what the station says to the next attempt is often
+            # only that it did not expect one.
             detail = printable(f"{detail or reason.value}; before that: {'; '.join(self._talk.refusals)}")
         if reason is EndReason.REFUSED and self.states[-1] in _DECIDING:
             cause = cause or "authorization-refused-by-station"
@@ -320,8 +323,9 @@ class Funnel:
         return []
 
     def _broken(self, error: Exception, event: ev.Event | None = None) -> list[Action]:
-        """A fault of this software: nobody can say what is true any more, so all is asked for whatever the books say. Once: were it asked
-        for with each measurement that brings the fault again, whoever answers at once would have the loop for ever."""
+        """A fault of this software: nobody can say what is true any more, so all is asked for whatever the
+        books say. Once: were it asked for with each measurement that brings the fault again, whoever answers
+        at once would have the loop for ever."""
         if self.error is not None and not isinstance(event, ev.ContactorsChanged):
             return []
         self.error = self.error or error

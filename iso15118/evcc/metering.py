@@ -1,6 +1,8 @@
-"""What the vehicle has measured itself, and whether a reading of the station's meter fits it: only such a reading is signed.
+"""What the vehicle has measured itself, and whether a reading of the station's meter fits it:
+only such a reading is signed.
 
-The vehicle's signature is what the driver is billed by. Quantities are in SI units and Wh; no message type of an edition is known here.
+The vehicle's signature is what the driver is billed by. Quantities are in SI units and Wh; no message type
+of an edition is known here.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ __all__ = ["MeterReading", "MeterWatch"]
 
 
 class MeterReading(Struct, frozen=True, kw_only=True):
-    """One reading of the station's meter, whatever the edition: energy to and from the vehicle in Wh, and the time on its face in s."""
+    """One reading of the station's meter, whatever the edition: energy to and from the vehicle in Wh, and
+    the time on its face in s."""
 
     meter_id: str
     charged_wh: float
@@ -54,7 +57,8 @@ class MeterWatch:
         """The highest one."""
 
     def measured(self, inlet: InletMeasured, now: float) -> None:
-        """Take a measurement of the inlet at ``now``: its counters if it has some, otherwise voltage times current since the last one."""
+        """Take a measurement of the inlet at ``now``: its counters if it has some, otherwise voltage times
+        current since the last one."""
         power_w = inlet.voltage_v * inlet.current_a
         charged_wh, discharged_wh = inlet.charged_wh, inlet.discharged_wh
         if not (math.isfinite(power_w) and (charged_wh is None or _is_count(charged_wh))):
@@ -83,13 +87,15 @@ class MeterWatch:
         self.measured(InletMeasured(1.0, power_w, at), now)
 
     def saw(self, reading: MeterReading) -> None:
-        """A reading came with an answer of the station, to be signed or not: the first one is where the session began."""
+        """A reading came with an answer of the station, to be signed or not: the first one
+        is where the session began."""
         if self._first is None:
             self._first = reading, _Energy(self._charged_wh, self._discharged_wh)
             self._last = reading
 
     def why_not(self, reading: MeterReading) -> str:
-        """Why this reading is not signed; empty if it may be. One that may be is where the next must not fall below."""
+        """Why this reading is not signed; empty if it may be. One that may be is where the
+        next must not fall below."""
         self.saw(reading)
         if self._first is None or self._last is None:
             return "no reading was seen"
@@ -126,7 +132,8 @@ class MeterWatch:
         return ""
 
     def _tallies(self, metered_wh: float, mine_wh: float) -> bool:
-        """The two differ by no more than meters do, and by what may have flowed since the reading was taken."""
+        """The two differ by no more than meters do, and by what may have flowed
+        since the reading was taken."""
         config = self._config
         late_wh = self._peak_w * config.meter_delay_s / 3600.0
         part_wh = abs(mine_wh) * config.meter_tolerance_percent / 100.0

@@ -44,8 +44,8 @@ def departure_s(talk: Conversation) -> int | None:
 
 
 def target_voltage(talk: Conversation, headroom_v: float) -> float:
-    """EVTargetVoltage in V: what the battery is charged to, and ``headroom_v`` below the vehicle's maximum where that costs no charge:
-    some stations end as over-voltage when the two are close."""
+    """EVTargetVoltage in V: what the battery is charged to, and ``headroom_v`` below the vehicle's maximum
+    where that costs no charge: some stations end as over-voltage when the two are close."""
     battery, most = talk.battery, talk.limits.maximum_voltage_v
     wanted = floored(min(battery.target_voltage_v, battery.maximum_voltage_v, most))
     roomy = most - headroom_v
@@ -53,7 +53,8 @@ def target_voltage(talk: Conversation, headroom_v: float) -> float:
 
 
 def wanted_wh(talk: Conversation) -> float:
-    """What the battery lacks until its own target or the driver's, whichever comes first, in Wh; below zero: it has more."""
+    """What the battery lacks until its own target or the driver's, whichever comes first, in
+    Wh; below zero: it has more."""
     battery = talk.battery
     to_driver_wh = (talk.target_soc - battery.soc) / 100.0 * battery.capacity_wh
     return min(battery.energy_to_target_wh, to_driver_wh)
@@ -72,8 +73,9 @@ def has_enough(talk: Conversation, lacks_wh: float) -> bool:
 def enough(
     talk: Conversation, progress: Progress, *, below_minimum: bool, flows: bool | None = None
 ) -> SessionEnded | None:
-    """How the vehicle ends the charge now; None if it goes on. Asked in every turn of the loop. ``below_minimum``: the battery takes less
-    than the least that the two sides can charge with. ``flows``: something is measured; None: by the current at the inlet."""
+    """How the vehicle ends the charge now; None if it goes on. Asked in every turn of the loop.
+    ``below_minimum``: the battery takes less than the least that the two sides can charge with. ``flows``:
+    something is measured; None: by the current at the inlet."""
     if talk.stop_wanted:
         return SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     if talk.pause_wanted:

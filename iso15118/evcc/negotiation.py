@@ -1,4 +1,5 @@
-"""supportedAppProtocol on the vehicle's side: what is offered on this connection, and what the station's choice comes to."""
+"""supportedAppProtocol on the vehicle's side: what is offered on this connection, and what the
+station's choice comes to."""
 
 from __future__ import annotations
 
@@ -49,8 +50,8 @@ async def _negotiated(talk: Conversation) -> Offered:
 
 
 def _chosen(talk: Conversation, response: app.SupportedAppProtocolRes, usable: list[Offered]) -> Offered:
-    """A choice among what was offered. Where that is one protocol, a positive answer can mean nothing else: stations in the field leave
-    SchemaID out, or send another one, and that is tolerated."""
+    """A choice among what was offered. Where that is one protocol, a positive answer can mean nothing else:
+    stations in the field leave SchemaID out, or send another one, and that is tolerated."""
     code, chosen = response.response_code, response.schema_id
     if code is app.ResponseCode.Failed_NoNegotiation:
         names = ", ".join(f"{one.namespace} {one.major}.{one.minor}" for one in usable)

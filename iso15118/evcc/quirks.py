@@ -1,6 +1,7 @@
 """Stations that a vehicle treats otherwise than all others, by the beginning of their EVSEID.
 
-``KNOWN`` has what public reports say about some makers, by name; whose outlets these are, the vehicle's maker says.
+``KNOWN`` has what public reports say about some makers, by name; whose outlets these
+are, the vehicle's maker says.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ PLACES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 
 class StationQuirk(Quirk, frozen=True, kw_only=True):
-    """Settings for stations whose EVSEID begins so; what is absent is as for all others. Raises ``ConfigError`` naming the key."""
+    """Settings for stations whose EVSEID begins so; what is absent is as for all others. Raises
+    ``ConfigError`` naming the key."""
 
     evse_id: tuple[str, ...]
     """Beginnings of EVSEIDs, such as "DE*ABC"; stars and small letters do not count. An EVSEID that is no
@@ -100,7 +102,8 @@ class StationQuirk(Quirk, frozen=True, kw_only=True):
 
 
 def quirks_of(config: EvccConfig, evse_id: str) -> tuple[EvccConfig, tuple[StationQuirk, ...]]:
-    """The settings for a station of this EVSEID, and the quirks that made them so: all that are about it, in their order."""
+    """The settings for a station of this EVSEID, and the quirks that made them so: all that are
+    about it, in their order."""
     found = tuple(one for one in config.quirks if begins(evse_id, one.evse_id))
     for one in found:
         config = changed(config, one.changes, PLACES)

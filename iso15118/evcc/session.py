@@ -1,6 +1,7 @@
 """The vehicle's session as a value: events and the time in, actions and a deadline out.
 
-It runs the script of the edition by hand and keeps the one way out, which takes the vehicle off the cable before anything is said.
+It runs the script of the edition by hand and keeps the one way out, which takes the vehicle off the
+cable before anything is said.
 """
 
 from __future__ import annotations
@@ -45,21 +46,22 @@ _MESSAGE = Timer.MESSAGE
 _CHECKED_LATER = frozenset({InletMeasured, BatteryChanged, MessageReceived})
 """Events that come many times a second, and are looked at where they are taken: none of them is refused."""
 _BEHIND_S = 0.1
-"""How long behind a request its actions follow: before it, a change of the control pilot is a fault, and so it may be later than 0.25 s
-[V2G20-847]."""
+"""How long behind a request its actions follow: before it, a change of the control pilot is a fault, and so
+it may be later than 0.25 s [V2G20-847]."""
 
 
 class EvccSession(SideStreams, Told):
     """One session of one inlet.
 
-    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions in their order. ``limits`` is
-    what the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix time in seconds (0: no
-    clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
-    ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins. ``charger``: what the on-board
-    charger declares, for AC; without a DC side ``limits`` is None. ``inverter``: what it can do for the grid. ``value_added``: services
-    that are taken where they are offered. ``mobility``: whether a vehicle that can be charged under a connection device stands and is
-    held; None: it cannot. ``receiver``: what the coil declares, for wireless power. Raises ``ConfigError`` for hardware and settings that
-    do not go together.
+    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
+    in their order. ``limits`` is what the vehicle declares, ``battery`` its state now; ``epoch`` is what must
+    be added to ``now`` to get Unix time in seconds (0: no clock is set). ``contracts``: what the vehicle has
+    for Plug and Charge; None: it does without. ``resume``: the session that was paused here, to go on with;
+    where that does not fit, a new one begins. ``charger``: what the on-board charger declares, for AC;
+    without a DC side ``limits`` is None. ``inverter``: what it can do for the grid. ``value_added``: services
+    that are taken where they are offered. ``mobility``: whether a vehicle that can be charged under a
+    connection device stands and is held; None: it cannot. ``receiver``: what the coil declares, for wireless
+    power. Raises ``ConfigError`` for hardware and settings that do not go together.
     """
 
     def __init__(
@@ -121,8 +123,8 @@ class EvccSession(SideStreams, Told):
 
     @property
     def deadline(self) -> float | None:
-        """When ``handle_timeout`` must be called, on the clock of ``now``; None when nothing runs. With every reading on the cable it may
-        move."""
+        """When ``handle_timeout`` must be called, on the clock of ``now``; None when nothing runs. With every
+        reading on the cable it may move."""
         timer = self.timers.deadline
         if not self._on_cable:
             return timer
@@ -135,8 +137,9 @@ class EvccSession(SideStreams, Told):
     def handle(self, event: ev.Event, now: float) -> list[Action]:
         """Take one event at time ``now`` (s) and say what has to be done, in this order.
 
-        An event of the application that makes no sense is refused, and nothing of it is kept: raises ``ConfigError`` with its field.
-        Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, off the cable first.
+        An event of the application that makes no sense is refused, and nothing of it is kept: raises
+        ``ConfigError`` with its field. Nothing else is ever raised: a fault of this software ends the session
+        with ``INTERNAL_ERROR``, off the cable first.
         """
         kind, talk = type(event), self._talk
         if kind not in _CHECKED_LATER:
@@ -265,7 +268,8 @@ class EvccSession(SideStreams, Told):
             self.timers.set(bound.timer, bound.until)
 
     def _too_long(self) -> list[Action]:
-        """The clock has ended what the script does. An answer that is still on its way is waited for, off the cable."""
+        """The clock has ended what the script does. An answer that is still on its way is
+        waited for, off the cable."""
         bound, self._talk.bound, self._bound = self._bound, None, None
         if bound is None:
             return []

@@ -1,4 +1,5 @@
-"""What a session of a vehicle says of itself to whoever looks: what is spoken, who pays, and what was agreed."""
+"""What a session of a vehicle says of itself to whoever looks: what is spoken, who
+pays, and what was agreed."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ class Told(Funnel):
 
     @property
     def edition(self) -> str:
-        """What is spoken, by its name in ``EvccConfig.editions``; empty before supportedAppProtocol has chosen."""
+        """What is spoken, by its name in ``EvccConfig.editions``; empty before
+        supportedAppProtocol has chosen."""
         return self._talk.edition_name
 
     @property
@@ -30,8 +32,8 @@ class Told(Funnel):
 
     @property
     def refused_contract(self) -> str:
-        """EMAID of the contract whose refusal ended the session, as it does in ISO 15118-2; the next session may try another one first
-        (``VehicleContracts.refused``)."""
+        """EMAID of the contract whose refusal ended the session, as it does in ISO 15118-2; the next session
+        may try another one first (``VehicleContracts.refused``)."""
         return self._talk.refused
 
     @property
@@ -46,12 +48,12 @@ class Told(Funnel):
 
     @property
     def schedule(self) -> act.ScheduleChosen | None:
-        """The schedule that the vehicle follows by ISO 15118-20, or followed last, with what it plans and what that costs; None before it
-        has chosen one, and where the station sets the power."""
+        """The schedule that the vehicle follows by ISO 15118-20, or followed last, with what it plans and
+        what that costs; None before it has chosen one, and where the station sets the power."""
         return self._talk.chosen
 
     @property
     def ticket(self) -> EvccTicket | None:
-        """Once it is paused: what the next session here needs to go on with it. None if the station could not be known again, as over TLS
-        of which nobody told the certificate."""
+        """Once it is paused: what the next session here needs to go on with it. None if the station could not
+        be known again, as over TLS of which nobody told the certificate."""
         return self._talk.ticket

@@ -33,7 +33,8 @@ class WptEvccSettings(Ranged, frozen=True, kw_only=True):
     alignment_s: Duration = 10.0
     """How long the position is tried before the vehicle says that it failed, in s."""
     alignment_share: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
-    """A position is good where this share of what the pad says it sends arrives. Proposal: a coil beside its place receives little."""
+    """A position is good where this share of what the pad says it sends arrives. Proposal: a coil beside
+    its place receives little."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,7 +1,8 @@
-"""EXI: messages from and to the bytes of the wire, XML and JSON. ``decode`` and ``encode`` are all that a session needs.
+"""EXI: messages from and to the bytes of the wire, XML and JSON. ``decode`` and ``encode``
+are all that a session needs.
 
-Importing this loads no tables, no XML and no JSON; each schema set is loaded when it is first used. Every bad input is an
-``iso15118.errors.ExiError``.
+Importing this loads no tables, no XML and no JSON; each schema set is loaded when it is first used. Every bad
+input is an ``iso15118.errors.ExiError``.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ _FOR_PEOPLE = {
 
 
 def __getattr__(name: str) -> Any:
-    """XML and JSON come with their first use: a session needs neither, and should not wait for them when it starts."""
+    """XML and JSON come with their first use: a session needs neither, and should not
+    wait for them when it starts."""
     module = _FOR_PEOPLE.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,8 @@
 """The codec of each schema set: the engine (rust/exi) with the tables of ``iso15118/exi/tables``.
 
-It reads by the specification first and, where that fails, once more with the deviation that one code generator in the
-field has; it writes by the specification only, but for keys whose length is left to who uses them (``key_lengths``).
+It reads by the specification first and, where that fails, once more with the deviation that one code
+generator in the field has; it writes by the specification only, but for keys whose length is left to who
+uses them (``key_lengths``).
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ _registered: dict[str, Path] = {}
 def register(tables: Path) -> str:
     """Add a schema set by its grammar tables, as ``iso15118 codegen`` writes them; returns its name.
 
-    All functions here take the name from then on. The classes that the tables name are imported at the first message.
-    Raises ExiError for a file that holds no sound tables, and for the name of a set that there is already.
+    All functions here take the name from then on. The classes that the tables name are imported
+    at the first message. Raises ExiError for a file that holds no sound tables, and for the name
+    of a set that there is already.
     """
     try:
         added = Codec(tables.read_bytes())
@@ -46,7 +48,8 @@ def register(tables: Path) -> str:
 
 
 def tables_of(schema: str) -> Path:
-    """The file with the tables of a schema set; ExiError for a name that is neither in ``SCHEMAS`` nor registered."""
+    """The file with the tables of a schema set; ExiError for a name that is neither in
+    ``SCHEMAS`` nor registered."""
     if schema in SCHEMAS:
         return TABLES / f"{schema}.exig"
     if schema not in _registered:
@@ -73,9 +76,9 @@ def decode(
 ) -> Message:
     """The message in an EXI stream of a schema set.
 
-    ``fragment`` reads a fragment: any element of the set alone, as signatures use it. Trailing octets and the known
-    deviations of peers are tolerated, and named by `decode_with_notes`; ``strict`` refuses them. Raises ExiError for
-    anything that is no message of the schema, whatever the bytes are.
+    ``fragment`` reads a fragment: any element of the set alone, as signatures use it. Trailing octets and the
+    known deviations of peers are tolerated, and named by `decode_with_notes`; ``strict`` refuses them. Raises
+    ExiError for anything that is no message of the schema, whatever the bytes are.
     """
     if strict:
         return _strictly(schema, data, fragment)
@@ -91,7 +94,8 @@ def decode_with_notes(
 ) -> tuple[Message, list[str]]:
     """As `decode`, with the deviations from the specification that were tolerated, as "name: detail".
 
-    The names: trailing-octets, padding, empty-by-end, empty-abstract, untyped-characters, open-array, short, long.
+    The names: trailing-octets, padding, empty-by-end, empty-abstract,
+    untyped-characters, open-array, short, long.
     """
     engine = _codecs.get(schema) or codec(schema)
     try:
@@ -110,8 +114,8 @@ def _strictly(schema: str, data: bytes | bytearray | memoryview, fragment: bool)
 def _leniently(
     engine: Codec, data: bytes | bytearray | memoryview, fragment: bool, error: ExiError
 ) -> tuple[Message, list[str]]:
-    """More attempts: some peers write values of a length that their type does not allow, and some a full list as if it
-    could go on, which shifts the codes behind it.
+    """More attempts: some peers write values of a length that their type does not allow, and some a full list
+    as if it could go on, which shifts the codes behind it.
 
     If all fail, the first error is the one worth knowing.
     """
@@ -126,10 +130,10 @@ def _leniently(
 def encode(schema: str, message: Message, *, fragment: bool = False, root: str | None = None) -> bytes:
     """The EXI stream of a message, by the specification.
 
-    ``fragment`` writes a fragment, e.g. for a digest. ``root`` names the root element where several hold the same class, as
-    "local name" or "{namespace}local name"; without it the first in the schema's order is taken. Raises ExiError if the
-    schema does not allow the message: a wrong class, a value out of its range, too many or too few of a list. Some keys
-    may be of another length than the schema's, see ``key_lengths``.
+    ``fragment`` writes a fragment, e.g. for a digest. ``root`` names the root element where several hold the
+    same class, as "local name" or "{namespace}local name"; without it the first in the schema's order is
+    taken. Raises ExiError if the schema does not allow the message: a wrong class, a value out of its range,
+    too many or too few of a list. Some keys may be of another length than the schema's, see ``key_lengths``.
     """
     engine = _codecs.get(schema) or codec(schema)
     try:

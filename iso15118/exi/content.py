@@ -1,4 +1,5 @@
-"""The content of a message as JSON values, made fast: what ``to_json`` writes, without the text, for tools that convert many.
+"""The content of a message as JSON values, made fast: what ``to_json`` writes, without the text,
+for tools that convert many.
 
 A converter is put together once for each message class and then kept.
 """
@@ -24,7 +25,8 @@ _Convert: TypeAlias = Callable[[Any], Any]
 
 
 def content_of(schema: str, message: Message) -> Any:
-    """What stands under the root element in `to_json`. Raises ExiError for a message that its class does not allow."""
+    """What stands under the root element in `to_json`. Raises ExiError for a message that
+    its class does not allow."""
     try:
         return _converter(schema, type(message))(message)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
@@ -33,7 +35,8 @@ def content_of(schema: str, message: Message) -> Any:
 
 @cache
 def root_name(schema: str, cls: type[Message]) -> str:
-    """The element that a message of this class is, as the schema calls it; the name of the class where none is."""
+    """The element that a message of this class is, as the schema calls it; the name
+    of the class where none is."""
     table = structure(schema)
     root = table.root_of(cls, False) or table.root_of(cls, True)
     return cls.__name__ if root is None else root.local
@@ -94,7 +97,8 @@ def _struct(table: Structure, index: int) -> _Convert:
         return content
 
     if all(one is None and not repeated for _, _, repeated, one in rows):
-        # Numbers with exponents and the like: the same few come again and again. Nobody changes what is given out.
+        # Numbers with exponents and the like: the same few come again and again.
+        # Nobody changes what is given out.
         return lru_cache(maxsize=4096)(convert)
     return convert
 

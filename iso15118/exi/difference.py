@@ -16,8 +16,8 @@ _SHOWN = 64
 def diff(left: Message, right: Message) -> list[str]:
     """The places where two messages differ, as "path: left -> right"; empty if they are equal.
 
-    A path is made of field names, with the position in a list: ``service_list.service[2].free_service``. What only one of
-    the two has is "absent" in the other; items of lists are compared by their position.
+    A path is made of field names, with the position in a list: ``service_list.service[2].free_service``. What
+    only one of the two has is "absent" in the other; items of lists are compared by their position.
     """
     return list(_differences("", left, right))
 

@@ -1,9 +1,9 @@
 """Messages as JSON and back, with the schema's names as keys.
 
-One object ``{root element: content}``. An element is its name with its content, a repeated one with a list; attributes
-stand beside the elements; simple content is "value", or stands alone if there are no attributes. Binaries are written as
-the schema has them, in hexadecimal or base 64. The items of a repeated choice are a list of ``{element: content}`` under the
-name that the class has for them.
+One object ``{root element: content}``. An element is its name with its content, a repeated one with a list;
+attributes stand beside the elements; simple content is "value", or stands alone if there are no attributes.
+Binaries are written as the schema has them, in hexadecimal or base 64. The items of a repeated choice are a
+list of ``{element: content}`` under the name that the class has for them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _VALUE = "value"
 
 
 def to_json(message: Message, *, schema: str | None = None, indent: int | None = None) -> str:
-    """The message as JSON text; ``schema`` as in `to_xml`. ExiError if its class does not allow the message."""
+    """The message as JSON text; ``schema`` as in `to_xml`. ExiError if its class
+    does not allow the message."""
     table, root = locate(message, schema)
     try:
         content = _content(table, message)

@@ -1,9 +1,10 @@
-"""Keys of contract installation whose length the schema fixes, and the standard's own text does not: left to who uses them.
+"""Keys of contract installation whose length the schema fixes, and the standard's own text
+does not: left to who uses them.
 
-DHPublicKey is of 133 octets by the schema, and of 56, not padded, where the agreement is X448 [V2G20-2495]; encrypted
-keys of other lengths than the schema's are seen in the field. EXI puts no length facet on the wire. So these values are
-read and written at any length, everything else of their message is held to the schema, and ``pnc.contract_key`` refuses
-what is no key.
+DHPublicKey is of 133 octets by the schema, and of 56, not padded, where the agreement is X448 [V2G20-2495];
+encrypted keys of other lengths than the schema's are seen in the field. EXI puts no length facet on the wire.
+So these values are read and written at any length, everything else of their message is held to the schema,
+and ``pnc.contract_key`` refuses what is no key.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ _SCHEMA_OCTETS = {
 
 
 def at_schema_lengths(schema: str, message: object) -> msgspec.Struct | None:
-    """``message`` with those keys put at the schema's lengths, so that the rest can be checked; None if there is no such
-    key in it, or all have their length.
+    """``message`` with those keys put at the schema's lengths, so that the rest can be checked; None if there
+    is no such key in it, or all have their length.
     """
     if schema != "iso20-common":
         return None

@@ -17,8 +17,8 @@ __all__ = ["load_package"]
 def load_package(folder: Path) -> str:
     """Import the package in ``folder``, which registers its schema set; returns the set's name.
 
-    Importing runs the code in the folder, so it has to be one's own. Raises ExiError if the folder is none that
-    ``iso15118 codegen`` wrote, or if another package or schema set has its name.
+    Importing runs the code in the folder, so it has to be one's own. Raises ExiError if the folder is none
+    that ``iso15118 codegen`` wrote, or if another package or schema set has its name.
     """
     folder = folder.resolve()
     name, source = folder.name, folder / "__init__.py"

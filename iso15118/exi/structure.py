@@ -1,7 +1,7 @@
 """The grammar tables as Python objects, for what the engine does not do: XML and JSON.
 
-Read lazily, once a set, from the same files that the engine loads (rust/exi/TABLES.md); these are our own files, and the
-engine's loader is the one that checks them.
+Read lazily, once a set, from the same files that the engine loads (rust/exi/TABLES.md); these are our own
+files, and the engine's loader is the one that checks them.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ class Struct:
 
 @dataclass(frozen=True)
 class Root:
-    """A root element; ``structs`` is empty where the element cannot be a message of its own, and holds several numbers
-    where its name stands for several types."""
+    """A root element; ``structs`` is empty where the element cannot be a message of its own, and holds
+    several numbers where its name stands for several types."""
 
     local: str
     uri: str
@@ -140,9 +140,11 @@ def structure(schema: str) -> Structure:
 
 
 def locate(message: Message, schema: str | None) -> tuple[Structure, Root]:
-    """The set and the root element that a message stands in by itself: as a document if it can, else as a fragment.
+    """The set and the root element that a message stands in by itself: as a document
+    if it can, else as a fragment.
 
-    Sets may share a class and differ in what it may hold, so a set that knows all parts of the message is preferred.
+    Sets may share a class and differ in what it may hold, so a set that knows all parts
+    of the message is preferred.
     """
     first = None
     # The set that is called like the message's module comes first: the others need not be loaded then.

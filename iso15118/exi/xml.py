@@ -1,7 +1,7 @@
 """Messages as XML and back. lxml is imported at the first use only.
 
-Input is read without entities, document types and network, up to a size; what it says is then checked by the engine, so
-that a message from XML can be encoded.
+Input is read without entities, document types and network, up to a size; what it says is then checked by the
+engine, so that a message from XML can be encoded.
 """
 
 from __future__ import annotations
@@ -60,10 +60,11 @@ def to_xml(
 ) -> str:
     r"""The message as an XML document, without declaration; ``pretty`` indents it.
 
-    ``schema`` says of which set the element is to be; without it, the first set that has one for this class. ``for_people``: characters
-    that XML does not have are written as ``\x01`` and the like, and what is missing by the schema is left out; such a document need not
-    come back as the same message. Raises ExiError for a message that its class does not allow, and without ``for_people`` for one that
-    lacks something or has characters that XML does not have.
+    ``schema`` says of which set the element is to be; without it, the first set that has one for this class.
+    ``for_people``: characters that XML does not have are written as ``\x01`` and the like, and what is
+    missing by the schema is left out; such a document need not come back as the same message. Raises ExiError
+    for a message that its class does not allow, and without ``for_people`` for one that lacks something or
+    has characters that XML does not have.
     """
     from lxml import etree
 
@@ -88,7 +89,8 @@ def from_xml(schema: str, text: str, *, fragment: bool = False) -> Message:
     if not isinstance(text, str) or len(text) > MAX_XML:
         raise ExiError("no text, or too long", schema=schema, expected=f"at most {MAX_XML} characters")
     if "<!DOCTYPE" in text:
-        # Refused before parsing: entities would be expanded in attribute values whatever the parser's options say.
+        # Refused before parsing: entities would be expanded in attribute values
+        # whatever the parser's options say.
         raise ExiError("a document type is not allowed", schema=schema)
     parser = etree.XMLParser(
         encoding="utf-8",
@@ -181,8 +183,8 @@ def _put(
 
 
 def _feeding(table: Structure, struct: Struct) -> list[Production]:
-    """Everything that feeds a field of a struct, in the order of the fields: what the grammar would have allowed only behind something
-    that is missing."""
+    """Everything that feeds a field of a struct, in the order of the fields: what the grammar would have
+    allowed only behind something that is missing."""
     feeds = productions(table.schema, table.by_class[struct.cls])
     return [one for number in range(len(struct.fields)) for one in feeds.get(number, {}).values()]
 

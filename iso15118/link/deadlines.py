@@ -1,4 +1,5 @@
-"""Named deadlines of a link machine: a table keyed by an enumeration, in whose order those of one moment fire."""
+"""Named deadlines of a link machine: a table keyed by an enumeration, in whose order
+those of one moment fire."""
 
 from __future__ import annotations
 
@@ -46,8 +47,8 @@ class Deadlines(Generic[K]):
         return min(self._due.values(), default=None)
 
     def pop(self, now: float) -> K | None:
-        """The first timer that is due at ``now``, which no longer runs afterwards. One at a time: what the first
-        one starts or stops decides about the others."""
+        """The first timer that is due at ``now``, which no longer runs afterwards. One at a time: what the
+        first one starts or stops decides about the others."""
         due = [name for name, at in self._due.items() if at <= now]
         if not due:
             return None

@@ -1,6 +1,8 @@
-"""A link that needs no matching: none at all (a laboratory's Ethernet, the loopback interface), or a simulated one that takes its time.
+"""A link that needs no matching: none at all (a laboratory's Ethernet, the loopback interface), or a
+simulated one that takes its time.
 
-It is up ``delay_s`` after the basic signalling shows a peer, and goes with it, so that upper layers see the same primitives as on a cable.
+It is up ``delay_s`` after the basic signalling shows a peer, and goes with it, so that upper layers see the
+same primitives as on a cable.
 """
 
 from __future__ import annotations
@@ -32,9 +34,10 @@ _CONNECTED = (SignalState.B, SignalState.C, SignalState.D)
 class PlainLink:
     """Either role; a ``DataLink``.
 
-    ``delay_s``: from plug-in until it is up, in s. ``signalled=False``: nobody shows a pilot, and the link is up from power-on.
-    ``pilot=True``: a station with a real control pilot, which offers a duty cycle of 5 % while somebody is plugged in; without it the pilot
-    is left to others. Raises ``ConfigError`` for a delay that is negative or not finite.
+    ``delay_s``: from plug-in until it is up, in s. ``signalled=False``: nobody shows a pilot, and the link is
+    up from power-on. ``pilot=True``: a station with a real control pilot, which offers a duty cycle of 5 %
+    while somebody is plugged in; without it the pilot is left to others. Raises ``ConfigError`` for a delay
+    that is negative or not finite.
     """
 
     def __init__(self, *, delay_s: float = 0.0, signalled: bool = True, pilot: bool = False) -> None:

@@ -1,4 +1,5 @@
-"""What is below IP in a run with a link: the cable between both ends of one process, and the link machines at its ends."""
+"""What is below IP in a run with a link: the cable between both ends of one process, and the
+link machines at its ends."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ __all__ = ["cable_of", "links_of"]
 def cable_of(
     order: LoopbackSpec, circuit: DcCircuit | AcCircuit, clock: Callable[[], float]
 ) -> CcsCable | McsCable:
-    """The cable that fits the link of ``order``, unplugged, with the power contacts of ``circuit``: there is no MCS with AC."""
+    """The cable that fits the link of ``order``, unplugged, with the power contacts of
+    ``circuit``: there is no MCS with AC."""
     if order.link == "spe" and isinstance(circuit, DcCircuit):
         return McsCable(clock, circuit)
     return CcsCable(clock, circuit, line=PowerLine(seed=order.seed or 0))

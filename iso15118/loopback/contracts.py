@@ -1,6 +1,8 @@
-"""Plug and Charge in a loopback run: a backend and a provisioning service at the station, a contract store in the vehicle.
+"""Plug and Charge in a loopback run: a backend and a provisioning service at the station, a
+contract store in the vehicle.
 
-All of it stands on the certificates of two test PKIs, one of each edition with contracts, which are issued for the run.
+All of it stands on the certificates of two test PKIs, one of each edition with contracts,
+which are issued for the run.
 """
 
 from __future__ import annotations
@@ -35,8 +37,9 @@ class BothContracts(Struct, frozen=True):
 def contracts_of(
     pki: IssuedPki, older: IssuedPki, *, install: bool, clock: Callable[[], datetime]
 ) -> BothContracts:
-    """``pki`` is of ISO 15118-20, ``older`` of ISO 15118-2: either has a contract, since they are of different kinds of keys.
-    ``install``: the vehicle begins without its contract, and finds it at the station. ``clock``: the service's."""
+    """``pki`` is of ISO 15118-20, ``older`` of ISO 15118-2: either has a contract, since they are of
+    different kinds of keys. ``install``: the vehicle begins without its contract, and finds it at the
+    station. ``clock``: the service's."""
     contracts = [one.credential("contract") for one in (pki, older)]
     mo_anchors = tuple(one.certificates["mo-root"] for one in (pki, older))
     service = ContractService(

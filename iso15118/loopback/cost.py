@@ -1,4 +1,5 @@
-"""What a run cost by the prices that were offered: the meter's energy over time, and the schedule that the vehicle chose."""
+"""What a run cost by the prices that were offered: the meter's energy over time, and the
+schedule that the vehicle chose."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ _EVERY_S: Final = 1.0
 
 
 class RunCost(Struct, frozen=True, kw_only=True):
-    """Amounts in ``currency``, net but for ``tax`` and the totals. All None but the first four where there are no prices in money."""
+    """Amounts in ``currency``, net but for ``tax`` and the totals. All None but the first four where
+    there are no prices in money."""
 
     schedule_id: int
     """Which schedule the vehicle chose at last, of how many."""
@@ -30,7 +32,8 @@ class RunCost(Struct, frozen=True, kw_only=True):
     """What is known of them: none, verified, unsigned, unverifiable or invalid."""
     currency: str | None = None
     total: float | None = None
-    """By the meter, from the first question for schedules to the end of the session; what was given back is credited."""
+    """By the meter, from the first question for schedules to the end of the session; what
+    was given back is credited."""
     planned: float | None = None
     """What the vehicle expected when it chose."""
     energy: float | None = None

@@ -1,4 +1,5 @@
-"""A run in memory: messages as bytes between both sessions, under a virtual clock, watched by the safety monitor."""
+"""A run in memory: messages as bytes between both sessions, under a virtual clock,
+watched by the safety monitor."""
 
 from __future__ import annotations
 
@@ -53,9 +54,11 @@ def run_in_memory(
     on_pair: OnPair | None = None,
     on_state: OnState | None = None,
 ) -> LoopbackSummary:
-    """Run ``order`` to its end; ``folder`` gets states and bytes, ``on_pair`` each pair of sessions before it begins.
+    """Run ``order`` to its end; ``folder`` gets states and bytes, ``on_pair`` each pair
+    of sessions before it begins.
 
-    Raises ``SafetyViolation`` if either side does what it must never do, ``LinkError`` if no session came about."""
+    Raises ``SafetyViolation`` if either side does what it must never do, ``LinkError``
+    if no session came about."""
     began = time.monotonic()
     plant = Rig.build(order, contracts=_contracts(order))
     run = _Run(order, plant, progress, watch, folder, on_pair, on_state)
@@ -91,8 +94,8 @@ def run_in_memory(
 
 
 def new_pair(order: LoopbackSpec, *, folder: SessionFolder | None = None) -> Pair:
-    """The two sessions of ``order`` and their hardware, not begun: to be driven by a test. Raises ``ConfigError`` for an order with a plug
-    or a pause."""
+    """The two sessions of ``order`` and their hardware, not begun: to be driven by a test. Raises
+    ``ConfigError`` for an order with a plug or a pause."""
     for key, absent in (("link", "none"), ("pause", None)):
         if getattr(order, key) != absent:
             raise ConfigError(key, "is of no use to a pair that is driven by hand", "leave it out")
@@ -113,7 +116,8 @@ class _Run:
         on_state: OnState | None,
     ) -> None:
         self._on_pair = on_pair
-        # Without TLS both sides have to be told that plaintext is allowed; otherwise they are told that TLS 1.3 holds.
+        # Without TLS both sides have to be told that plaintext is allowed; otherwise they
+        # are told that TLS 1.3 holds.
         secure = order.tls is not False and order.speaks_tls
         self._both = (
             secc_config(order, allow_plaintext=order.allows_plaintext),

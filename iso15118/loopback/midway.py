@@ -1,6 +1,8 @@
-"""What happens in the middle of a loopback run: another schedule or service, a standby, a pause, each at its state of charge.
+"""What happens in the middle of a loopback run: another schedule or service, a standby, a pause,
+each at its state of charge.
 
-The same on every transport: it is told the state of charge and the time again and again, and tells the vehicle.
+The same on every transport: it is told the state of charge and the time again and
+again, and tells the vehicle.
 """
 
 from __future__ import annotations

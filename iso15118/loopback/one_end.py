@@ -1,4 +1,5 @@
-"""One end with simulated hardware in a thread, over TLS on the loopback interface, for whatever is under test at the other end.
+"""One end with simulated hardware in a thread, over TLS on the loopback interface, for whatever is
+under test at the other end.
 
 The building blocks of the pytest plugin and of the keywords for Robot Framework.
 """
@@ -32,8 +33,9 @@ S = TypeVar("S", StationSettings, VehicleSettings)
 def station_end(pki: IssuedPki, config: SeccConfig | None = None, **hardware: Any) -> BackgroundStation:
     """A DC or MCS station on ``::1`` with any free ports, to be used with ``with``.
 
-    ``config``: by default it offers what its connector can. ``hardware``: keys of ``[station]`` in the file of `iso15118 secc`, numbers
-    also as text. Raises ``ConfigError`` naming a key that is not there or has a value that is not possible.
+    ``config``: by default it offers what its connector can. ``hardware``: keys of ``[station]`` in the
+    file of `iso15118 secc`, numbers also as text. Raises ``ConfigError`` naming a key that is not there
+    or has a value that is not possible.
     """
     settings = _settings("station", StationSettings, hardware)
     if config is None:

@@ -1,8 +1,8 @@
-"""The session folder of a run with both ends in this process: every message as a line of JSON and every packet as it passes, summary and
-report at the end.
+"""The session folder of a run with both ends in this process: every message as a line of JSON and every
+packet as it passes, summary and report at the end.
 
-The folder is asked for by its path, and with it the capture that decrypts itself: the TLS secrets are in ``session.pcapng``, which only
-the owner may read, and in no other file.
+The folder is asked for by its path, and with it the capture that decrypts itself: the TLS secrets are in
+``session.pcapng``, which only the owner may read, and in no other file.
 """
 
 from __future__ import annotations
@@ -36,12 +36,14 @@ _REAL: Final = "Addresses and ports are those of the run."
 
 
 class SessionFolder:
-    """``session.jsonl``, ``session.pcapng``, ``report.html`` and ``summary.json`` in ``directory``, which is made. Use it as a
-    context manager; it is the ``recorder`` of a ``Pair``. A run that fails without a summary leaves the other three.
+    """``session.jsonl``, ``session.pcapng``, ``report.html`` and ``summary.json`` in ``directory``, which is
+    made. Use it as a context manager; it is the ``recorder`` of a ``Pair``. A run that fails without a
+    summary leaves the other three.
 
-    ``memory``: the run is on a virtual clock, without a network, and nothing waits for the disk but the run itself; otherwise ``recorder``
-    is for the vehicle's end, and a thread writes. ``numbered``: where there is a recording, another folder is taken (``directory-2``);
-    without it that is an error. Raises ``ConfigError`` if the directory has a recording or cannot be written to.
+    ``memory``: the run is on a virtual clock, without a network, and nothing waits for the disk but the run
+    itself; otherwise ``recorder`` is for the vehicle's end, and a thread writes. ``numbered``: where there is
+    a recording, another folder is taken (``directory-2``); without it that is an error. Raises
+    ``ConfigError`` if the directory has a recording or cannot be written to.
     """
 
     def __init__(self, directory: Path, *, memory: bool, numbered: bool = False) -> None:
@@ -75,7 +77,8 @@ class SessionFolder:
             what(self._record)
             self._last = max(now, self._last)
 
-    # -- what is heard ----------------------------------------------------------------------------------------
+    # -- what is heard
+    # ----------------------------------------------------------------------------------------
 
     def told(self, role: str, what: Notify, now: float) -> None:
         """News of one end, states entered among them."""
@@ -102,7 +105,8 @@ class SessionFolder:
         record.passed(from_vehicle, data, now)
         self._last = max(now, self._last)
 
-    # -- the end ----------------------------------------------------------------------------------------------
+    # -- the end
+    # ----------------------------------------------------------------------------------------------
 
     def conclude(self, summary: LoopbackSummary) -> None:
         """The run is over."""

@@ -1,4 +1,5 @@
-"""The hardware and the two sides' settings that an order asks for: a car or a truck, its station, and the cable between them."""
+"""The hardware and the two sides' settings that an order asks for: a car or a truck, its station,
+and the cable between them."""
 
 from __future__ import annotations
 
@@ -56,8 +57,8 @@ _DISCHARGE_PER_HOUR = (
 _CAR_CURRENT_A = 500.0  # what a CCS inlet takes
 _CAR_POWER_W = 400_000.0
 _RESISTANCE_OHM = 0.00025
-"""Of the pack, small on purpose: the subject is the protocol, and with little heat in the cells the gauge agrees with the meter
-within 0.1 %."""
+"""Of the pack, small on purpose: the subject is the protocol, and with little heat in the cells the gauge
+agrees with the meter within 0.1 %."""
 
 
 _CAR_PACK = {
@@ -72,7 +73,8 @@ _CAR_PACK = {
 
 
 class Rig(Struct, frozen=True):
-    """Everything simulated of one run. ``time_scale``: seconds of the hardware in one second of the protocol's clock."""
+    """Everything simulated of one run. ``time_scale``: seconds of the hardware in one
+    second of the protocol's clock."""
 
     order: LoopbackSpec
     circuit: DcCircuit | AcCircuit | WirelessCircuit
@@ -90,8 +92,8 @@ class Rig(Struct, frozen=True):
         loop_s: float = 0.25,
         contracts: BothContracts | None = None,
     ) -> Rig:
-        """New hardware for one run, with a full record of its own; ``loop_s``: see ``DcCircuit``. ``contracts``: for Plug
-        and Charge."""
+        """New hardware for one run, with a full record of its own; ``loop_s``: see ``DcCircuit``.
+        ``contracts``: for Plug and Charge."""
         if order.alternating:
             return cls._alternating(order, time_scale, loop_s, contracts)
         if order.wireless:
@@ -250,7 +252,8 @@ def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
 
 
 def evcc_config(order: LoopbackSpec, *, allow_plaintext: bool, **pace: float) -> EvccConfig:
-    """The vehicle wants exactly the service that was ordered; ``pace``: intervals that differ from the standard's."""
+    """The vehicle wants exactly the service that was ordered; ``pace``: intervals that
+    differ from the standard's."""
     return EvccConfig(
         editions=order.evcc_editions or (order.edition,),
         services=(order.energy_service.id,),

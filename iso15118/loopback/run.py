@@ -33,11 +33,11 @@ def run(
     """Run ``order`` and return what it showed; ``progress`` and ``watch`` are told on the way, ``folder``
     records everything: open it for the same transport.
 
-    To drive both ends on the way: in memory ``on_pair`` gets each pair of sessions, with its hardware, before it begins, and ``on_state``
-    every state entered; over tcp ``director`` is made for that hardware.
+    To drive both ends on the way: in memory ``on_pair`` gets each pair of sessions, with its hardware, before
+    it begins, and ``on_state`` every state entered; over tcp ``director`` is made for that hardware.
 
-    Raises ``LinkError``, ``TrustError``, ``TimeoutError`` or ``SafetyViolation`` when there is no session to speak of. Raises
-    ``ConfigError`` for keys that do not go together.
+    Raises ``LinkError``, ``TrustError``, ``TimeoutError`` or ``SafetyViolation`` when there is no session to
+    speak of. Raises ``ConfigError`` for keys that do not go together.
     """
     if keylog is not None and not order.tls:
         raise ConfigError("keylog", "there is no TLS in this run, hence no secrets", "use it with TLS on tcp")

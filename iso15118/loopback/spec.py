@@ -1,6 +1,7 @@
 """What is wanted of a loopback run: one checked value, with defaults that fit each other.
 
-Everything that cannot work is refused here, before anything is built: ``ConfigError`` with the key and the way to mend it.
+Everything that cannot work is refused here, before anything is built: ``ConfigError`` with
+the key and the way to mend it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ RENEGOTIATIONS = ("stop-and-go", "beside", "service")
 _LONGEST_PAUSE = 1440.0
 """Minutes: a paused session is kept for a day."""
 _LATEST_TURN = 0.9
-"""Energy is taken back after this share of the charge at the latest: something must be left to charge again."""
+"""Energy is taken back after this share of the charge at the latest: something
+must be left to charge again."""
 
 
 def _coupler(name: str) -> str:
@@ -55,10 +57,11 @@ def _coupler(name: str) -> str:
 class LoopbackSpec(Struct, frozen=True, kw_only=True):
     """A session to run: which protocol, which hardware, and what the vehicle wants.
 
-    None stands for a default that follows from the rest and is filled in: ``mcs-gen1`` for the megawatt services, ``ccs2`` for DC,
-    ``pantograph`` and a bus's pack (350 kWh) under a pantograph, ``wpt-11`` for wireless power, and for
-    AC ``ac-22`` or, with one phase, ``ac-7-single``; a truck's pack (540 kWh), a car's (90 kWh), or a smaller car's (40 kWh) for AC; TLS on
-    tcp, and in memory sessions that are told it holds. Raises ``ConfigError`` naming the key.
+    None stands for a default that follows from the rest and is filled in: ``mcs-gen1`` for the megawatt
+    services, ``ccs2`` for DC, ``pantograph`` and a bus's pack (350 kWh) under a pantograph, ``wpt-11`` for
+    wireless power, and for AC ``ac-22`` or, with one phase, ``ac-7-single``; a truck's pack (540 kWh), a
+    car's (90 kWh), or a smaller car's (40 kWh) for AC; TLS on tcp, and in memory sessions that are told it
+    holds. Raises ``ConfigError`` naming the key.
     """
 
     edition: str = "iso20"
@@ -89,14 +92,16 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
     phases: int | None = None
     """AC: how many the vehicle uses, 1 or 3; None: as many as the station has."""
     schedule: Path | None = None
-    """The station offers the schedules and prices of this file, TOML or JSON; None: what its hardware can do."""
+    """The station offers the schedules and prices of this file, TOML or JSON; None:
+    what its hardware can do."""
     choice: str = "cheapest"
     """Which schedule the vehicle takes, and how it uses it: cheapest, fastest, greenest or first."""
     pause: float | None = None
-    """In mid-charge the session is paused for so many minutes of the hardware's clock, and goes on; None: not at all."""
+    """In mid-charge the session is paused for so many minutes of the hardware's clock, and
+    goes on; None: not at all."""
     renegotiate: str | None = None
-    """A quarter of the way the vehicle asks for another schedule, ``stop-and-go`` or ``beside`` the charge loop, or chooses a ``service``
-    anew; None: it does not."""
+    """A quarter of the way the vehicle asks for another schedule, ``stop-and-go`` or ``beside`` the charge
+    loop, or chooses a ``service`` anew; None: it does not."""
     standby: float | None = None
     """A little later it stands by for so many minutes of the hardware's clock; None: it does not."""
     seed: int | None = None
@@ -326,7 +331,8 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
 
     @property
     def allows_plaintext(self) -> bool:
-        """ISO 15118-20 without TLS, as in a laboratory: where nothing else is spoken and TLS was taken away."""
+        """ISO 15118-20 without TLS, as in a laboratory: where nothing else is
+        spoken and TLS was taken away."""
         return self.tls is False and self.evcc_editions == self.secc_editions == ("iso20",)
 
     @property
@@ -415,13 +421,15 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
 
     @property
     def turn(self) -> float:
-        """Share of the charge after which energy is taken back: half, or later if there is not enough in the battery by then."""
+        """Share of the charge after which energy is taken back: half, or later if there is not
+        enough in the battery by then."""
         needed = self.minimum_soc + (self.discharge_kwh or 0.0) / (self.battery_kwh or 1.0) * 100.0 / 0.95
         return max(0.5, min(_LATEST_TURN, (needed - self.soc_start) / (self.soc_target - self.soc_start)))
 
     @property
     def expected_s(self) -> float:
-        """About how long energy will flow, in the hardware's time: for progress bars and the choice of a time scale, never for results."""
+        """About how long energy will flow, in the hardware's time: for progress bars and the choice of a time
+        scale, never for results."""
         if self.alternating:
             limits_w = sum(self.outlet.limits.maximum_charge_power_w)
             power_w = min(limits_w, sum(self.charger.maximum_charge_power_w))

@@ -1,7 +1,9 @@
-"""A run over the network stack of this machine: discovery, TCP and mutual TLS on the loopback interface, as between two machines.
+"""A run over the network stack of this machine: discovery, TCP and mutual TLS on the loopback
+interface, as between two machines.
 
-The protocol runs in real time; the simulated hardware runs so much faster that a whole charge takes a few seconds of it. The test PKI
-is issued for the run, goes through a temporary folder as a user's would, and is gone afterwards.
+The protocol runs in real time; the simulated hardware runs so much faster that a whole charge takes a
+few seconds of it. The test PKI is issued for the run, goes through a temporary folder as a user's
+would, and is gone afterwards.
 """
 
 from __future__ import annotations
@@ -59,11 +61,11 @@ def run_over_tcp(
     folder: SessionFolder | None = None,
     director: Callable[[Rig], Directs] | None = None,
 ) -> LoopbackSummary:
-    """Run ``order`` to its end; ``folder`` gets states, bytes and the TLS secrets. ``director``, made for the hardware of the run, drives
-    both ends; without a plug only.
+    """Run ``order`` to its end; ``folder`` gets states, bytes and the TLS secrets. ``director``, made for the
+    hardware of the run, drives both ends; without a plug only.
 
-    Raises ``LinkError`` if the loopback interface cannot be used, ``TrustError`` if TLS cannot be agreed, ``TimeoutError`` if there is no
-    end, ``ConfigError`` if the key log cannot be written.
+    Raises ``LinkError`` if the loopback interface cannot be used, ``TrustError`` if TLS cannot be agreed,
+    ``TimeoutError`` if there is no end, ``ConfigError`` if the key log cannot be written.
     """
     began = time.monotonic()
     plaintext = not order.tls
@@ -182,8 +184,8 @@ def _contexts(
     keylog: Path | None,
     folder: SessionFolder | None,
 ) -> tuple[TlsPort | None, TlsContext | None]:
-    """Both ends' view of the PKIs: the station has a chain for each of its editions, the vehicle trusts the roots of
-    its own; None for a side that knows no TLS."""
+    """Both ends' view of the PKIs: the station has a chain for each of its editions, the vehicle trusts the
+    roots of its own; None for a side that knows no TLS."""
     # One end's secrets are those of the connection.
     logs: list[Callable[[str], None]] = []
     if keylog is not None:
@@ -225,7 +227,8 @@ def _observer(watch: OnMessage | None) -> Callable[[float, Any], None] | None:
 
 
 def _show_news(folder: SessionFolder, now: float, what: Any) -> None:
-    """The vehicle's end is recorded by its own connection; of the station's end this is what was not on that."""
+    """The vehicle's end is recorded by its own connection; of the station's end
+    this is what was not on that."""
     if isinstance(what, Notify):
         folder.told("secc", what, now)
 

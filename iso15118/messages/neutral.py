@@ -22,9 +22,11 @@ _PLAIN: dict[object, Any] = {bool: False, int: 0, str: "", bytes: b""}
 
 
 def neutral(kind: Any, known: Mapping[Any, Any]) -> Any:
-    """The emptiest value of ``kind``: numbers are 0, lists have one entry, enumerations their first value, a choice its first branch.
+    """The emptiest value of ``kind``: numbers are 0, lists have one entry, enumerations their first
+    value, a choice its first branch.
 
-    ``known`` has what stands for a type instead, wherever it is met below. Raises ``MisuseError`` for what is no type of a message.
+    ``known`` has what stands for a type instead, wherever it is met below. Raises ``MisuseError`` for
+    what is no type of a message.
     """
     if kind in known:
         return known[kind]

@@ -1,6 +1,8 @@
-"""Physical quantities of ISO 15118-2 and DIN 70121 to floats and back: PhysicalValue is a RationalNumber with few exponents and a unit.
+"""Physical quantities of ISO 15118-2 and DIN 70121 to floats and back: PhysicalValue is a RationalNumber
+with few exponents and a unit.
 
-Rounding is that of ``values``: what a RationalNumber says exactly, a PhysicalValue says exactly, up to 32.767e6 of a unit.
+Rounding is that of ``values``: what a RationalNumber says exactly, a PhysicalValue says
+exactly, up to 32.767e6 of a unit.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ _Unit = iso2.UnitSymbol
 
 
 def quantity(number: iso2.PhysicalValue | din.PhysicalValue) -> float:
-    """The value in the unit of its field, whatever unit it names: V, A, W, Wh. Any multiplier of the type gives a finite float."""
+    """The value in the unit of its field, whatever unit it names: V, A, W, Wh. Any multiplier of the
+    type gives a finite float."""
     multiplier = number.multiplier
     # A division by an exact power of ten is correctly rounded; a multiplication by 10**-n is not.
     return number.value * _TENS[multiplier] if multiplier >= 0 else number.value / _TENS[-multiplier]

@@ -126,8 +126,9 @@ def _pack(value: float, to_int: Callable[[float], int]) -> RationalNumber:
 
 
 class DischargeLimitSign(Enum):
-    """The sign of every discharge limit that is sent, power and current, maxima and minima. Unsettled: public stacks send positive values,
-    some vehicles and stations in the field send and expect negative ones, so both are read by their magnitude and one is sent."""
+    """The sign of every discharge limit that is sent, power and current, maxima and minima. Unsettled: public
+    stacks send positive values, some vehicles and stations in the field send and expect negative ones, so
+    both are read by their magnitude and one is sent."""
 
     PLUS = 1
     MINUS = -1
@@ -143,8 +144,8 @@ def _negative(number: RationalNumber) -> RationalNumber:
 
 
 class ReactiveSign(Enum):
-    """What a positive reactive power of a grid code's curves and set points means. Unsettled: generators are commonly counted by what they
-    inject, vehicles by what they absorb."""
+    """What a positive reactive power of a grid code's curves and set points means. Unsettled: generators are
+    commonly counted by what they inject, vehicles by what they absorb."""
 
     ABSORBS = 1
     INJECTS = -1
@@ -174,8 +175,8 @@ def same_stamp_s(unix_s: float, unit: TimeStampUnit) -> float:
 
 
 _MICROSECONDS_FROM, BEYOND_SECONDS = 10**14, 10**11
-# A stamp of the second or more is not in seconds. As seconds these are the years 5138 and later, as microseconds 1973: no stamp of one unit is taken for one of
-# another.
+# A stamp of the second or more is not in seconds. As seconds these are the years 5138 and later, as
+# microseconds 1973: no stamp of one unit is taken for one of another.
 
 
 def unix_time(stamp: int) -> float:
@@ -187,7 +188,8 @@ def unix_time(stamp: int) -> float:
 
 
 def measured(value: float) -> RationalNumber:
-    """A voltage or current that was measured, and is a finite number, as the other side is told it: to the nearest tenth."""
+    """A voltage or current that was measured, and is a finite number, as the other side is told
+    it: to the nearest tenth."""
     return _tenths(round(value * 10.0))
 
 

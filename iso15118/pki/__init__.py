@@ -1,9 +1,9 @@
-"""Certificates: profiles per role, an issuer for tests, the check of chains with every violation named, revocation
-and the store.
+"""Certificates: profiles per role, an issuer for tests, the check of chains with every violation
+named, revocation and the store.
 
-Rooms: ``chain`` (profiles, reading, paths, rules, verdict), ``status`` (OCSP and lists), ``issuing`` (test PKIs), ``keys``
-(files, tokens, signers), ``store*`` (a directory of all of it), ``explain``, and ``cases`` (named negative cases). Contracts and
-signed messages are in ``iso15118.pnc``.
+Rooms: ``chain`` (profiles, reading, paths, rules, verdict), ``status`` (OCSP and lists), ``issuing`` (test
+PKIs), ``keys`` (files, tokens, signers), ``store*`` (a directory of all of it), ``explain``, and ``cases``
+(named negative cases). Contracts and signed messages are in ``iso15118.pnc``.
 """
 
 from __future__ import annotations

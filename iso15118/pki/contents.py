@@ -65,7 +65,8 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
         return Revocation(staples=self.staples(chain), crls=self.crls, required=required)
 
     def signer(self, name: str) -> SoftwareSigner:
-        """The signer of a chain of ours or, by its EMAID, of a contract. Raises ConfigError if there is none."""
+        """The signer of a chain of ours or, by its EMAID, of a contract. Raises
+        ConfigError if there is none."""
         known = {**self.own, **self.contracts}
         if name not in known:
             raise ConfigError("name", f"{name!r} is not in the store", f"one of {', '.join(known) or 'none'}")

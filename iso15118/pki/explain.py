@@ -1,5 +1,5 @@
-"""Certificates, OCSP responses and revocation lists in plain words: who trusts whom, for what, until when, and
-what is wrong.
+"""Certificates, OCSP responses and revocation lists in plain words: who trusts whom, for what,
+until when, and what is wrong.
 """
 
 from __future__ import annotations
@@ -147,7 +147,8 @@ def _top(parsed: Sequence[Parsed]) -> Parsed:
 
 def _certificate(place: int, one: Parsed, all_of_them: Mapping[int, Parsed], at: datetime) -> Iterator[str]:
     marked = CROSS_INDICATION in one.access_methods
-    # Only a root may put the mark there; as long as its issuer is not here, it is nobody's word but the certificate's.
+    # Only a root may put the mark there; as long as its issuer is not here, it is
+    # nobody's word but the certificate's.
     cross = marked and any(
         other.subject == one.issuer and other.subject == other.issuer for other in all_of_them.values()
     )
@@ -183,7 +184,8 @@ def _certificate(place: int, one: Parsed, all_of_them: Mapping[int, Parsed], at:
 
 
 def explain_ocsp_response(der: bytes, *, at: datetime, certificates: Sequence[bytes] = ()) -> Iterator[str]:
-    """What a response says; with the certificates it is about and their issuers, also whether it may be believed.
+    """What a response says; with the certificates it is about and their issuers,
+    also whether it may be believed.
 
     Raises PkiError if it is none.
     """

@@ -1,4 +1,5 @@
-"""A whole folder of certificates, keys and evidence: what each file is, and for every leaf the path to a root there, with a verdict.
+"""A whole folder of certificates, keys and evidence: what each file is, and for every leaf the path to
+a root there, with a verdict.
 
 No private key is read beyond its first octets: a file is known for one by them.
 """
@@ -53,7 +54,8 @@ class LeafSaid(Struct, frozen=True, kw_only=True):
     """What it is used as; empty if its name says nothing."""
     edition: str
     verdict: str
-    """``good``, ``refused``, ``incomplete``: something above it is not here, or ``unused``: nothing for it to be used as."""
+    """``good``, ``refused``, ``incomplete``: something above it is not here, or ``unused``:
+    nothing for it to be used as."""
     path: tuple[str, ...]
     """From the root down, as far as it is there."""
     violations: tuple[str, ...] = ()
@@ -69,8 +71,8 @@ class FolderSaid(Struct, frozen=True, kw_only=True):
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """The files in a folder and below it, by their names; of private keys only their beginning. Raises PkiError for more than 5,000 files,
-    and OSError."""
+    """The files in a folder and below it, by their names; of private keys only their beginning. Raises
+    PkiError for more than 5,000 files, and OSError."""
     found: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
@@ -87,10 +89,11 @@ def read_folder(folder: Path) -> dict[str, bytes]:
 
 
 def explain_folder(files: Mapping[str, bytes], *, at: datetime, edition: str | None = None) -> FolderSaid:
-    """What ``files`` are, by name, and whether their chains hold at that time, by the rules of ``edition`` or by the kind of each key.
+    """What ``files`` are, by name, and whether their chains hold at that time, by the rules of
+    ``edition`` or by the kind of each key.
 
-    Roots among them are taken as trusted; lists among them count, and nothing is demanded to be known. Raises ConfigError for an edition
-    that there is not.
+    Roots among them are taken as trusted; lists among them count, and nothing is demanded to be known. Raises
+    ConfigError for an edition that there is not.
     """
     if edition is not None:
         load_profile(edition)
@@ -198,7 +201,8 @@ def _leaf(
 
 
 def _above(leaf: Parsed, known: Sequence[Parsed]) -> list[Parsed]:
-    """The leaf and what is above it: at each step the one whose key signed, if there are several of the name."""
+    """The leaf and what is above it: at each step the one whose key signed, if
+    there are several of the name."""
     chain = [leaf]
     while chain[-1].subject != chain[-1].issuer and len(chain) <= _LONGEST_CHAIN:
         below = chain[-1]

@@ -103,7 +103,8 @@ class Store:
     def refreshed(self) -> Contents:
         """What :meth:`read` gave last, read again if any file was changed since.
 
-        Raises as :meth:`read`; the caller then still has the contents that it uses. Raises ``PkiError`` if the store cannot be used.
+        Raises as :meth:`read`; the caller then still has the contents that it uses. Raises ``PkiError``
+        if the store cannot be used.
         """
         try:
             if self._last is not None and self._last.state == state_of(self.directory):
@@ -134,8 +135,8 @@ class Store:
             self._add(folder, files)
 
     def add_contract(self, credential: Credential) -> str:
-        """Keep a contract; returns its EMAID, by which it replaces an older one of the same edition: a contract of
-        ISO 15118-2 and one of ISO 15118-20 may have the same EMAID. Raises as :meth:`add_own`,
+        """Keep a contract; returns its EMAID, by which it replaces an older one of the same edition: a
+        contract of ISO 15118-2 and one of ISO 15118-20 may have the same EMAID. Raises as :meth:`add_own`,
         and PkiError if the one that is there is newer: who wants the older one removes that first.
         """
         emaid = contract_name(credential.chain)
@@ -147,8 +148,8 @@ class Store:
         return emaid
 
     def remove_contract(self, emaid: str) -> None:
-        """Forget a contract and its key: what there is of this EMAID, or that of ISO 15118-2 alone, by the name that
-        ``Contents.contracts`` has for it. Raises PkiError if there is none."""
+        """Forget a contract and its key: what there is of this EMAID, or that of ISO 15118-2 alone, by the
+        name that ``Contents.contracts`` has for it. Raises PkiError if there is none."""
         name = emaid.removesuffix(OF_ISO2)
         wanted = [_checked(normal_emaid(name)) + OF_ISO2]
         if name == emaid:
@@ -252,8 +253,8 @@ class Store:
         write_whole(path, data)
 
     def _mend(self) -> None:
-        """Chains for other tools that a killed process did not come to, keys that were encrypted at yesterday's
-        cost, and contracts of ISO 15118-2 in folders as older releases named them.
+        """Chains for other tools that a killed process did not come to, keys that were encrypted at
+        yesterday's cost, and contracts of ISO 15118-2 in folders as older releases named them.
         """
         for old in self._path("contracts").glob("[!.]*"):
             with suppress(PkiError, OSError):

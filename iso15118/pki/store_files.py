@@ -57,8 +57,8 @@ def contract_name(chain: Sequence[bytes]) -> str:
 
 
 def contract_folder(chain: Sequence[bytes]) -> str:
-    """The folder of a contract: its EMAID, and an ending for the P-256 of ISO 15118-2, of which a vehicle may have
-    one with the same EMAID beside that of ISO 15118-20. Raises as ``contract_name``."""
+    """The folder of a contract: its EMAID, and an ending for the P-256 of ISO 15118-2, of which a vehicle may
+    have one with the same EMAID beside that of ISO 15118-20. Raises as ``contract_name``."""
     emaid = contract_name(chain)
     return emaid + OF_ISO2 if parse(chain[0]).key == "secp256r1" else emaid
 

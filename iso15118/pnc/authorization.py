@@ -1,4 +1,5 @@
-"""Plug and Charge by ISO 15118-20 on both sides: the vehicle signs a challenge with its contract, the station judges it.
+"""Plug and Charge by ISO 15118-20 on both sides: the vehicle signs a challenge with its
+contract, the station judges it.
 
 Pure functions over messages, roots and a time. What a backend thinks of the contract is not known here.
 """
@@ -63,8 +64,9 @@ class AuthorizationVerdict(msgspec.Struct, frozen=True, kw_only=True):
     emaid: str = ""
     """Common name of the contract certificate; empty if it has none."""
     chain: tuple[bytes, ...] = ()
-    """The certificates (DER) that were judged, from the contract's up, without the root: a path to one of the station's roots, or where
-    only the root is unknown the whole of it below that. Empty where nothing could be judged."""
+    """The certificates (DER) that were judged, from the contract's up, without the root: a path to
+    one of the station's roots, or where only the root is unknown the whole of it below that. Empty
+    where nothing could be judged."""
     presented: tuple[bytes, ...] = ()
     """All that the vehicle sent, in its order; others than those in ``chain`` prove nothing."""
     verified: bool = False
@@ -74,8 +76,8 @@ class AuthorizationVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom a station believes about contracts: roots (DER) per purpose, and how strict it is. A root that no contract's chain can end in
-    (no CA, no root) is logged as a warning.
+    """Whom a station believes about contracts: roots (DER) per purpose, and how strict it is. A root that no
+    contract's chain can end in (no CA, no root) is logged as a warning.
 
     Raises ConfigError for an edition that does not exist, PkiError for a root that is no certificate.
     """
@@ -87,18 +89,20 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
     """Profile to judge by; ``lab`` takes P-256."""
     environment: Environment = "public"
     central_validation: bool = False
-    """Let the backend judge chains whose root is unknown here, as OCPP's CentralContractValidationAllowed does; without it they are
-    refused. Whoever sets it needs a backend that has the roots: anybody can make a chain of his own that is right in all but its root, for
-    whatever EMAID."""
+    """Let the backend judge chains whose root is unknown here, as OCPP's CentralContractValidationAllowed
+    does; without it they are refused. Whoever sets it needs a backend that has the roots: anybody can make a
+    chain of his own that is right in all but its root, for whatever EMAID."""
     revocation: Revocation | RevocationPolicy | None = None
-    """OCSP responses and lists, or who gives them for each chain (only that can hold responses, which come by place); without them
-    nothing is said about revocation here, and the backend has to look. [V2G20-2443, V2G20-2448]"""
+    """OCSP responses and lists, or who gives them for each chain (only that can hold responses,
+    which come by place); without them nothing is said about revocation here, and the backend has to
+    look. [V2G20-2443, V2G20-2448]"""
     tolerate: tuple[str, ...] = ()
     """Codes of violations to accept; see ``verify_chain``."""
     refuse: tuple[str, ...] = ()
     """Codes of violations that count though the edition tolerates them."""
     providers: tuple[str, ...] = ()
-    """Provider ids told to vehicles (SupportedProviders), such as ``DE8AA``; empty: none is told, all may try."""
+    """Provider ids told to vehicles (SupportedProviders), such as ``DE8AA``; empty:
+    none is told, all may try."""
     forms: tuple[Form, ...] = ("standalone", "combined")
     """Encodings of SignedInfo that are taken."""
 
@@ -119,10 +123,11 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
         unix_time: float | None,
         tls_leaf: bytes = b"",
     ) -> AuthorizationVerdict:
-        """Judge the signed element of an AuthorizationReq: challenge [V2G20-2565], signature [V2G20-461], chain.
+        """Judge the signed element of an AuthorizationReq: challenge [V2G20-2565],
+        signature [V2G20-461], chain.
 
-        ``unix_time``: seconds since 1970; None if no clock is set. ``tls_leaf``: see ``judge_chain``. Nothing that the vehicle sends
-        raises anything.
+        ``unix_time``: seconds since 1970; None if no clock is set. ``tls_leaf``: see ``judge_chain``. Nothing
+        that the vehicle sends raises anything.
         """
         leaf = mode.contract_certificate_chain
         sent = (leaf.certificate, *leaf.sub_certificates.certificate)
@@ -158,10 +163,11 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
     ) -> AuthorizationVerdict:
         """Judge a contract's chain (DER, leaf first), whose owner has proven to hold its key.
 
-        With ``central_validation`` one thing may be left to the backend: that the root is unknown here. Everything else that is wrong
-        with the part below it is refused all the same, and so is a contract without the Sub-CA that issued it, of which nothing could be
-        judged. ``tls_leaf``: the vehicle's certificate in TLS, whose key must not be the contract's. ``edition``: the profile of the
-        session, where it is another than the station's own.
+        With ``central_validation`` one thing may be left to the backend: that the root is unknown here.
+        Everything else that is wrong with the part below it is refused all the same, and so is a contract
+        without the Sub-CA that issued it, of which nothing could be judged. ``tls_leaf``: the vehicle's
+        certificate in TLS, whose key must not be the contract's. ``edition``: the profile of the session,
+        where it is another than the station's own.
         """
         sent = tuple(chain)
         verdict = self.verify(sent, unix_time, edition=edition)
@@ -181,8 +187,8 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def still_holds(self, claim: ContractClaim, unix_time: float | None) -> bool:
-        """True if a contract that was accepted once would be accepted now, by the same rules: verified if it was that, and otherwise with
-        an unknown root as the only thing that is wrong with it."""
+        """True if a contract that was accepted once would be accepted now, by the same rules: verified if it
+        was that, and otherwise with an unknown root as the only thing that is wrong with it."""
         verdict = self.judge_chain(claim.chain, unix_time)
         return (
             verdict.refusal is None
@@ -191,7 +197,8 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _lacks_its_root_only(self, verdict: Verdict) -> bool:
-        """In a public environment a Sub-CA stands between contract and root; if it was not sent, more is missing than the root."""
+        """In a public environment a Sub-CA stands between contract and root; if it was not sent, more
+        is missing than the root."""
         only = {one.code for one in verdict.violations} == _UNKNOWN_ROOT
         return only and len(verdict.path) > (1 if self.environment == "public" else 0)
 
@@ -210,7 +217,8 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
     def verify(
         self, chain: Sequence[bytes], unix_time: float | None, *, edition: Edition | None = None
     ) -> Verdict:
-        """Check a contract's chain against the roots of providers, and those of V2G where there are any; ``edition`` as above."""
+        """Check a contract's chain against the roots of providers, and those of V2G where there are
+        any; ``edition`` as above."""
         return verify_chain(
             chain,
             role="contract",
@@ -248,8 +256,9 @@ def _same_key(one: bytes, other: bytes) -> bool:
 
 
 def refusal_of(verdict: Verdict) -> Refusal | None:
-    """The one word for a verdict: a time or a revocation by its name if nothing else is wrong but that the root is unknown. That such a
-    chain has ended holds whoever its root is, and the code that says so tells the vehicle more than the general one."""
+    """The one word for a verdict: a time or a revocation by its name if nothing else is wrong but that the
+    root is unknown. That such a chain has ended holds whoever its root is, and the code that says so tells
+    the vehicle more than the general one."""
     codes = {one.code for one in verdict.violations}
     if not codes:
         return None
@@ -263,8 +272,8 @@ def signed_authorization(
 ) -> tuple[PnCAReqAuthorizationMode, Signature]:
     """The vehicle's part of an AuthorizationReq, and the signature for its header.
 
-    Raises MisuseError for a contract without Sub-CA, which the message cannot carry, SignerError if the key cannot
-    be used.
+    Raises MisuseError for a contract without Sub-CA, which the message cannot carry,
+    SignerError if the key cannot be used.
     """
     leaf, *subs = signer.chain or (b"",)
     if not leaf or not subs:
@@ -285,7 +294,8 @@ def signed_metering(signer: Signer, data: SignedMeteringData, *, form: Form = "s
 
 
 def time_of(unix_time: float | None) -> datetime | None:
-    """Seconds since 1970 as ``verify_chain`` wants them; None if no clock is set, or what it says is no time."""
+    """Seconds since 1970 as ``verify_chain`` wants them; None if no clock is set,
+    or what it says is no time."""
     if unix_time is None or not math.isfinite(unix_time):
         return None
     try:

@@ -73,14 +73,14 @@ class KeyTransport(msgspec.Struct, frozen=True, kw_only=True):
     key_octets: int
     cipher: Literal["aes-cbc", "aes-gcm"]
     additional_data: Literal["pcid-ski", "none"]
-    """``pcid-ski``: the PCID as 18 ASCII characters and the contract's subject key identifier of 8 octets as 16
-    capital hexadecimal digits. [V2G20-2492] What applies to an identifier of 20 octets is not settled: it is
-    refused here.
+    """``pcid-ski``: the PCID as 18 ASCII characters and the contract's subject key identifier of 8 octets
+    as 16 capital hexadecimal digits. [V2G20-2492] What applies to an identifier of 20 octets is not
+    settled: it is refused here.
     """
     payload_octets: int
     ed448_seed: Literal["last-octet-zero", "none"] = "none"
-    """How an Ed448 seed of 57 octets fits a payload of 56, which no source settles: by default only seeds that
-    end in a zero octet are made and transported, so that nothing is lost.
+    """How an Ed448 seed of 57 octets fits a payload of 56, which no source settles: by default only seeds
+    that end in a zero octet are made and transported, so that nothing is lost.
     """
 
     @property
@@ -279,8 +279,8 @@ def cbc(secret: bytes, iv: bytes, payload: bytes) -> bytes:
 def session_key(
     transport: KeyTransport, own: AgreementKey | KeyAgreement, other: AgreementPublicKey
 ) -> bytes:
-    """The cipher's key, agreed on by one side's private key and the other side's public one. Raises ``ContractKeyError`` for a key of
-    another curve, and where the agreement fails."""
+    """The cipher's key, agreed on by one side's private key and the other side's public one. Raises
+    ``ContractKeyError`` for a key of another curve, and where the agreement fails."""
     agreement = _agreement(own)
     try:
         if agreement.curve != transport.curve:
@@ -306,8 +306,8 @@ def _agreement(own: AgreementKey | KeyAgreement) -> KeyAgreement:
 
 
 def additional_data(transport: KeyTransport, pcid: str, contract_ski: bytes) -> bytes | None:
-    """What the cipher authenticates beside the key; None where the transport has nothing. Raises ``ContractKeyError`` for values of a wrong
-    length."""
+    """What the cipher authenticates beside the key; None where the transport has nothing. Raises
+    ``ContractKeyError`` for values of a wrong length."""
     if transport.additional_data == "none":
         return None
     if len(pcid) != 18 or not pcid.isascii():

@@ -1,7 +1,8 @@
-"""The service that puts contracts into vehicles by ISO 15118-20: it answers whole requests, or issues by elements.
+"""The service that puts contracts into vehicles by ISO 15118-20: it answers whole
+requests, or issues by elements.
 
-It is the provisioning service (CPS) and the provider (MO) in one, for tests, laboratories and the loopback; keys of
-contracts are in its memory.
+It is the provisioning service (CPS) and the provider (MO) in one, for tests, laboratories and the loopback;
+keys of contracts are in its memory.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def issuing(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     emaids: Callable[[str], Sequence[str]] = lambda pcid: (emaid_for(pcid),),
 ) -> Callable[[str], Sequence[Credential]]:
-    """Contracts for any PCID, issued by the MO branch of a test PKI when they are first asked for, and the same ever after.
+    """Contracts for any PCID, issued by the MO branch of a test PKI when they are first asked
+    for, and the same ever after.
 
     ``emaids``: which contracts a vehicle has.
     """
@@ -119,9 +121,10 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 class ContractService:
     """Issues the contracts of each vehicle, by its PCID; signs as provisioning service.
 
-    ``contracts``: with their keys, as a table or as a function that knows any PCID. ``oem_anchors``: roots (DER) of
-    provisioning certificates. ``clock``: the time to judge them by. ``transports``: the parameters of the key transport
-    by its curve, secp521r1 and x448. Raises ``ConfigError`` for what cannot issue contracts.
+    ``contracts``: with their keys, as a table or as a function that knows any PCID. ``oem_anchors``:
+    roots (DER) of provisioning certificates. ``clock``: the time to judge them by. ``transports``:
+    the parameters of the key transport by its curve, secp521r1 and x448. Raises ``ConfigError`` for
+    what cannot issue contracts.
     """
 
     def __init__(
@@ -146,8 +149,8 @@ class ContractService:
         self._issued: OrderedDict[tuple[bytes, bytes], tuple[int, int]] = OrderedDict()
 
     def answer(self, request: CertificateInstallationReq) -> CertificateInstallationRes:
-        """The signed answer; its header is the request's, for whoever passes it on to fill in. A vehicle that asks again
-        in the same session is given its next contract. Raises InstallationError.
+        """The signed answer; its header is the request's, for whoever passes it on to fill in. A vehicle that
+        asks again in the same session is given its next contract. Raises InstallationError.
         """
         key = (request.header.session_id, request.oem_provisioning_certificate_chain.certificate)
         # The vehicle repeats its request; what it said first about how many it can take is what holds.
@@ -180,8 +183,8 @@ class ContractService:
         )
 
     def answer_exi(self, request: bytes) -> bytes | Refusal:
-        """The same over EXI, as a backend is asked; a refusal where there is no answer. Nothing is raised, whatever the
-        octets are.
+        """The same over EXI, as a backend is asked; a refusal where there is no answer. Nothing is
+        raised, whatever the octets are.
         """
         try:
             message = exi.decode(SCHEMA, request)

@@ -1,6 +1,8 @@
-"""Plug and Charge between a session and those who decide about contracts: what is asked, and why the answer is no.
+"""Plug and Charge between a session and those who decide about contracts: what is
+asked, and why the answer is no.
 
-The same for every edition; which response code a refusal becomes is the edition's business. No key is in here.
+The same for every edition; which response code a refusal becomes is the edition's
+business. No key is in here.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ class Refusal(Enum):
     NO_CONTRACT = "no-contract"
     """The provisioning service has no contract for this vehicle."""
     NOT_AVAILABLE = "not-available"
-    """The provisioning service, or who decides about the contract or gives evidence about it, cannot be reached, or not in time."""
+    """The provisioning service, or who decides about the contract or gives evidence about it, cannot
+    be reached, or not in time."""
 
 
 class ContractClaim(Struct, frozen=True, kw_only=True):
@@ -40,12 +43,13 @@ class ContractClaim(Struct, frozen=True, kw_only=True):
     emaid: str
     """Common name of the contract certificate, as it stands there."""
     chain: tuple[bytes, ...]
-    """Certificates as DER that the station judged, the contract's first, in order, without a root: what a backend needs for its own check.
-    What the vehicle sent beside them is not in here."""
+    """Certificates as DER that the station judged, the contract's first, in order, without a root: what a
+    backend needs for its own check. What the vehicle sent beside them is not in here."""
     evccid: str
     """How the vehicle introduced itself."""
     verified: bool = False
-    """The chain is good and ends in a root that the station trusts. False: nothing is wrong with it but that its root is unknown here, and
-    the backend has to judge it by roots of its own; anybody can make such a chain, for whatever EMAID."""
+    """The chain is good and ends in a root that the station trusts. False: nothing is wrong with it but that
+    its root is unknown here, and the backend has to judge it by roots of its own; anybody can make such a
+    chain, for whatever EMAID."""
     certificate_name: str = ""
     """Common name of the certificate that the vehicle proved in TLS; empty without one."""

@@ -1,8 +1,8 @@
 """Installation of contracts by ISO 15118-20, on the vehicle's side: what it asks with, and what it takes.
 
-All of it works on elements of messages; who carries them is the sessions' business. The service that issues is in
-``contract_service``, the parameters of the key transport in ``contract_key``, the messages of -2 in
-``installation_iso2``.
+All of it works on elements of messages; who carries them is the sessions' business. The service that
+issues is in ``contract_service``, the parameters of the key transport in ``contract_key``, the messages
+of -2 in ``installation_iso2``.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ Fault = Literal["chain", "signature", "no-contract", "no-key", "contract-key", "
 
 
 class InstallationError(PkiError):
-    """An installation that is refused as a whole. [V2G20-2504] ``fault`` names the step, ``refusal`` the answer."""
+    """An installation that is refused as a whole. [V2G20-2504] ``fault`` names the
+    step, ``refusal`` the answer."""
 
     def __init__(self, fault: Fault, reason: str, refusal: Refusal | None = None) -> None:
         self.fault = fault
@@ -108,7 +109,8 @@ class InstalledContract(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def provisioning_of(credential: Credential, alternative_key: bytes | None = None) -> Provisioning:
-    """Keys in memory. ``alternative_key``: PKCS#8 of the X448 key, DER or PEM. Raises PkiError for keys that are none."""
+    """Keys in memory. ``alternative_key``: PKCS#8 of the X448 key, DER or PEM. Raises
+    PkiError for keys that are none."""
     signer = signer_of(credential)
     alternative: KeyAgreement | None = None
     if alternative_key is not None:

@@ -1,7 +1,8 @@
-"""Contract installation and update by ISO 15118-2, message by message: the service that answers, the vehicle that takes.
+"""Contract installation and update by ISO 15118-2, message by message: the service that
+answers, the vehicle that takes.
 
-Four elements of an answer are signed by the provisioning service: chain, encrypted key, public key and EMAID. The key goes
-to the provisioning certificate's key, or for an update to the old contract's. [V2G2-818]
+Four elements of an answer are signed by the provisioning service: chain, encrypted key, public key and EMAID.
+The key goes to the provisioning certificate's key, or for an update to the old contract's. [V2G2-818]
 """
 
 from __future__ import annotations
@@ -73,10 +74,12 @@ def update_request(contract: Signer, v2g_anchors: Sequence[bytes], session_id: b
 
 
 class ContractServiceIso2:
-    """Answers requests of -2: provisioning service (CPS) and provider (MO) in one, for tests and laboratories.
+    """Answers requests of -2: provisioning service (CPS) and provider (MO) in
+    one, for tests and laboratories.
 
-    ``contracts``: of a PCID, the first is what is installed. ``renewed``: the fresh contract for an EMAID (14 characters),
-    None if it is cancelled. ``oem_intermediates``: Sub-CAs (DER) of provisioning certificates, which -2 does not send.
+    ``contracts``: of a PCID, the first is what is installed. ``renewed``: the fresh contract for an EMAID
+    (14 characters), None if it is cancelled. ``oem_intermediates``: Sub-CAs (DER) of provisioning
+    certificates, which -2 does not send.
     """
 
     def __init__(
@@ -101,7 +104,8 @@ class ContractServiceIso2:
         self._transport = transport
 
     def answer(self, message: V2GMessage) -> V2GMessage:
-        """The signed answer under the request's session id. Raises InstallationError, whose ``refusal`` is what to say."""
+        """The signed answer under the request's session id. Raises InstallationError, whose
+        ``refusal`` is what to say."""
         request = message.body.body_element
         if isinstance(request, CertificateInstallationReq):
             chain = (request.oem_provisioning_cert, *self._oem_intermediates)
@@ -199,8 +203,8 @@ def accept_contract(
 ) -> InstalledContract:
     """The vehicle takes a contract from CertificateInstallationRes or CertificateUpdateRes.
 
-    ``receiver``: the provisioning key, or for an update the old contract's. Raises InstallationError; nothing is kept of a
-    contract that is refused.
+    ``receiver``: the provisioning key, or for an update the old contract's. Raises InstallationError; nothing
+    is kept of a contract that is refused.
     """
     response = message.body.body_element
     if not isinstance(response, Response):
@@ -227,7 +231,8 @@ def accept_contract(
         raise InstallationError("contract-key", "the EMAID is not that of the contract certificate")
     wrapped = WrappedKey(response.dhpublickey.value, response.contract_signature_encrypted_private_key.value)
     try:
-        # The cipher authenticates nothing: a wrong key shows in the comparison with the certificate. [V2G2-823]
+        # The cipher authenticates nothing: a wrong key shows in the comparison
+        # with the certificate. [V2G2-823]
         key = unwrap(transport, wrapped, receiver, contract=contract)
     except ContractKeyError as error:
         raise InstallationError("contract-key", f"{error.fault}: {error}") from error

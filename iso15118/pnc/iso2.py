@@ -1,7 +1,8 @@
-"""Signed messages of ISO 15118-2: authorization, metering receipts and tariffs, made and judged message by message.
+"""Signed messages of ISO 15118-2: authorization, metering receipts and tariffs, made
+and judged message by message.
 
-The sessions of -2 carry them; contract installation is in ``installation_iso2``. The body element of a request is what is
-signed, with P-256 and SHA-256 over its EXI fragment.
+The sessions of -2 carry them; contract installation is in ``installation_iso2``. The body element of a
+request is what is signed, with P-256 and SHA-256 over its EXI fragment.
 """
 
 from __future__ import annotations
@@ -133,8 +134,9 @@ def judge_authorization(
 ) -> AuthorizationVerdict:
     """Judge an AuthorizationReq by the chain of PaymentDetailsReq and the challenge of its answer. [V2G2-475]
 
-    ``trust``: of whatever edition; its roots count, by the profile of this one. ``emaid``: the eMAID of PaymentDetailsReq, which must be
-    the contract's; hyphens, case and check digit do not count. Nothing that the vehicle sends raises anything.
+    ``trust``: of whatever edition; its roots count, by the profile of this one. ``emaid``: the eMAID of
+    PaymentDetailsReq, which must be the contract's; hyphens, case and check digit do not count. Nothing that
+    the vehicle sends raises anything.
     """
     request, sent = message.body.body_element, tuple(chain)
     given = request.gen_challenge if isinstance(request, AuthorizationReq) else None
@@ -157,7 +159,8 @@ def judge_authorization(
 
 
 def signed_tariffs(tariffs: Sequence[SalesTariff], signer: Signer) -> Signature:
-    """The signature for the header of ChargeParameterDiscoveryRes, by the provider's Sub-CA 2, over each tariff.
+    """The signature for the header of ChargeParameterDiscoveryRes, by the
+    provider's Sub-CA 2, over each tariff.
 
     Raises MisuseError for a tariff without Id, or none at all.
     """

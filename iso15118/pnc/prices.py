@@ -1,7 +1,8 @@
-"""Signed price schedules of ISO 15118-20: made with the provider's key, or put together from a signature of its backend, and judged.
+"""Signed price schedules of ISO 15118-20: made with the provider's key, or put together from a
+signature of its backend, and judged.
 
-One signature in the header of ScheduleExchangeRes covers every price schedule that has an Id. What is judged is each of them for itself: a
-price that was changed on the way does not take the others with it.
+One signature in the header of ScheduleExchangeRes covers every price schedule that has an Id. What is judged
+is each of them for itself: a price that was changed on the way does not take the others with it.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ _MAY_SIGN: Final = ("secp521r1", "ed448")
 def signed_prices(
     elements: Sequence[PriceSchedule], signer: Signer, *, form: Form = "standalone"
 ) -> Signature:
-    """Sign them with the provider's key. Raises ``MisuseError`` for none, or one without Id, ``SignerError`` where the key cannot be
-    used."""
+    """Sign them with the provider's key. Raises ``MisuseError`` for none, or one without Id, ``SignerError``
+    where the key cannot be used."""
     if not elements:
         raise MisuseError("there is no price to sign")
     return sign(signer, signed_elements(elements), form=form)
@@ -53,8 +54,9 @@ def signed_prices(
 def relayed_prices(
     elements: Sequence[PriceSchedule], value: bytes, algorithm: str | None = None
 ) -> Signature:
-    """The signature of a backend that signed them, as OCPP brings it: only its value; what it covers follows from the elements.
-    ``algorithm``: of its key; None: Ed448 signatures are the ones of 114 octets. Raises ``MisuseError`` as ``signed_prices``."""
+    """The signature of a backend that signed them, as OCPP brings it: only its value; what it covers follows
+    from the elements. ``algorithm``: of its key; None: Ed448 signatures are the ones of 114 octets. Raises
+    ``MisuseError`` as ``signed_prices``."""
     if not elements:
         raise MisuseError("there is no price that was signed")
     kind = algorithm or ("ed448" if len(value) == _ED448_OCTETS else "secp521r1")
@@ -79,8 +81,8 @@ class Judged(msgspec.Struct, frozen=True):
 def judge_prices(
     elements: Sequence[PriceSchedule], signature: Signature | None, contract_chain: Sequence[bytes]
 ) -> tuple[Judged, ...]:
-    """Judge each element that has an Id by the Sub-CAs above the contract, whose chain is given leaf first (empty: nobody knows the
-    provider). Nothing that the station sends raises anything."""
+    """Judge each element that has an Id by the Sub-CAs above the contract, whose chain is given leaf first
+    (empty: nobody knows the provider). Nothing that the station sends raises anything."""
     signed = signed_elements(elements)
     if not signed:
         return ()

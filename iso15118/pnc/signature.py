@@ -48,8 +48,9 @@ __all__ = [
 EXI = "http://www.w3.org/TR/canonical-exi/"
 
 Form = Literal["standalone", "combined"]
-"""Which grammar encodes SignedInfo: the stand-alone schema of XML signatures, or the one of the message set. They
-differ by a bit. The first is what the worked example of -2 and one public -20 stack use; others use the second.
+"""Which grammar encodes SignedInfo: the stand-alone schema of XML signatures, or the one of the
+message set. They differ by a bit. The first is what the worked example of -2 and one public -20
+stack use; others use the second.
 """
 Fault = Literal[
     "missing",
@@ -89,7 +90,8 @@ SUITES = {
 _OCTETS: dict[SignerAlgorithm, int] = {"secp256r1": 64, "secp521r1": 132, "ed448": 114}
 """Length of a signature. [V2G20-2473]"""
 SHAKE256_OCTETS = 64
-"""Length of a SHAKE256 digest; no public source settles it. 64 is what Ed448 itself and its users take most often."""
+"""Length of a SHAKE256 digest; no public source settles it. 64 is what Ed448 itself and
+its users take most often."""
 _DIGESTS = {SUITES["secp256r1"].digest: "sha256", SUITES["secp521r1"].digest: "sha512"}
 
 
@@ -145,8 +147,8 @@ def sign(
 ) -> Signature:
     """Sign elements, each of which has an Id, with a signer or a key in memory.
 
-    Raises MisuseError for an element without Id, ExiError for one that is invalid, SignerError if the signer's key
-    cannot be used, or what it gives is no signature of that key.
+    Raises MisuseError for an element without Id, ExiError for one that is invalid, SignerError if the
+    signer's key cannot be used, or what it gives is no signature of that key.
     """
     signer = SoftwareSigner(key) if isinstance(key, SigningKey) else key
     suite = SUITES[signer.algorithm]
@@ -156,7 +158,8 @@ def sign(
 
 
 def _checked(value: object, signer: Signer) -> bytes:
-    """A signature has one length; a token that gives another has written it as DER, as most do by themselves."""
+    """A signature has one length; a token that gives another has written it as DER,
+    as most do by themselves."""
     octets = _OCTETS[signer.algorithm]
     if isinstance(value, bytes) and len(value) == octets:
         return value
@@ -167,7 +170,8 @@ def _checked(value: object, signer: Signer) -> bytes:
 
 
 def signed_info(suite: Suite, elements: Sequence[SignedElement]) -> SignedInfo:
-    """What a signature by these algorithms covers: a reference to each element, in their order. Raises as ``sign``."""
+    """What a signature by these algorithms covers: a reference to each element, in their
+    order. Raises as ``sign``."""
     return SignedInfo(
         canonicalization_method=CanonicalizationMethod(algorithm=EXI),
         signature_method=SignatureMethod(algorithm=suite.method),
@@ -220,7 +224,8 @@ def verify(
 
 
 def covers(signature: Signature, key: VerifyingKey, elements: Sequence[SignedElement]) -> bool:
-    """The value is the key's signature of SignedInfo, in one of its forms; what SignedInfo says is not looked at."""
+    """The value is the key's signature of SignedInfo, in one of its forms; what
+    SignedInfo says is not looked at."""
     try:
         forms: tuple[Form, ...] = ("standalone", "combined")
         return any(_covers(signature, key, form, elements) for form in forms)
@@ -231,8 +236,9 @@ def covers(signature: Signature, key: VerifyingKey, elements: Sequence[SignedEle
 def faults_of_each(
     signature: Signature, suite: Suite, elements: Sequence[SignedElement]
 ) -> tuple[tuple[tuple[Fault, str], ...], ...]:
-    """What is wrong with the reference to each of these elements by itself, and with SignedInfo for all of them. Other references are no
-    fault of theirs, but one element has one reference, and no more are looked at than a message can have."""
+    """What is wrong with the reference to each of these elements by itself, and with SignedInfo for all of
+    them. Other references are no fault of theirs, but one element has one reference, and no more are looked
+    at than a message can have."""
     info = signature.signed_info
     common: list[tuple[Fault, str]] = []
     if info.canonicalization_method.algorithm != EXI:

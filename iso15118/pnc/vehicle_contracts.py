@@ -1,4 +1,5 @@
-"""What a vehicle holds for Plug and Charge: contracts and who signs for them, its provisioning keys, and roots.
+"""What a vehicle holds for Plug and Charge: contracts and who signs for them, its
+provisioning keys, and roots.
 
 ``VehicleContracts`` is a value that a session is given; ``HeldContracts`` and ``StoredContracts`` are the
 ``session.ports.ContractStore`` that keep it, in memory and in a certificate store.
@@ -69,12 +70,13 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
     """Profile by which contracts are chosen and judged; ``lab`` takes P-256."""
     transports: tuple[KeyTransport, ...] = (ISO20_P521, ISO20_X448)
     refused: tuple[str, ...] = ()
-    """EMAIDs (14 characters) that were refused in earlier sessions: in -2, where a refusal ends the session, others are tried first."""
+    """EMAIDs (14 characters) that were refused in earlier sessions: in -2, where a refusal ends the
+    session, others are tried first."""
     provisioning_iso2: Provisioning | None = None
     """For -2, whose keys are of P-256; None: ``provisioning``, if its key is one."""
     form: Form = "standalone"
-    """How SignedInfo is encoded to be signed in -20, where some stations verify the other form only. In -2 it is ``standalone``, as its
-    worked example has it."""
+    """How SignedInfo is encoded to be signed in -20, where some stations verify the other form only. In -2 it
+    is ``standalone``, as its worked example has it."""
 
     def usable(
         self,
@@ -84,12 +86,13 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
         unix_time: float | None = None,
         edition: Edition | None = None,
     ) -> tuple[Contract, ...]:
-        """Contracts that may be tried, the best first: of a kind of key that the edition has, valid now, and of a
-        provider that the station knows.
+        """Contracts that may be tried, the best first: of a kind of key that the edition has, valid now, and
+        of a provider that the station knows.
 
-        ``preferences``: EMAIDs or their beginnings, the best first. ``providers``: what the station says it knows, such
-        as ``DE8AA`` or ``8AA``; empty: anything. ``unix_time``: None if no clock is set, then validity is not judged. ``edition``: the one
-        that is spoken, if it is another than that of the contracts.
+        ``preferences``: EMAIDs or their beginnings, the best first. ``providers``: what the station
+        says it knows, such as ``DE8AA`` or ``8AA``; empty: anything. ``unix_time``: None if no
+        clock is set, then validity is not judged. ``edition``: the one that is spoken, if it is
+        another than that of the contracts.
         """
         kinds = {row.key for row in load_profile(edition or self.edition).algorithms.values()}
         at = time_of(unix_time)
@@ -107,8 +110,8 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(found[emaid] for emaid in preferred(found, preferences))
 
     def request(self) -> tuple[SignedCertificateChain, Signature, ListOfRootCertificateIDs]:
-        """What a CertificateInstallationReq says of this vehicle. Raises InstallationError without provisioning
-        certificate, SignerError if its key cannot be used.
+        """What a CertificateInstallationReq says of this vehicle. Raises InstallationError without
+        provisioning certificate, SignerError if its key cannot be used.
         """
         if self.provisioning is None:
             raise InstallationError("no-key", "the vehicle has no provisioning certificate")
@@ -122,8 +125,8 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def accept(self, response: CertificateInstallationRes, unix_time: float | None) -> InstalledContract:
-        """Take the contract in an answer. Raises InstallationError, which names what is wrong; then nothing of it is to be
-        kept. [V2G20-2504]
+        """Take the contract in an answer. Raises InstallationError, which names what is wrong; then nothing
+        of it is to be kept. [V2G20-2504]
         """
         if self.provisioning is None:
             raise InstallationError("no-key", "the vehicle has no provisioning certificate")
@@ -153,7 +156,8 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     def installation_request(self, session_id: bytes) -> V2GMessage:
-        """A signed CertificateInstallationReq of -2. Raises as ``request``. That is InstallationError or SignerError."""
+        """A signed CertificateInstallationReq of -2. Raises as ``request``. That is
+        InstallationError or SignerError."""
         provisioning = self.provisioning_for("iso2")
         if provisioning is None:
             raise InstallationError("no-key", "the vehicle has no provisioning certificate of P-256")
@@ -173,8 +177,9 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
     def accept_iso2(
         self, message: V2GMessage, unix_time: float | None, receiver: Signer | None = None
     ) -> InstalledContract:
-        """Take the contract in an answer of -2, CertificateInstallationRes or CertificateUpdateRes. ``receiver``: the old contract that was
-        to be renewed; None: the provisioning certificate. Raises InstallationError, as ``accept``."""
+        """Take the contract in an answer of -2, CertificateInstallationRes or CertificateUpdateRes.
+        ``receiver``: the old contract that was to be renewed; None: the provisioning certificate. Raises
+        InstallationError, as ``accept``."""
         provisioning = self.provisioning_for("iso2")
         key: Any = receiver if receiver is not None else provisioning and provisioning.agreement
         if not callable(getattr(key, "agree", None)):
@@ -195,8 +200,8 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
             raise InstallationError("chain", str(error)) from error
 
     def with_contract(self, signer: Signer) -> VehicleContracts:
-        """With one more contract, which takes the place of an older one with its EMAID, among those of -2 or those of -20: the two have
-        other kinds of key, and neither does for the other.
+        """With one more contract, which takes the place of an older one with its EMAID, among those of -2 or
+        those of -20: the two have other kinds of key, and neither does for the other.
 
         Raises PkiError if the one that is there is newer, by the beginning of its validity and then its end.
         """
@@ -242,8 +247,8 @@ class HeldContracts:
 class StoredContracts:
     """Contracts in a certificate store, which is read again when it has changed.
 
-    ``provisioning``: name of the vehicle's own chain in it. ``signer``: makes the signer of a chain with its key, for
-    stores whose keys are elsewhere. Reading raises PkiError if the store cannot be used.
+    ``provisioning``: name of the vehicle's own chain in it. ``signer``: makes the signer of a chain with its
+    key, for stores whose keys are elsewhere. Reading raises PkiError if the store cannot be used.
     """
 
     def __init__(
@@ -275,11 +280,13 @@ class StoredContracts:
         )
 
     def keep(self, contract: Credential) -> None:
-        """Keep a contract. Raises PkiError if it cannot be written, or there is a newer one of the same EMAID."""
+        """Keep a contract. Raises PkiError if it cannot be written, or there is a
+        newer one of the same EMAID."""
         self._store.add_contract(contract)
 
     async def store(self, contract: Credential) -> None:
-        """Keep a contract. Raises PkiError if it cannot be written, or there is a newer one of the same EMAID."""
+        """Keep a contract. Raises PkiError if it cannot be written, or there is a
+        newer one of the same EMAID."""
         self.keep(contract)
 
     def __repr__(self) -> str:

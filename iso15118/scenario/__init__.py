@@ -1,7 +1,8 @@
-"""Ends that can be told: a scenario says what is done to a station or a vehicle, when, and what has to come of it.
+"""Ends that can be told: a scenario says what is done to a station or a vehicle,
+when, and what has to come of it.
 
-``run_scenario(read(path))`` runs a file on the loopback; ``iso15118 scenario`` and ``--scenario`` of ``secc`` and ``evcc`` are thin layers
-above.
+``run_scenario(read(path))`` runs a file on the loopback; ``iso15118 scenario`` and ``--scenario`` of ``secc``
+and ``evcc`` are thin layers above.
 """
 
 from __future__ import annotations

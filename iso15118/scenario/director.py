@@ -1,7 +1,8 @@
-"""The steps of a scenario, one after the other: what has been seen of a session decides when the next one is done.
+"""The steps of a scenario, one after the other: what has been seen of a session
+decides when the next one is done.
 
-Sans-I/O: it is told states, messages and ends as they come, and looks whether something is to be done when it is asked to, never while a
-session is at work.
+Sans-I/O: it is told states, messages and ends as they come, and looks whether something is to be done when it
+is asked to, never while a session is at work.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class StepResult(Struct, frozen=True, kw_only=True):
 
 
 class Director:
-    """Drives the steps of ``scenario``. ``begin`` it with the ends that it can reach, tell it what happens, and ``look``."""
+    """Drives the steps of ``scenario``. ``begin`` it with the ends that it can reach, tell it
+    what happens, and ``look``."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario

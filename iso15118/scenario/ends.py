@@ -1,4 +1,5 @@
-"""A scenario at the two kinds of ends there are: a pair in memory under a virtual clock, and drivers over real sockets."""
+"""A scenario at the two kinds of ends there are: a pair in memory under a virtual clock, and
+drivers over real sockets."""
 
 from __future__ import annotations
 
@@ -87,7 +88,8 @@ class _Beside:
 
 
 class OverSockets:
-    """The director for drivers: an ``aio.directing.Directs``. ``hardware``: the simulated hardware of each end, as far as it is ours."""
+    """The director for drivers: an ``aio.directing.Directs``. ``hardware``: the simulated hardware of each
+    end, as far as it is ours."""
 
     def __init__(self, director: Director, hardware: Mapping[str, Hardware | None]) -> None:
         self.director = director
@@ -127,8 +129,8 @@ class OverSockets:
         stream.go(how.name.lower())
 
     def observe(self, role: str, now: float, what: Any) -> None:
-        """What the driver of that end does and hears. Messages are counted where they are sent, and what comes from an end that is not ours
-        where it is received."""
+        """What the driver of that end does and hears. Messages are counted where they are sent, and what
+        comes from an end that is not ours where it is received."""
         kind = type(what)
         if kind is Send or (kind is Received and len(self._hardware) == 1):
             self.director.message(what.message)

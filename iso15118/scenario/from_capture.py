@@ -1,7 +1,8 @@
-"""A scenario made of a capture: the same kind of session, what either side changed its mind about, and how it ended.
+"""A scenario made of a capture: the same kind of session, what either side changed its
+mind about, and how it ended.
 
-It has what can be seen on the wire: why a backend refused, or what a battery was short of, is not in a capture. What could not be taken
-over is said in comments.
+It has what can be seen on the wire: why a backend refused, or what a battery was short of, is not in a
+capture. What could not be taken over is said in comments.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""What a scenario can do to one end: its session is told something, its simulated hardware changes, its wire goes wrong.
+"""What a scenario can do to one end: its session is told something, its simulated hardware
+changes, its wire goes wrong.
 
-The same for a pair in memory and for drivers over sockets, which differ in who hands an event to the session and who cuts a connection.
+The same for a pair in memory and for drivers over sockets, which differ in who hands an event to the
+session and who cuts a connection.
 """
 
 from __future__ import annotations
@@ -65,8 +67,9 @@ _AS_TOLD: Final = "the scenario says so"
 class Hands(Struct):
     """One end, as far as a scenario reaches it.
 
-    ``hardware``: its simulated hardware; None: it has other hardware, whose limits and faults are its own. ``tell`` hands an event to its
-    session. ``wire``: the faults of what it sends, ``cut`` makes it go away. ``now``: the clock of the session, in s.
+    ``hardware``: its simulated hardware; None: it has other hardware, whose limits and faults are its own.
+    ``tell`` hands an event to its session. ``wire``: the faults of what it sends, ``cut`` makes it go away.
+    ``now``: the clock of the session, in s.
     """
 
     role: str

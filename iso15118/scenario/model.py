@@ -1,6 +1,7 @@
 """A scenario as data: the session, what is told to either end and when, and what has to come of it.
 
-``read`` takes it from a TOML file; every key that is wrong, missing or of no use in its step is refused by its name.
+``read`` takes it from a TOML file; every key that is wrong, missing or of no use in its
+step is refused by its name.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ class When(Struct, frozen=True, kw_only=True):
     """A moment of the session. Every key that is given has to hold; with none of them it is at once."""
 
     state: str | None = None
-    """This end has entered this state (a name as in ``secc_states`` and ``evcc_states`` of the summary of `iso15118 loopback`)."""
+    """This end has entered this state (a name as in ``secc_states`` and ``evcc_states`` of the
+    summary of `iso15118 loopback`)."""
     message: str | None = None
-    """A message of this name went over the wire, from either end: the standard's name without underscores, as DCChargeLoopReq."""
+    """A message of this name went over the wire, from either end: the standard's name without
+    underscores, as DCChargeLoopReq."""
     nth: Count = 1
     """... so many times."""
     loops: Count | None = None
@@ -116,7 +119,8 @@ _NEEDS: Final = ("departure_s", "minimum_soc", "target_soc")
 
 
 class _Doing(Struct, frozen=True):
-    """What belongs to one value of ``do``: the sides it can be done to, keys that it needs, and others that it may have."""
+    """What belongs to one value of ``do``: the sides it can be done to, keys that it needs,
+    and others that it may have."""
 
     sides: tuple[str, ...] = _BOTH
     needs: tuple[str, ...] = ()
@@ -186,7 +190,8 @@ class Expect(Struct, frozen=True, kw_only=True):
 
 
 class Scenario(Struct, frozen=True, kw_only=True):
-    """One scenario: its name, the session in which it takes place, its steps in order, and what has to come of it."""
+    """One scenario: its name, the session in which it takes place, its steps in order,
+    and what has to come of it."""
 
     name: str = ""
     requirements: tuple[str, ...] = ()
@@ -226,8 +231,9 @@ class _Head(Struct, frozen=True, kw_only=True):
 
 
 def read(path: Path) -> Scenario:
-    """The scenario in a TOML file: ``[scenario]``, ``[session]`` with the keys of `iso15118 loopback` (underscores for hyphens),
-    ``[[step]]`` in their order, ``[expect]``. Raises ``ConfigError`` naming the key."""
+    """The scenario in a TOML file: ``[scenario]``, ``[session]`` with the keys of `iso15118
+    loopback` (underscores for hyphens), ``[[step]]`` in their order, ``[expect]``. Raises
+    ``ConfigError`` naming the key."""
     return parse(read_toml(path), path.stem)
 
 

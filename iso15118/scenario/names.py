@@ -1,6 +1,7 @@
 """Names of messages and states as they are written in scenario files, of every edition and family.
 
-A state is named after the message that is waited for; the standard writes both with underscores, the message classes without.
+A state is named after the message that is waited for; the standard writes both with underscores,
+the message classes without.
 """
 
 from __future__ import annotations

@@ -70,7 +70,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 def run_scenario(scenario: Scenario, *, folder: SessionFolder | None = None) -> Outcome:
-    """Run it; ``folder`` records the session. Raises ``ConfigError`` for a step that its ends cannot carry out; nothing else."""
+    """Run it; ``folder`` records the session. Raises ``ConfigError`` for a step that its ends
+    cannot carry out; nothing else."""
     director = Director(scenario)
     summary: LoopbackSummary | None = None
     trouble: tuple[Verdict, str] | None = None

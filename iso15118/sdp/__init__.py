@@ -1,5 +1,5 @@
-"""SECC discovery (SDP): the two messages of a wired link, the station that answers and the car that asks; ``sdp.wireless`` has those of
-links without a cable.
+"""SECC discovery (SDP): the two messages of a wired link, the station that answers and the car that asks;
+``sdp.wireless`` has those of links without a cable.
 
 Sans-I/O: datagrams and their origin in, datagrams and decisions out. The sockets, the multicast group and the
 interface belong to ``aio``; on the loopback interface, which has no multicast, the same machines run over

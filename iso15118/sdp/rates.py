@@ -12,8 +12,9 @@ __all__ = ["ORIGINS_KEPT", "OriginRates", "RateLimit"]
 
 
 class RateLimit(Struct):
-    """Lets ``burst`` events pass at once and ``per_second`` in the long run; a value, its time is an
-    argument. ``tokens``: how many may pass now, in requests as ``burst``; ``at``: the moment at which that was so."""
+    """Lets ``burst`` events pass at once and ``per_second`` in the long run; a value, its time
+    is an argument. ``tokens``: how many may pass now, in requests as ``burst``; ``at``: the
+    moment at which that was so."""
 
     per_second: float = 10.0
     """A car sends four requests a second [V2G2-159]."""
@@ -34,8 +35,9 @@ class RateLimit(Struct):
 
 
 ORIGINS_KEPT: Final = 4096
-"""Addresses whose requests are counted apart, in less than 1 MB; the one that has been silent longest makes room. A flood has to bring more
-than 16,000 new ones a second for a car to be forgotten between two requests."""
+"""Addresses whose requests are counted apart, in less than 1 MB; the one that has been silent
+longest makes room. A flood has to bring more than 16,000 new ones a second for a car to be
+forgotten between two requests."""
 
 _NEWCOMERS_A_SECOND: Final = 1000.0
 
@@ -43,8 +45,9 @@ _NEWCOMERS_A_SECOND: Final = 1000.0
 class OriginRates:
     """A ``RateLimit`` of its own for each address, so that one that floods costs nobody else an answer.
 
-    Bounded: at most ``most`` addresses are known. Those that are not known yet share a limit far above what cars send, for a flood
-    under ever new addresses; a car that has asked once is known when it asks again 250 ms later. ``each`` is the pattern of the limits.
+    Bounded: at most ``most`` addresses are known. Those that are not known yet share a limit far above what
+    cars send, for a flood under ever new addresses; a car that has asked once is known when it asks again 250
+    ms later. ``each`` is the pattern of the limits.
     """
 
     __slots__ = ("_each", "_known", "_most", "_newcomers")

@@ -24,8 +24,8 @@ class Answer(Struct, frozen=True):
 
 
 class Ignored(Struct, frozen=True):
-    """No answer, and why. ``flood`` tells the rate limit from a bad request, so that a log can be spared; ``busy`` a good request that
-    came while no session could be taken."""
+    """No answer, and why. ``flood`` tells the rate limit from a bad request, so that a log can be spared;
+    ``busy`` a good request that came while no session could be taken."""
 
     reason: str
     flood: bool = False
@@ -33,13 +33,15 @@ class Ignored(Struct, frozen=True):
 
 
 class SdpServer:
-    """The station's side: one request in, one answer or the reason why not out. Of a request nothing is remembered but that it came.
+    """The station's side: one request in, one answer or the reason why not out. Of a request nothing is
+    remembered but that it came.
 
     ``address`` is the station's own on the interface with index ``interface_index``; ``ports`` says on which
     TCP port it listens with which security, at least one. A car gets what it asks for where there is a
-    choice; otherwise the only one there is, and may refuse. ``rate`` is the limit of each origin. ``may_answer`` is asked at every
-    request, with its origin: False while no session can be taken, so that a car goes on looking instead of waiting for a station that does
-    not serve it; one that raises counts as False. Raises ``MisuseError`` for an address or ports that no car could use.
+    choice; otherwise the only one there is, and may refuse. ``rate`` is the limit of each origin.
+    ``may_answer`` is asked at every request, with its origin: False while no session can be taken, so that a
+    car goes on looking instead of waiting for a station that does not serve it; one that raises counts as
+    False. Raises ``MisuseError`` for an address or ports that no car could use.
     """
 
     __slots__ = ("_interface_index", "_loopback", "_may_answer", "_rates", "_responses")

@@ -1,4 +1,5 @@
-"""The vehicle's side of discovery: it asks until a station answers or the tries are used up, and reports what it does not believe."""
+"""The vehicle's side of discovery: it asks until a station answers or the tries are used up, and reports
+what it does not believe."""
 
 from __future__ import annotations
 
@@ -30,8 +31,8 @@ class Found(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """A datagram that was not accepted as the answer; the search goes on as it was. News for a log. ``downgrade``: it offers less security
-    than this car accepts."""
+    """A datagram that was not accepted as the answer; the search goes on as it was. News for a log.
+    ``downgrade``: it offers less security than this car accepts."""
 
     reason: str
     origin: Origin
@@ -39,8 +40,8 @@ class Refused(Struct, frozen=True):
 
 
 class Conflict(Struct, frozen=True):
-    """Another answer than the one that was taken, after it: two stations on one link, or somebody who plays one. The first one stands.
-    News for a log."""
+    """Another answer than the one that was taken, after it: two stations on one link, or somebody who plays
+    one. The first one stands. News for a log."""
 
     response: SdpResponse
     origin: Origin
@@ -82,8 +83,8 @@ class SdpClient:
 
     ``security`` is what it asks for, ``accept`` which answers it takes: by default only the one it asked for,
     so that nobody on the link can talk it out of TLS. Call ``start`` first, then ``handle`` for every
-    datagram and ``handle_timeout`` at ``deadline``, until ``Found`` or ``GaveUp`` comes out. Datagrams that come after ``Found`` may
-    still be handed in for a while: one that says something else is a ``Conflict``.
+    datagram and ``handle_timeout`` at ``deadline``, until ``Found`` or ``GaveUp`` comes out. Datagrams that
+    come after ``Found`` may still be handed in for a while: one that says something else is a ``Conflict``.
     """
 
     __slots__ = (
@@ -170,7 +171,8 @@ class SdpClient:
         return [refused]
 
     def _compare(self, response: SdpResponse, origin: Origin, chosen: SdpResponse) -> list[SdpAction]:
-        """A second answer of the same station is the answer to an earlier request; each other one is news once."""
+        """A second answer of the same station is the answer to an earlier request;
+        each other one is news once."""
         if response == chosen or response in self._conflicts or len(self._conflicts) >= _CONFLICTS_TOLD:
             return []
         self._conflicts.add(response)

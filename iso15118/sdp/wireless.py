@@ -1,7 +1,9 @@
-"""The two messages of discovery where no cable joins the two: over WLAN, for connection devices and wireless power.
+"""The two messages of discovery where no cable joins the two: over WLAN, for
+connection devices and wireless power.
 
-The request says by what the vehicle wants to be joined and which aids for finding each other it has; the answer says whether the station
-knows which vehicle it is. Sources: docs/sources.md, "Discovery without a cable".
+The request says by what the vehicle wants to be joined and which aids for finding each other it
+has; the answer says whether the station knows which vehicle it is. Sources: docs/sources.md,
+"Discovery without a cable".
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ NOBODY: Final = "ZZ00000"
 
 _EVID, _EVSEID = 20, 37
 _SHORT_EVSEID = 36
-"""One public protocol analyser reads EVSEID as a character shorter: a datagram that ends there is read, too."""
+"""One public protocol analyser reads EVSEID as a character shorter: a datagram
+that ends there is read, too."""
 _header = Layout(">BBHI")
 _request = Layout(f">BBHB{_EVID}s")
 _response = Layout(">16sHBBBB")
@@ -111,7 +114,8 @@ class WirelessSdpRequest(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def parse(cls, data: bytes) -> WirelessSdpRequest:
-        """Read a datagram that came to a station. Raises ``SdpError`` for anything but such a request over TCP."""
+        """Read a datagram that came to a station. Raises ``SdpError`` for anything
+        but such a request over TCP."""
         payload = _payload(data, PayloadType.SDP_REQUEST_WIRELESS, _request.size)
         security, transport, aids, coupling, evid = _request.unpack_from(payload)
         return cls(
@@ -148,7 +152,8 @@ class WirelessSdpResponse(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def parse(cls, data: bytes, *, loopback: bool = False) -> WirelessSdpResponse:
-        """Read a datagram that came to a vehicle. Raises ``SdpError`` for anything but a usable response; addresses as with a cable."""
+        """Read a datagram that came to a vehicle. Raises ``SdpError`` for anything but a usable response;
+        addresses as with a cable."""
         payload = _payload(data, PayloadType.SDP_RESPONSE_WIRELESS, _response.size)
         packed, port, security, transport, status, coupling = _response.unpack_from(payload)
         address = IPv6Address(packed)
@@ -170,8 +175,9 @@ class WirelessSdpResponse(Struct, frozen=True, kw_only=True):
 class WirelessSdpServer:
     """The station's side: one request in, the datagram to send back or the reason why there is none out.
 
-    ``knows`` is asked with every request whether the vehicle of this EVID stands at this place: True and False end its search, None says
-    that it is still looked at. ``evseid``: of the place. Raises ``MisuseError`` for an EVSEID or an address that the answer cannot carry.
+    ``knows`` is asked with every request whether the vehicle of this EVID stands at this place: True and
+    False end its search, None says that it is still looked at. ``evseid``: of the place. Raises
+    ``MisuseError`` for an EVSEID or an address that the answer cannot carry.
     """
 
     __slots__ = (
@@ -207,7 +213,8 @@ class WirelessSdpServer:
         self._rates = OriginRates(rate)
 
     def answer(self, data: bytes, origin: Origin, now: float) -> WirelessSdpResponse | str:
-        """What to do with a datagram that came from ``origin`` at ``now`` (s): the answer, or why there is none. Never raises."""
+        """What to do with a datagram that came from ``origin`` at ``now`` (s): the answer, or why
+        there is none. Never raises."""
         if (wrong := wrong_origin(origin, self._interface_index, self._loopback)) is not None:
             return wrong
         try:

@@ -1,4 +1,5 @@
-"""``python -m iso15118.secc --diagrams``: the state diagrams of ``docs/states.md``, drawn from the tables that the station follows."""
+"""``python -m iso15118.secc --diagrams``: the state diagrams of ``docs/states.md``, drawn from the tables
+that the station follows."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""The steps in which an AC outlet comes alive and is taken back, the same in every edition: the control pilot, then the contactors.
+"""The steps in which an AC outlet comes alive and is taken back, the same in every edition: the
+control pilot, then the contactors.
 
-This is the only place that asks to close the contactors of an AC outlet, and it does so with authorization and the limits of both sides on
-record, and not before the vehicle shows state C or D. What is said about it to the vehicle is the edition's business.
+This is the only place that asks to close the contactors of an AC outlet, and it does so with authorization
+and the limits of both sides on record, and not before the vehicle shows state C or D. What is said about it
+to the vehicle is the edition's business.
 """
 
 from __future__ import annotations
@@ -28,10 +30,11 @@ __all__ = ["close_contactors", "open_contactors"]
 def close_contactors(
     facts: Facts, phases: int, closed: Callable[[], Answer], *, pilot_s: float | None = None
 ) -> Answer | Wait | Refused:
-    """Wait for state C or D, connect ``phases`` phases and wait for the contactors; ``closed`` gives the answer then.
+    """Wait for state C or D, connect ``phases`` phases and wait for the contactors;
+    ``closed`` gives the answer then.
 
-    All within ``timing.contactor_answer``, or with ``pilot_s`` the state within that time and the contactors in theirs. Contactors that
-    are closed already are a level that counts, whenever it was reported.
+    All within ``timing.contactor_answer``, or with ``pilot_s`` the state within that time and the contactors
+    in theirs. Contactors that are closed already are a level that counts, whenever it was reported.
     """
     facts.lets_go = False
     if facts.contactors_closed and facts.energized:
@@ -81,7 +84,8 @@ def _close(facts: Facts, phases: int, deadline: float, closed: Callable[[], Answ
 
 
 def open_contactors(facts: Facts, opened: Callable[[], Answer]) -> Wait:
-    """Current to zero and contactors open before the answer that ``opened`` gives. State B is now how the vehicle lets go."""
+    """Current to zero and contactors open before the answer that ``opened`` gives. State B is
+    now how the vehicle lets go."""
     facts.lets_go = True
     deadline = facts.now + facts.timing.contactor_answer
 

@@ -68,8 +68,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     evse_id: str = "ZZ00000"
     """EVSEID told to the vehicle, at most 255 characters; "ZZ00000" where none is assigned [V2G20-192]."""
     services: tuple[ServiceID, ...] = (ServiceID.DC, ServiceID.DC_BPT)
-    """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector, AC and AC_BPT for an AC outlet, DC_ACDP and
-    DC_ACDP_BPT for a pantograph, WPT for a pad."""
+    """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector, AC and AC_BPT for an AC
+    outlet, DC_ACDP and DC_ACDP_BPT for a pantograph, WPT for a pad."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Both are required of a station [V2G20-2656]; a test bench may offer one."""
     connector: Annotated[int, Meta(ge=1, le=7)] | None = None
@@ -77,13 +77,13 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     allow_plaintext: bool = False
     """Serve ISO 15118-20 without TLS 1.3. The standard forbids it [V2G20-2356]; laboratories ask for it."""
     forbid_plaintext: bool = False
-    """Serve nothing without TLS, whatever the edition: DIN 70121, which knows no TLS, not at all, and ISO 15118-2 over TLS alone. By
-    default
-    both are served in the clear to vehicles that ask for it; there is no Plug and Charge then."""
+    """Serve nothing without TLS, whatever the edition: DIN 70121, which knows no TLS, not at all, and
+    ISO 15118-2 over TLS alone. By default both are served in the clear to vehicles that ask for it;
+    there is no Plug and Charge then."""
     sdp_downgrade: Downgrade = Downgrade.ACCEPT
-    """What comes of a vehicle that asked for TLS in discovery, was promised TLS, and connects without it. Accepted
-    by default where something may be said in the clear: vehicles fall back when a handshake fails. Somebody on
-    the link may have talked it out of TLS."""
+    """What comes of a vehicle that asked for TLS in discovery, was promised TLS, and connects without it.
+    Accepted by default where something may be said in the clear: vehicles fall back when a handshake fails.
+    Somebody on the link may have talked it out of TLS."""
     precharge_tolerance_v: Annotated[float, Meta(ge=0.1, le=100.0)] = 20.0
     """Output voltage and target may differ by this much when power delivery starts (IEC 61851-23, Annex CC;
     docs/sources.md)."""
@@ -97,37 +97,38 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """How long a vehicle may take to stop after EVSENotification Terminate before the station stops by
     itself, in s."""
     evccid_mismatch: EvccidMismatch = EvccidMismatch.REFUSE
-    """A vehicle whose SessionSetupReq names another EVCCID than the certificate that it proved in TLS. Refused by default: the name in the
-    certificate is the EVCCID [V2G20-2598], and whoever authorizes by it would charge one vehicle to the account of another. Where the
-    certificate's name is no EVCCID, as with today's test peers, there is nothing to compare."""
+    """A vehicle whose SessionSetupReq names another EVCCID than the certificate that it proved in TLS.
+    Refused by default: the name in the certificate is the EVCCID [V2G20-2598], and whoever authorizes by it
+    would charge one vehicle to the account of another. Where the certificate's name is no EVCCID, as with
+    today's test peers, there is nothing to compare."""
     authorization_attempts: Annotated[int, Meta(ge=1, le=1000)] = 10
-    """Contracts that a vehicle may try in one session, and questions about its driver that are asked; the standard names no number, and
-    each one costs a check."""
+    """Contracts that a vehicle may try in one session, and questions about its driver that are asked; the
+    standard names no number, and each one costs a check."""
     most_service_details: Annotated[int, Meta(ge=8, le=100_000)] = 64
-    """How often a vehicle may ask about services it was told of. The standard names no number; without one, somebody
-    who asks once a minute keeps the station for ever, before anybody has been authorized."""
+    """How often a vehicle may ask about services it was told of. The standard names no number; without one,
+    somebody who asks once a minute keeps the station for ever, before anybody has been authorized."""
     authorization_pause_s: Annotated[float, Meta(ge=0.0, le=60.0)] = 1.0
-    """After a driver was refused: how long the next question to the backend waits, in s. The standard names no time; a vehicle that asks
-    again at once would ask it hundreds of times a second."""
+    """After a driver was refused: how long the next question to the backend waits, in s. The standard names
+    no time; a vehicle that asks again at once would ask it hundreds of times a second."""
     metering_confirmation_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 0.0
-    """Plug and Charge: have the vehicle sign a meter reading every so many s [V2G20-1083]; 0 never asks. Many vehicles
-    do not know the message, hence off by default."""
+    """Plug and Charge: have the vehicle sign a meter reading every so many s [V2G20-1083]; 0 never asks. Many
+    vehicles do not know the message, hence off by default."""
     contract_expiry_days: Annotated[float, Meta(ge=0.0, le=3650.0)] = 21.0
-    """A contract that ends within so many days is answered OK_CertificateExpiresSoon; the vehicle charges by it. The same number as in
-    ISO 15118-2, which has a setting of its own."""
+    """A contract that ends within so many days is answered OK_CertificateExpiresSoon; the vehicle charges by
+    it. The same number as in ISO 15118-2, which has a setting of its own."""
     meter_age_s: Duration = 1.0
     """A meter reading older than this is not told to a vehicle that asks for one, and not given to be signed,
     in s: the meter is read again. One second is what readings of a charger are commonly good for."""
     first_meter_reading: bool = True
     """Tell the meter's reading in the first answer of the charge loop unasked, as ISO 15118-20 wants it
-    [V2G20-1833]. A vehicle with the PyPI package iso15118 has another name for BPT_DischargedEnergyReadingWh and
-    leaves when it is told one; without this it is told none unless it asks."""
+    [V2G20-1833]. A vehicle with the PyPI package iso15118 has another name for BPT_DischargedEnergyReadingWh
+    and leaves when it is told one; without this it is told none unless it asks."""
     time_stamp_unit: TimeStampUnit = TimeStampUnit.SECONDS
     """Unit of the time stamps sent: seconds as public stacks send them, or microseconds as one commercial
     station does. Both are read."""
     discharge_limit_sign: DischargeLimitSign = DischargeLimitSign.PLUS
-    """Sign of the discharge limits sent in a bidirectional service: plus as public stacks have it, or minus as some vehicles
-    send and expect it. Both are read."""
+    """Sign of the discharge limits sent in a bidirectional service: plus as public stacks have it, or minus
+    as some vehicles send and expect it. Both are read."""
     schedule_overrun_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 60.0
     """How long the last power of a schedule goes on to hold behind its end, in s; then the vehicle gets none
     until there is a new one. The standard names no time; a minute is enough to agree on a new one."""
@@ -151,14 +152,16 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     service_renegotiation: bool = False
     """Offer another service selection without a new authorization [V2G20-1477]."""
     mobility_needs_modes: tuple[MobilityNeedsMode, ...] = (MobilityNeedsMode.PROVIDED_BY_EVCC,)
-    """Dynamic mode: who knows what the driver needs, each offered as parameter sets of its own. With provided-by-secc the station is told
-    departure and states of charge (``MobilityNeedsChanged``) and tells them to the vehicle; public stacks offer the other one alone."""
+    """Dynamic mode: who knows what the driver needs, each offered as parameter sets of its own. With
+    provided-by-secc the station is told departure and states of charge (``MobilityNeedsChanged``) and tells
+    them to the vehicle; public stacks offer the other one alone."""
     allow_pause: bool = True
-    """Let a vehicle pause after PowerDelivery(Stop), to go on later without a new authorization. Granted by default: the output is safe
-    either way, whereas FAILED_PauseNotAllowed ends the session as a fault, and a station that forgot it only begins anew."""
+    """Let a vehicle pause after PowerDelivery(Stop), to go on later without a new authorization. Granted by
+    default: the output is safe either way, whereas FAILED_PauseNotAllowed ends the session as a fault, and a
+    station that forgot it only begins anew."""
     pause_validity_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = VALIDITY_S
-    """How long a paused session can be gone on with, in s. No public source names a time; a schedule without departure time covers a day
-    [V2G20-1563]."""
+    """How long a paused session can be gone on with, in s. No public source names a time; a schedule without
+    departure time covers a day [V2G20-1563]."""
     derate_offer: bool = True
     """MCS: offer at most what the vehicle declares, as IEC 61851-23-3 CC.5.6 checks it in one public stack
     (unsettled, hence a setting)."""
@@ -175,8 +178,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     editions: Annotated[tuple[str, ...], Meta(extra={"choices": EDITIONS})] = ("iso20",)
     """Editions that are spoken with vehicles, best first: "iso20", "iso2", "din"."""
     protocol_preference: ProtocolPreference = ProtocolPreference.EV
-    """Whose order counts when the two have several editions in common: the vehicle's, as the standard has it [V2G20-169], or that of
-    ``editions``. Some vehicles put DIN 70121 first although they know better."""
+    """Whose order counts when the two have several editions in common: the vehicle's, as the standard has it
+    [V2G20-169], or that of ``editions``. Some vehicles put DIN 70121 first although they know better."""
     ac: AcSeccSettings = field(default_factory=AcSeccSettings)
     """What is decided about alternating current alone."""
     wpt: WptSeccSettings = field(default_factory=WptSeccSettings)
@@ -281,8 +284,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     def parameter_sets(
         self, service: ServiceID, outlet: AcStationLimits | None = None, functions: int | None = None
     ) -> tuple[ParameterSet, ...]:
-        """What ServiceDetailRes lists for this service; ``outlet``: what the AC outlet can do, for an AC service; ``functions``: those of
-        the grid code, for AC_DER_IEC."""
+        """What ServiceDetailRes lists for this service; ``outlet``: what the AC outlet can do, for an AC
+        service; ``functions``: those of the grid code, for AC_DER_IEC."""
         entry = SERVICES[service]
         if service in OUTLET_SERVICES:
             if outlet is None:

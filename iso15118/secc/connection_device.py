@@ -1,7 +1,8 @@
-"""The station's connection device, such as a pantograph, or its pad, in the way out: what is told of it means, and when it is retracted.
+"""The station's connection device, such as a pantograph, or its pad, in the way out: what is told of it
+means, and when it is retracted.
 
-It leaves the vehicle with contactors open and without current and voltage only, whatever ends the session; that may be a moment after the
-end.
+It leaves the vehicle with contactors open and without current and voltage only, whatever ends the session;
+that may be a moment after the end.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ class ConnectionDevice:
         raise NotImplementedError
 
     def _over_the_pad(self) -> list[Action]:
-        """Whatever lies or lives over the pad, or is wrong with its coil, takes the power away at once; then the vehicle is asked to
-        stop."""
+        """Whatever lies or lives over the pad, or is wrong with its coil, takes the power away at once; then
+        the vehicle is asked to stop."""
         facts = self._facts
         if facts.pad.diagnosis is CoilDiagnosis.NO_ISSUE or facts.pad_barred:
             return []
@@ -111,7 +112,8 @@ class ConnectionDevice:
     # -- the stream on which the vehicle tells its status
 
     def _watch_status(self) -> None:
-        """The next one is waited for as long as the standard has it, and not for long while there is power."""
+        """The next one is waited for as long as the standard has it, and not for
+        long while there is power."""
         facts = self._facts
         heard = facts.status_heard
         if heard is None:

@@ -1,7 +1,8 @@
-"""The steps in which a DC output comes alive and is taken back, the same in every edition: cable check, pre-charge, contactors.
+"""The steps in which a DC output comes alive and is taken back, the same in every edition: cable
+check, pre-charge, contactors.
 
-This is the only place that asks to close the contactors of a DC output, and it does so with authorization, cable check and pre-charge on
-record. What is said about it to the vehicle is the edition's business.
+This is the only place that asks to close the contactors of a DC output, and it does so with authorization,
+cable check and pre-charge on record. What is said about it to the vehicle is the edition's business.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ def _apart(facts: Facts) -> Refused | None:
 
 
 def start_cable_check(facts: Facts) -> tuple[Action, ...] | Refused:
-    """Begin the cable check; the deadline is that of the edition's timing. An output that still falls, as after the session of another
-    vehicle, is waited for as long as it may take anyway: nothing is asked for then, and nothing has begun."""
+    """Begin the cable check; the deadline is that of the edition's timing. An output that still falls, as
+    after the session of another vehicle, is waited for as long as it may take anyway: nothing is asked for
+    then, and nothing has begun."""
     if facts.vehicle is None or facts.limits is None or not facts.authorized:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "cable check without its preconditions")
     if (apart := _apart(facts)) is not None:
@@ -112,7 +114,8 @@ def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refus
 
 
 def open_contactors(facts: Facts, opened: Callable[[], Answer]) -> Wait:
-    """Current to zero and contactors open before the answer that ``opened`` gives: the vehicle opens its own on it."""
+    """Current to zero and contactors open before the answer that ``opened`` gives: the
+    vehicle opens its own on it."""
     deadline = facts.now + facts.timing.contactor_answer
 
     def finish(timed_out: bool) -> Answer | Refused | None:

@@ -1,6 +1,8 @@
-"""State diagrams of the station's editions as Mermaid text, from the same tables by which every request is judged.
+"""State diagrams of the station's editions as Mermaid text, from the same tables by
+which every request is judged.
 
-A request that leads back to its own state is written into it; SessionStop, which is legal nearly everywhere, is left out.
+A request that leads back to its own state is written into it; SessionStop, which is legal
+nearly everywhere, is left out.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""What an edition is to the station's funnel: a value that answers requests, and knows its own states, codes and times.
+"""What an edition is to the station's funnel: a value that answers requests, and knows its
+own states, codes and times.
 
-``editions.py`` has the ones there are. The funnel never looks into a message; whatever it has to know of one, it asks here.
+``editions.py`` has the ones there are. The funnel never looks into a message; whatever it has
+to know of one, it asks here.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ __all__ = ["SeccEdition"]
 
 
 class SeccEdition(Protocol):
-    """One session in one edition. States are whatever the edition likes; the funnel keeps the present one and hands it back."""
+    """One session in one edition. States are whatever the edition likes; the funnel keeps the
+    present one and hands it back."""
 
     schema: str
     """What the channel speaks, a key of ``channel.EDITIONS``."""
@@ -33,7 +36,8 @@ class SeccEdition(Protocol):
         ...
 
     def request_of(self, message: Any) -> str:
-        """Name of the request, for timers and people ("DCChargeLoopReq"); empty if the message is no request of this edition."""
+        """Name of the request, for timers and people ("DCChargeLoopReq"); empty if the message is
+        no request of this edition."""
         ...
 
     def is_beside(self, message: Any) -> bool:
@@ -41,19 +45,23 @@ class SeccEdition(Protocol):
         ...
 
     def leads_on(self, message: Any) -> bool:
-        """A wish to stop is told by refusing this request, while its stage ``refuses``; False for what runs, stops or says goodbye."""
+        """A wish to stop is told by refusing this request, while its stage ``refuses``; False for what
+        runs, stops or says goodbye."""
         ...
 
     def answer(self, message: Any, state: Any) -> Answer | Refused | Wait:
-        """The answer to a request in ``state``; whatever the table of the edition does not list is refused."""
+        """The answer to a request in ``state``; whatever the table of the edition
+        does not list is refused."""
         ...
 
     def answer_beside(self, message: Any, state: Any) -> Answer | Refused | Wait:
-        """The answer to a request that came on a stream beside the main conversation, which stays in ``state``."""
+        """The answer to a request that came on a stream beside the main conversation,
+        which stays in ``state``."""
         ...
 
     def refuse(self, message: Any, fault: Fault, code: Any = None) -> Any:
-        """The response to this request that says the edition's code for ``fault``, or ``code``, with neutral values beside it."""
+        """The response to this request that says the edition's code for ``fault``, or ``code``, with
+        neutral values beside it."""
         ...
 
     def answer_time(self, message: Any) -> float:
@@ -61,11 +69,13 @@ class SeccEdition(Protocol):
         ...
 
     def sequence_time(self, response: Any) -> float | None:
-        """For how many s the next request is waited for after this response; None: what ran before goes on."""
+        """For how many s the next request is waited for after this response;
+        None: what ran before goes on."""
         ...
 
     def goodbye(self, message: Any) -> Any | None:
-        """After the end: the answer to the vehicle's last word in this session; None if it is anything else."""
+        """After the end: the answer to the vehicle's last word in this session;
+        None if it is anything else."""
         ...
 
     def is_last(self, response: Any) -> bool:
@@ -73,12 +83,14 @@ class SeccEdition(Protocol):
         ...
 
     def advice(self, reason: EndReason, state: Any) -> str:
-        """Where a session ends for ``reason`` in ``state``: what people may try; empty if there is nothing to say."""
+        """Where a session ends for ``reason`` in ``state``: what people may try; empty
+        if there is nothing to say."""
         ...
 
     def rebound(self) -> tuple[float, float, float, bool] | AcBounds | float | None:
-        """Limits or set-point have changed: derive what follows from them, and give the bounds that the supply has to hold now
-        (V, A, W, discharging), or those of an AC outlet; None before the first request of the charge loop."""
+        """Limits or set-point have changed: derive what follows from them, and give the bounds that the
+        supply has to hold now (V, A, W, discharging), or those of an AC outlet; None before the first
+        request of the charge loop."""
         ...
 
     def ticket(self) -> SeccTicket | None:

@@ -1,7 +1,8 @@
-"""The editions that a station can speak: the namespace of each in supportedAppProtocol, on which connections it may be chosen, and what
-answers in it.
+"""The editions that a station can speak: the namespace of each in supportedAppProtocol, on which connections
+it may be chosen, and what answers in it.
 
-The code of an edition is loaded when it is configured, before any vehicle comes: who does not speak it starts sooner."""
+The code of an edition is loaded when it is configured, before any vehicle comes: who does
+not speak it starts sooner."""
 
 from __future__ import annotations
 
@@ -233,7 +234,8 @@ SERVED: Final = (
 
 
 def load(config: SeccConfig) -> None:
-    """Load the code of what may be chosen by this configuration. Nothing is read from a file any more once a vehicle is there."""
+    """Load the code of what may be chosen by this configuration. Nothing is read from a file any
+    more once a vehicle is there."""
     namespaces = {SERVICES[service].namespace for service in config.services}
     for served in SERVED:
         if served.edition in config.editions and (

@@ -1,7 +1,8 @@
-"""What the station's session knows whatever the edition: the clock, the peer, the hardware as reported, what was asked of it, and wishes.
+"""What the station's session knows whatever the edition: the clock, the peer, the hardware as reported, what
+was asked of it, and wishes.
 
-The funnel owns it and every edition reads and writes it; what an edition has agreed on beside it stands in the edition's own context.
-Values of the peer stand here in SI units, already checked.
+The funnel owns it and every edition reads and writes it; what an edition has agreed on beside it stands in
+the edition's own context. Values of the peer stand here in SI units, already checked.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ class Facts:
     timing: Timing
     """That of the edition which is spoken; before it is chosen that of ISO 15118-20."""
     hardware: StationLimits
-    """What the DC output can give at best: this is offered, whatever holds at the moment. All 0 without one (``has_dc``)."""
+    """What the DC output can give at best: this is offered, whatever holds at the moment. All 0
+    without one (``has_dc``)."""
     capabilities: StationLimits
     """What the station can give now; changes with LimitsChanged."""
     epoch: float = 0.0
@@ -129,7 +131,8 @@ class Facts:
     ask_later: bool = False
     """It was asked for before that time; it goes out with a later repetition of the request."""
     turned_down: str = ""
-    """Why the vehicle was first refused, human-readable; empty once it has been authorized, and while nobody has refused it."""
+    """Why the vehicle was first refused, human-readable; empty once it has been authorized, and
+    while nobody has refused it."""
     emaid: str = ""
     """The contract that pays; empty with external identification."""
     contract: bytes = b""
@@ -180,12 +183,14 @@ class Facts:
     pad_power: float | None = None
     """The power of the last SetPad; None after StopPower."""
     pad_barred: str = ""
-    """Something lies or lives over the pad, or is wrong with a coil: it sends nothing any more in this session, for this reason."""
+    """Something lies or lives over the pad, or is wrong with a coil: it sends nothing any more in this
+    session, for this reason."""
 
     plans: tuple[Schedule, ...] = ()
     """What the energy manager plans over time, the first is the default; empty: the limits hold."""
     offers: tuple[ScheduleOffer, ...] = ()
-    """The same with prices, and with what may be given back; the charging powers of each are one of ``plans``."""
+    """The same with prices, and with what may be given back; the charging powers of
+    each are one of ``plans``."""
     offers_signature: bytes | None = None
     """The provider's, over the prices that have an id."""
     asks_schedules: bool = False
@@ -220,7 +225,8 @@ class Facts:
     positioning_since: float | None = None
     """When the vehicle first asked to be positioned."""
     status_heard: float | None = None
-    """When the vehicle last sent its system status, or was connected; None: it is not connected by a device."""
+    """When the vehicle last sent its system status, or was connected; None: it is
+    not connected by a device."""
     status_ever: bool = False
     """It has sent one."""
     cable_checks: int = 0
@@ -268,7 +274,8 @@ class Facts:
     stop_wanted: str = ""
     """The application asked for an orderly stop, for this reason."""
     stop_asked: str = ""
-    """The vehicle says on its status stream that something is wrong: stop as if the application had asked for it."""
+    """The vehicle says on its status stream that something is wrong: stop as if the
+    application had asked for it."""
     stop_rule: str = ""
     """The supervision's rule that asked for it."""
     stop_deadline: float | None = None
@@ -293,9 +300,10 @@ class Facts:
     ) -> tuple[float, float, float, bool]:
         """Bounds for ``SetPower`` whose current (a magnitude here) keeps the power at the present voltage.
 
-        The voltage is the greatest of what station and vehicle measure and of the pre-charge target, in whole volts upwards, so
-        that new bounds are not needed with every breath of it: a sensor that shows too little, or nothing yet, then does not let too
-        much current flow. The voltage bound itself is no use: it is above what is there, and would give power away.
+        The voltage is the greatest of what station and vehicle measure and of the pre-charge target, in whole
+        volts upwards, so that new bounds are not needed with every breath of it: a sensor that shows too
+        little, or nothing yet, then does not let too much current flow. The voltage bound itself is no use:
+        it is above what is there, and would give power away.
         """
         volts = self.measured.voltage_v
         if self.reported_v > volts:
@@ -310,8 +318,9 @@ class Facts:
 
     @property
     def apart(self) -> bool:
-        """Nothing joins the two: a connection device has not reached the vehicle, or was told to leave it, and nothing is asked of the
-        output. State A of the control pilot is as it should be, though the position may be told a moment later."""
+        """Nothing joins the two: a connection device has not reached the vehicle, or was told to leave it,
+        and nothing is asked of the output. State A of the control pilot is as it should be, though the
+        position may be told a moment later."""
         return (
             self.device is not None
             and not (self.device is DevicePosition.END_POSITION and self.device_down)
@@ -320,7 +329,8 @@ class Facts:
 
     @property
     def dead(self) -> bool:
-        """Contactors open, no current and no voltage that anybody could touch, by a reading of a short time ago."""
+        """Contactors open, no current and no voltage that anybody could touch, by a
+        reading of a short time ago."""
         measured, limits = self.measured, self.config.supervision
         volts = limits.beyond(Rule.CABLE_CHECK_VOLTAGE, limits.touch_safe_v)
         return (
@@ -333,7 +343,8 @@ class Facts:
 
     @property
     def limits_w(self) -> tuple[float, float] | None:
-        """What may flow now to the vehicle and from it, in W of all phases, whatever the current; None before it is agreed."""
+        """What may flow now to the vehicle and from it, in W of all phases, whatever the current;
+        None before it is agreed."""
         if (pad := self.pad_vehicle) is not None and self.pad_capabilities is not None:
             return min(pad.maximum_power_w, self.pad_capabilities.maximum_power_w), 0.0
         if (ac := self.ac_limits) is not None:
@@ -384,7 +395,8 @@ class Facts:
         return self.now + self.epoch if self.epoch else None
 
     def know_vehicle(self, evccid: str) -> None:
-        """The vehicle introduces itself; one that the settings know by its name has settings of its own from now on."""
+        """The vehicle introduces itself; one that the settings know by its name has
+        settings of its own from now on."""
         self.evccid = evccid
         self.config, found = quirks_of(self.config, evccid)
         self.news += [told(one.title, evccid, one.changes) for one in found]

@@ -1,5 +1,5 @@
-"""The station's way out: whatever makes a session end comes together here, and asks for current zero and open contactors before anything
-else.
+"""The station's way out: whatever makes a session end comes together here, and asks for current zero and open
+contactors before anything else.
 
 What the hardware says about itself is judged here too, since most of it is a reason to end.
 """
@@ -156,7 +156,8 @@ class Funnel(ConnectionDevice):
         return []
 
     def _authorization_decided(self, accepted: bool) -> list[Action]:
-        """Terminal or backend decided about the driver; that says nothing about a contract that is still open."""
+        """Terminal or backend decided about the driver; that says nothing about a
+        contract that is still open."""
         facts = self._facts
         if facts.authorization_requested is None or (facts.claim is not None and not facts.authorized):
             return []
@@ -287,7 +288,8 @@ class Funnel(ConnectionDevice):
         return actions
 
     def _with_first_cause(self, detail: str) -> str:
-        """A vehicle that was refused goes on as it likes: why it was refused is worth more than where it went wrong then."""
+        """A vehicle that was refused goes on as it likes: why it was refused is worth more than
+        where it went wrong then."""
         cause = self._facts.turned_down or "; ".join(self._facts.refusals)
         return (
             detail if not cause or cause in detail else f"{detail}; it had been refused: {cause}".lstrip("; ")
@@ -313,8 +315,9 @@ class Funnel(ConnectionDevice):
         return []
 
     def _broken(self, error: Exception, event: ev.Event | None = None) -> list[Action]:
-        """A fault of this software: nobody can say what is true any more, so both are asked for whatever the books say. Once: were it asked
-        for with each measurement that brings the fault again, whoever answers at once would have the loop for ever."""
+        """A fault of this software: nobody can say what is true any more, so both are asked for whatever the
+        books say. Once: were it asked for with each measurement that brings the fault again, whoever answers
+        at once would have the loop for ever."""
         if self.error is not None and not isinstance(event, ev.ContactorsChanged):
             return []
         self.error = self.error or error

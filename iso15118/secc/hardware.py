@@ -1,4 +1,5 @@
-"""The station's books on its hardware: what was asked of it, what it says, and what the supervision thinks of that.
+"""The station's books on its hardware: what was asked of it, what it says, and what
+the supervision thinks of that.
 
 It knows timers and readings, no messages. What has to be done about a finding is the session's decision.
 """
@@ -46,7 +47,8 @@ def reason_of(rule: Rule) -> EndReason:
 def bounds_change(
     facts: Facts, bounds: tuple[float, float, float, bool] | AcBounds | float | None
 ) -> tuple[Action, ...]:
-    """What has to be asked of the supply for ``bounds`` to hold, if power was asked for and other bounds hold now."""
+    """What has to be asked of the supply for ``bounds`` to hold, if power was asked for
+    and other bounds hold now."""
     if isinstance(bounds, AcBounds):
         return () if facts.ac_power is None or bounds == facts.ac_power else (act.SetAcPower(bounds),)
     if isinstance(bounds, float):

@@ -35,7 +35,8 @@ class Choice(Struct, frozen=True):
 def negotiate(
     request: Any, usable: Iterable[Served], preference: ProtocolPreference = ProtocolPreference.EV
 ) -> Choice | None:
-    """Choose among the protocols that are ``usable`` on this connection; None for a message that is no supportedAppProtocolReq."""
+    """Choose among the protocols that are ``usable`` on this connection; None for a message that is
+    no supportedAppProtocolReq."""
     if type(request) is not app.SupportedAppProtocolReq:
         return None
     served_here = tuple(usable)

@@ -1,8 +1,8 @@
-"""A signature over prices that is on its way: the provider's key is used away from the loop, as a vehicle's keys are, and waited for no
-longer than ``ScheduleSeccSettings.key_use_s``.
+"""A signature over prices that is on its way: the provider's key is used away from the loop, as a vehicle's
+keys are, and waited for no longer than ``ScheduleSeccSettings.key_use_s``.
 
-What does not come, is of no kind that fits, or was not made with the key that the signer shows, is none: prices without a signature are
-still prices, and a signature that does not fit would be taken for a forgery.
+What does not come, is of no kind that fits, or was not made with the key that the signer shows, is none:
+prices without a signature are still prices, and a signature that does not fit would be taken for a forgery.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ __all__ = ["PriceSigning", "begin_signing"]
 
 
 class PriceSigning:
-    """One use of the provider's key. ``made``: what is signed, in whatever form the edition needs it for its answer."""
+    """One use of the provider's key. ``made``: what is signed, in whatever form the
+    edition needs it for its answer."""
 
     __slots__ = ("_over", "_signature", "_why", "deadline", "made", "number")
 
@@ -71,8 +72,8 @@ def begin_signing(
     *,
     until: float = math.inf,
 ) -> tuple[PriceSigning, UseKey]:
-    """Have ``elements`` signed by ``sign``, which uses the key of ``signer``. ``until``: it is over by then. A later one takes the place of
-    an earlier one."""
+    """Have ``elements`` signed by ``sign``, which uses the key of ``signer``. ``until``: it is over by then.
+    A later one takes the place of an earlier one."""
     facts.keys_used += 1
     deadline = min(facts.now + facts.config.schedules.key_use_s, until)
     signing = PriceSigning(facts.keys_used, deadline, made)

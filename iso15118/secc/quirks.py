@@ -1,7 +1,8 @@
-"""Vehicles that a station treats otherwise than all others, by the beginning of their EVCCID, which in ISO 15118-2 and DIN 70121 is the MAC
-address of the charge controller.
+"""Vehicles that a station treats otherwise than all others, by the beginning of their EVCCID, which in ISO
+15118-2 and DIN 70121 is the MAC address of the charge controller.
 
-``KNOWN`` has what public reports say about some makers, by name; whose addresses these are, the operator says.
+``KNOWN`` has what public reports say about some makers, by name; whose addresses
+these are, the operator says.
 """
 
 from __future__ import annotations
@@ -26,15 +27,17 @@ Vehicle: TypeAlias = Literal["vw-group", "tesla", "porsche", "leaves-on-invalid-
 
 KNOWN: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
-        # Stays in state C and leaves out cable check and pre-charge in a renegotiation (EVerest pull request 2749); leaves the charge
-        # loop by SessionStopReq (public captures).
+        # Stays in state C and leaves out cable check and pre-charge in a renegotiation (EVerest pull request
+        # 2749); leaves the charge loop by SessionStopReq (public captures).
         "vw-group": {"dc_renegotiation_short": "accept", "session_stop_anywhere": True},
-        # Follows a lowered limit only if all three maxima are told (EcoG-io/iso15118 issue 193); sends 0 A in pre-charge, and limits that
-        # fall below what it declared (public captures).
+        # Follows a lowered limit only if all three maxima are told (EcoG-io/iso15118 issue 193); sends 0 A in
+        # pre-charge, and limits that fall below what it declared (public captures).
         "tesla": {"send_loop_limits": True, "plausibility": "note"},
-        # Tells 260 V in AC, and a profile to the last watt of the schedule and beyond its end (public captures).
+        # Tells 260 V in AC, and a profile to the last watt of the schedule and
+        # beyond its end (public captures).
         "porsche": {"plausibility": "note", "profile_check": "note"},
-        # Close the connection when they read Invalid before the cable check (FreeV2G issues 196, 216 and 340).
+        # Close the connection when they read Invalid before the cable check
+        # (FreeV2G issues 196, 216 and 340).
         "leaves-on-invalid-isolation": {"cpd_isolation": "omit"},
     }
 )
@@ -68,11 +71,12 @@ PLACES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 
 class VehicleQuirk(Quirk, frozen=True, kw_only=True):
-    """Settings for vehicles whose EVCCID begins so; what is absent is as for all others. Raises ``ConfigError`` naming the key."""
+    """Settings for vehicles whose EVCCID begins so; what is absent is as for all others. Raises
+    ``ConfigError`` naming the key."""
 
     evccid: tuple[str, ...]
-    """Beginnings of EVCCIDs: of a MAC address, as "00:7D:FA", or of the text that ISO 15118-20 has, as "WVW". Colons, hyphens and small
-    letters do not count."""
+    """Beginnings of EVCCIDs: of a MAC address, as "00:7D:FA", or of the text that ISO 15118-20 has, as "WVW".
+    Colons, hyphens and small letters do not count."""
     like: Vehicle | None = None
     """Take what is known of this maker; what is set beside it counts more."""
     dc_renegotiation_short: Literal["accept", "refuse"] | None = None
@@ -114,7 +118,8 @@ class VehicleQuirk(Quirk, frozen=True, kw_only=True):
 
 
 def quirks_of(config: SeccConfig, evccid: str) -> tuple[SeccConfig, tuple[VehicleQuirk, ...]]:
-    """The settings for a vehicle of this EVCCID, and the quirks that made them so: all that are about it, in their order."""
+    """The settings for a vehicle of this EVCCID, and the quirks that made them so: all that are
+    about it, in their order."""
     found = tuple(one for one in config.quirks if begins(evccid, one.evccid))
     for one in found:
         config = changed(config, one.changes, PLACES)

@@ -1,4 +1,5 @@
-"""Events that only change what the station knows: plans and schedules, answers of services far away, what a parking place says.
+"""Events that only change what the station knows: plans and schedules, answers of services far
+away, what a parking place says.
 
 Nothing is done at once; the next request, or the next notification, finds it in the facts.
 """

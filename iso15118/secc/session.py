@@ -1,7 +1,8 @@
 """The station's session as a value: events and the time in, actions and a deadline out.
 
-All that can end a session comes together here in one funnel, which asks for current zero and open contactors before anything else. What is
-legal when stands in the edition's table; how the hardware is driven stands behind the actions.
+All that can end a session comes together here in one funnel, which asks for current zero and open
+contactors before anything else. What is legal when stands in the edition's table; how the hardware is
+driven stands behind the actions.
 """
 
 from __future__ import annotations
@@ -59,22 +60,25 @@ _OF_A_PHASE: Final = (
 )
 """Timers of which a stage has one, or none."""
 PAUSE_DELAY_S: Final = 60.0
-"""How long a vehicle in the charge loop is asked for a pause [V2G20-3308]; one that did not take it by then charges on."""
+"""How long a vehicle in the charge loop is asked for a pause [V2G20-3308]; one that did not
+take it by then charges on."""
 
 
 class SeccSession(Opening):
     """One session of one connector.
 
-    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions in their order. ``limits``
-    is what the station can give now, ``hardware`` what it could give at best, which is what the vehicle is offered (None: the same, so
-    that a station that is held back at plug-in stays so for the session); ``epoch`` is what must be added to ``now`` to get Unix time in
-    seconds (for the time stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over TLS,
-    contracts are taken; ``installs``: there is a contract-certificate service. ``value_added``: services beside energy. ``schedules``:
-    the energy manager is asked for schedules (``RequestSchedules``); ``price_signers``: keys of the provider that prices are signed with.
-    ``resume``: sessions that were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is
-    None. ``grid_code``: what the site asks of a vehicle that is an energy resource. ``device``: where its connection device is; None: it
-    has none. ``pad`` and ``pad_id``: what its pad can send, and the code by which
-    vehicles know it. Raises ``ConfigError`` for hardware and settings that do not go together.
+    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
+    in their order. ``limits`` is what the station can give now, ``hardware`` what it could give at best,
+    which is what the vehicle is offered (None: the same, so that a station that is held back at plug-in stays
+    so for the session); ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the time
+    stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over
+    TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``value_added``: services
+    beside energy. ``schedules``: the energy manager is asked for schedules (``RequestSchedules``);
+    ``price_signers``: keys of the provider that prices are signed with. ``resume``: sessions that were paused
+    here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None.
+    ``grid_code``: what the site asks of a vehicle that is an energy resource. ``device``: where its
+    connection device is; None: it has none. ``pad`` and ``pad_id``: what its pad can send, and the code by
+    which vehicles know it. Raises ``ConfigError`` for hardware and settings that do not go together.
     """
 
     def __init__(
@@ -155,8 +159,8 @@ class SeccSession(Opening):
 
     @property
     def deadline(self) -> float | None:
-        """When ``handle_timeout`` must be called, on the clock of ``now``; None when nothing runs. With every reading of live hardware
-        it may move."""
+        """When ``handle_timeout`` must be called, on the clock of ``now``; None when nothing runs. With every
+        reading of live hardware it may move."""
         timer, facts = self.timers.deadline, self._facts
         if not (facts.energized or facts.contactors_closed) or self.ended is not None:
             return timer
@@ -168,8 +172,9 @@ class SeccSession(Opening):
     def handle(self, event: ev.Event, now: float) -> list[Action]:
         """Take one event at time ``now`` (s) and say what has to be done, in this order.
 
-        An event of the application that makes no sense is refused, and nothing of it is kept: raises ``ConfigError`` with its field.
-        Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, hardware first.
+        An event of the application that makes no sense is refused, and nothing of it is kept: raises
+        ``ConfigError`` with its field. Nothing else is ever raised: a fault of this software ends the session
+        with ``INTERNAL_ERROR``, hardware first.
         """
         kind, facts = type(event), self._facts
         if kind not in _CHECKED_LATER:

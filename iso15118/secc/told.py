@@ -1,4 +1,5 @@
-"""What a session of a station says of itself to whoever looks: who is there, what was agreed, and why a vehicle went."""
+"""What a session of a station says of itself to whoever looks: who is there, what was
+agreed, and why a vehicle went."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ class Told(Funnel):
 
     @property
     def edition(self) -> str:
-        """What is spoken, by its name in ``SeccConfig.editions``; empty before supportedAppProtocol has chosen."""
+        """What is spoken, by its name in ``SeccConfig.editions``; empty before
+        supportedAppProtocol has chosen."""
         return self._edition_name
 
     @property
@@ -47,7 +49,8 @@ class Told(Funnel):
 
     @property
     def leaving(self) -> act.VehicleLeaves | None:
-        """Why the vehicle ended or paused the session, as it said (ISO 15118-20); None: it has not, or said nothing."""
+        """Why the vehicle ended or paused the session, as it said (ISO 15118-20); None: it
+        has not, or said nothing."""
         return self._facts.leaving
 
     @property

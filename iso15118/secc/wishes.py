@@ -1,4 +1,5 @@
-"""What a station wants of a vehicle in mid-session, until it is done or withdrawn, and what it was told meanwhile.
+"""What a station wants of a vehicle in mid-session, until it is done or withdrawn,
+and what it was told meanwhile.
 
 One wish at a time is told to the vehicle; the time that it has begins when it is told for the first time.
 """

@@ -31,7 +31,8 @@ class WptSeccSettings(Ranged, frozen=True, kw_only=True):
     attempts: Annotated[int, Meta(ge=1, le=100)] = 3
     """How often a vehicle may be told WARNING_WPT and begin again; then FAILED_AssociationError. Proposal."""
     alignment_w: Annotated[float, Meta(ge=0.0, le=5000.0)] = 100.0
-    """What the pad sends to try a position, in W. Proposal: enough to measure by, and little for what lies between."""
+    """What the pad sends to try a position, in W. Proposal: enough to measure by, and
+    little for what lies between."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

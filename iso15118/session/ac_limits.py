@@ -1,7 +1,9 @@
-"""What an AC station can give and an on-board charger can take, per phase and in SI units, and what either is told to keep to.
+"""What an AC station can give and an on-board charger can take, per phase and in SI units, and
+what either is told to keep to.
 
-Plain frozen values, checked when they are made: a NaN, an infinity or a negative limit never gets further than its constructor. Tuples
-are L1, L2, L3; with one phase it is L1, and the others are 0. Voltages are phase to neutral.
+Plain frozen values, checked when they are made: a NaN, an infinity or a negative limit never gets
+further than its constructor. Tuples are L1, L2, L3; with one phase it is L1, and the others are 0.
+Voltages are phase to neutral.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ __all__ = [
 
 
 class Islanding(IntEnum):
-    """How a charger that forms a grid notices an island (GridCodeIslandingDetectionMethod of ISO 15118-20)."""
+    """How a charger that forms a grid notices an island
+    (GridCodeIslandingDetectionMethod of ISO 15118-20)."""
 
     ACTIVE = 1
     PASSIVE = 2
@@ -66,7 +69,8 @@ def _check(limits: Any) -> None:
 
 
 class AcStationLimits(Struct, frozen=True, kw_only=True):
-    """What an AC outlet offers now. Discharge limits of 0 mean that it takes nothing back. Raises ``ConfigError``.
+    """What an AC outlet offers now. Discharge limits of 0 mean that it takes nothing
+    back. Raises ``ConfigError``.
 
     ``AcStationLimits.of(current_a=32)`` is the short way to one whose phases are alike.
     """
@@ -139,7 +143,8 @@ class AcStationLimits(Struct, frozen=True, kw_only=True):
         return any(self.maximum_discharge_power_w)
 
     def within(self, other: AcStationLimits) -> AcStationLimits:
-        """What both allow: the lesser maxima and the greater minima; what is left of a phase below its minimum cannot be given."""
+        """What both allow: the lesser maxima and the greater minima; what is left of a phase below
+        its minimum cannot be given."""
         return narrow(self, other)
 
     def single_phase(self) -> AcStationLimits:
@@ -149,7 +154,8 @@ class AcStationLimits(Struct, frozen=True, kw_only=True):
 
 
 class AcVehicleLimits(Struct, frozen=True, kw_only=True):
-    """What an on-board charger takes and gives. Discharge limits of 0 mean that it gives nothing back. Raises ``ConfigError``.
+    """What an on-board charger takes and gives. Discharge limits of 0 mean that it gives nothing
+    back. Raises ``ConfigError``.
 
     ``AcVehicleLimits.of(current_a=16)`` is the short way to one whose phases are alike.
     """
@@ -223,10 +229,11 @@ class AcVehicleLimits(Struct, frozen=True, kw_only=True):
 
 
 class AcBounds(Struct, frozen=True, kw_only=True):
-    """Station: what the vehicle was told that it may take and give, per phase. All four hold at any time; all are magnitudes.
+    """Station: what the vehicle was told that it may take and give, per phase. All four hold at
+    any time; all are magnitudes.
 
-    An edition that says currents (ISO 15118-2) fills the powers by the nominal voltage; one that says powers (ISO 15118-20) fills the
-    currents with what the outlet may have.
+    An edition that says currents (ISO 15118-2) fills the powers by the nominal voltage; one that says powers
+    (ISO 15118-20) fills the currents with what the outlet may have.
     """
 
     phases: int
@@ -236,7 +243,8 @@ class AcBounds(Struct, frozen=True, kw_only=True):
     discharge_a: Phases = NOTHING
     discharge_w: Phases = NOTHING
     target_w: Phases | None = None
-    """What the vehicle was asked for, where the station sets the power: negative gives. None: the vehicle chooses within the bounds."""
+    """What the vehicle was asked for, where the station sets the power: negative gives. None: the vehicle
+    chooses within the bounds."""
     target_var: Phases | None = None
     """Reactive power asked for in var; positive: the vehicle absorbs it. None: nothing was said."""
 
@@ -258,7 +266,8 @@ class ChargerBounds(Struct, frozen=True, kw_only=True):
     islanding: Islanding | None = None
     """How it has to notice an island; None: nothing was agreed."""
     supports_grid: bool = False
-    """The charger follows a grid code, so that less may flow than ``power_w``, and reactive power whatever flows."""
+    """The charger follows a grid code, so that less may flow than ``power_w``, and
+    reactive power whatever flows."""
 
 
 def check_charger(value: object) -> None:

@@ -112,7 +112,8 @@ __all__ = [
 
 
 class Send(Action, frozen=True):
-    """Encode and send this message; ``beside``: on the stream of its own that it has beside the charge loop."""
+    """Encode and send this message; ``beside``: on the stream of its own that it
+    has beside the charge loop."""
 
     message: Any
     beside: bool = False
@@ -145,22 +146,24 @@ class RequestAuthorization(HardwareAction, frozen=True):
     evccid: str
     """How the vehicle introduced itself: anybody may call himself so."""
     certificate_name: str = ""
-    """Common name of the certificate that it proved in TLS, in ISO 15118-20 its EVCCID [V2G20-2598]; empty if it has proven none."""
+    """Common name of the certificate that it proved in TLS, in ISO 15118-20 its EVCCID [V2G20-2598];
+    empty if it has proven none."""
     number: int = 0
-    """Which question of the session this is, from 1 on: a vehicle may try again after a refusal. Its answer carries the same."""
+    """Which question of the session this is, from 1 on: a vehicle may try again after a refusal.
+    Its answer carries the same."""
 
 
 class RequestContractAuthorization(HardwareAction, frozen=True):
-    """Ask the backend whether this contract pays (``ContractDecided`` answers). Asked again when a paused session goes on, which waits for
-    no answer then: a refusal ends it, and no answer changes nothing."""
+    """Ask the backend whether this contract pays (``ContractDecided`` answers). Asked again when a paused
+    session goes on, which waits for no answer then: a refusal ends it, and no answer changes nothing."""
 
     claim: ContractClaim
 
 
 class RequestContractCertificate(HardwareAction, frozen=True):
-    """Hand the vehicle's request for a contract to the contract-certificate service (``ContractCertificateAnswered`` answers);
-    ``deadline`` on the session's clock, ``schema`` the schema set of the request: of "iso2" it is the whole V2GMessage, and so is the
-    answer."""
+    """Hand the vehicle's request for a contract to the contract-certificate service
+    (``ContractCertificateAnswered`` answers); ``deadline`` on the session's clock, ``schema`` the schema set
+    of the request: of "iso2" it is the whole V2GMessage, and so is the answer."""
 
     request: Any
     deadline: float
@@ -168,8 +171,9 @@ class RequestContractCertificate(HardwareAction, frozen=True):
 
 
 class RequestSchedules(HardwareAction, frozen=True):
-    """Ask the energy manager for schedules (``SchedulesGiven`` answers, with the same ``number``); ``deadline`` on the session's clock:
-    without an answer by then what it had planned before holds, or the limits."""
+    """Ask the energy manager for schedules (``SchedulesGiven`` answers, with the same
+    ``number``); ``deadline`` on the session's clock: without an answer by then what it had
+    planned before holds, or the limits."""
 
     needs: ChargingNeeds
     number: int
@@ -183,10 +187,11 @@ class StoreContract(HardwareAction, frozen=True):
 
 
 class UseKey(HardwareAction, frozen=True):
-    """Call ``work``, which signs or agrees on a secret with a private key (of the vehicle's, or of the provider whose prices a station
-    signs), and tell what came of it (``KeyUsed.of`` does both). A key in a token may take its time or hang: it is used away from the loop
-    that guards the hardware. ``deadline`` on the session's clock: later than that nobody waits for it. ``number``: which use of the session
-    this is, from 1 on."""
+    """Call ``work``, which signs or agrees on a secret with a private key (of the vehicle's, or of the
+    provider whose prices a station signs), and tell what came of it (``KeyUsed.of`` does both). A key in
+    a token may take its time or hang: it is used away from the loop that guards the hardware.
+    ``deadline`` on the session's clock: later than that nobody waits for it. ``number``: which use of the
+    session this is, from 1 on."""
 
     purpose: str
     work: Callable[[], Any]
@@ -216,9 +221,10 @@ class ChargingNeeds(Notify, frozen=True):
     """Station: the vehicle said what it needs, in Wh from now: to its target, at most, at least; departure in
     s from now, if known.
 
-    In Dynamic mode it is told again when the vehicle changes its mind. ``minimum_soc`` and ``target_soc`` in percent, as it said them
-    with the schedule. ``maximum_v2x_wh`` and ``minimum_v2x_wh``: energy to the upper and to the lower end of the range in which the
-    vehicle lets its battery be cycled: above 0 it is below that end. None: not said.
+    In Dynamic mode it is told again when the vehicle changes its mind. ``minimum_soc`` and ``target_soc``
+    in percent, as it said them with the schedule. ``maximum_v2x_wh`` and ``minimum_v2x_wh``: energy to the
+    upper and to the lower end of the range in which the vehicle lets its battery be cycled: above 0 it is
+    below that end. None: not said.
     """
 
     target_wh: float
@@ -264,8 +270,8 @@ class EvseNotified(Notify, frozen=True):
 
 
 class ScheduleRenegotiated(Notify, frozen=True):
-    """Both: an attempt to agree on another schedule is over. ``beside``: it ran beside the charge loop; ``agreed``: the new one holds;
-    otherwise the old one stays, for ``reason``."""
+    """Both: an attempt to agree on another schedule is over. ``beside``: it ran beside the charge loop;
+    ``agreed``: the new one holds; otherwise the old one stays, for ``reason``."""
 
     beside: bool
     agreed: bool
@@ -283,8 +289,8 @@ class StandbyChanged(Notify, frozen=True):
 
 
 class MobilityNeeds(Notify, frozen=True):
-    """Vehicle: what the station was told about this charge (MobilityNeedsMode 2), and whether the vehicle takes it over; the rest as in
-    ``events.MobilityNeedsChanged``."""
+    """Vehicle: what the station was told about this charge (MobilityNeedsMode 2), and whether the vehicle
+    takes it over; the rest as in ``events.MobilityNeedsChanged``."""
 
     departure_s: float | None = None
     minimum_soc: int | None = None
@@ -301,14 +307,16 @@ class MobilityNeedsAnswered(Notify, frozen=True):
 
 
 class VehicleLeaves(Notify, frozen=True):
-    """Station: the vehicle ends or pauses the session, and says why: EVTerminationCode and EVTerminationExplanation, its own words."""
+    """Station: the vehicle ends or pauses the session, and says why: EVTerminationCode and
+    EVTerminationExplanation, its own words."""
 
     code: str = ""
     explanation: str = ""
 
 
 class EvccidMismatch(Notify, frozen=True):
-    """Station: the vehicle goes by another name than its certificate says; ``SeccConfig.evccid_mismatch`` decides what comes of it."""
+    """Station: the vehicle goes by another name than its certificate says; ``SeccConfig.evccid_mismatch``
+    decides what comes of it."""
 
     evccid: str
     certificate_name: str
@@ -332,8 +340,8 @@ class MeteringConfirmed(Notify, frozen=True):
 
 
 class SessionResumed(Notify, frozen=True):
-    """Station: the vehicle goes on with a session that it had paused, with the authorization that it had then. To withdraw that, say
-    ``AuthorizationDecided(False)``, or ``ContractDecided`` with a refusal."""
+    """Station: the vehicle goes on with a session that it had paused, with the authorization that it had
+    then. To withdraw that, say ``AuthorizationDecided(False)``, or ``ContractDecided`` with a refusal."""
 
     session_id: bytes
     evccid: str
@@ -342,15 +350,16 @@ class SessionResumed(Notify, frozen=True):
 
 
 class SupervisionWarning(Notify, frozen=True):
-    """A measured value, or what the peer does, broke a rule of the supervision that only warns. ``rule`` is its stable name
-    (``session.supervision.Rule``), ``detail`` is human-readable."""
+    """A measured value, or what the peer does, broke a rule of the supervision that only warns. ``rule`` is
+    its stable name (``session.supervision.Rule``), ``detail`` is human-readable."""
 
     rule: str
     detail: str
 
 
 class PeerDeviates(Notify, frozen=True):
-    """The other side does not do what the standard says, and it was tolerated. ``name`` is stable, ``detail`` is human-readable."""
+    """The other side does not do what the standard says, and it was tolerated. ``name`` is stable,
+    ``detail`` is human-readable."""
 
     name: str
     detail: str
@@ -367,9 +376,10 @@ class QuirkApplied(Notify, frozen=True):
 
 
 class SessionEnded(Notify, frozen=True):
-    """The session is over; hardware was told to be safe before this. ``detail`` is human-readable, ``reason`` for
-    programs, and so is ``rule``: the name of the supervision's rule (``session.supervision.Rule``) that ended it, empty for
-    any other cause. ``cause``: a code of ``session.causes``, where that says more than the reason; ``causes.cause_of`` has its row."""
+    """The session is over; hardware was told to be safe before this. ``detail`` is human-readable, ``reason``
+    for programs, and so is ``rule``: the name of the supervision's rule (``session.supervision.Rule``) that
+    ended it, empty for any other cause. ``cause``: a code of ``session.causes``, where that says more than
+    the reason; ``causes.cause_of`` has its row."""
 
     reason: EndReason
     detail: str = ""

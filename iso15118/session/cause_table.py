@@ -1,6 +1,8 @@
-"""The table of causes as text: code, reason, side, timer, requirements, MREC code; what it means; what to try.
+"""The table of causes as text: code, reason, side, timer, requirements, MREC
+code; what it means; what to try.
 
-The first row of a reason is for an end that says no more; rules of the supervision stand at the end, by the rule's name.
+The first row of a reason is for an end that says no more; rules of the supervision stand at
+the end, by the rule's name.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Why a session ended, one level finer than ``EndReason``: the table of all causes, with the side that they point at, the timer behind
-them, the requirement, the MREC code of a charging station's report, and what to try.
+"""Why a session ended, one level finer than ``EndReason``: the table of all causes, with the
+side that they point at, the timer behind them, the requirement, the MREC code of a charging
+station's report, and what to try.
 
-An end that says no more than its reason has the reason's first cause in the table. For reports on captures, too: nothing here knows a
-session. ``docs/causes.md`` is made of it (``python -m iso15118.session``).
+An end that says no more than its reason has the reason's first cause in the table. For reports on captures,
+too: nothing here knows a session. ``docs/causes.md`` is made of it (``python -m iso15118.session``).
 """
 
 from __future__ import annotations
@@ -137,7 +138,8 @@ def cause_of_fault(reason: EndReason, fault: Fault) -> str:
 
 
 def refined(reason: EndReason, cause: str = "", rule: str = "") -> str:
-    """What is kept of an end beside its reason: the cause where it says more. A broken rule of the supervision is one."""
+    """What is kept of an end beside its reason: the cause where it says more. A broken rule
+    of the supervision is one."""
     code = cause or rule
     if code not in CAUSES or CAUSES[code] is _FIRST[reason]:
         return ""

@@ -1,7 +1,8 @@
-"""What a session is told, looked at before anything of it is kept: events of our own application that make no sense are refused.
+"""What a session is told, looked at before anything of it is kept: events of our own application
+that make no sense are refused.
 
-Whatever reports a fault or asks for an end is never refused, however odd its fields are; nor is a measurement: one that is no number is a
-fault of the hardware, which the sessions see to.
+Whatever reports a fault or asks for an end is never refused, however odd its fields are; nor is a
+measurement: one that is no number is a fault of the hardware, which the sessions see to.
 """
 
 from __future__ import annotations
@@ -40,14 +41,16 @@ __all__ = [
 
 _LONGEST = 300
 _GREATEST = 1e15
-"""Beyond this no quantity fits into a message; a comparison with it also finds what is no number, however large."""
+"""Beyond this no quantity fits into a message; a comparison with it also finds what is
+no number, however large."""
 _MOST_PLANS, _MOST_ENTRIES = 3, 1024
 _FLAGS = (True, False)
 _QUANTITIES = ev.BatteryChanged.__struct_fields__.index("complete")
 
 
 def text(value: object) -> str:
-    """A reason as text; of what is none, the name of its class, since whatever else it has to say might raise."""
+    """A reason as text; of what is none, the name of its class, since whatever else
+    it has to say might raise."""
     return value[:_LONGEST] if type(value) is str else f"({type(value).__name__})"
 
 
@@ -60,7 +63,8 @@ def what_went_wrong(error: BaseException) -> str:
 
 
 def is_reading(voltage_v: Any, current_a: Any, at: Any) -> bool:
-    """Finite numbers, a time if there is one, and nothing beyond the 2000 V and 5000 A that no DC connector has."""
+    """Finite numbers, a time if there is one, and nothing beyond the 2000 V and 5000 A
+    that no DC connector has."""
     try:
         # A comparison that no number passes fails for what is not one, too.
         if not (-HIGHEST_V <= voltage_v <= HIGHEST_V and -HIGHEST_A <= current_a <= HIGHEST_A):
@@ -75,14 +79,15 @@ _FLOATS = frozenset((float,))
 
 
 def _are_numbers(values: Iterable[Any]) -> bool:
-    """Floats, a library's as well, or whole numbers: a Decimal compares with a float and cannot be reckoned with."""
+    """Floats, a library's as well, or whole numbers: a Decimal compares with a float
+    and cannot be reckoned with."""
     kinds = {*map(type, values)}
     return kinds <= _FLOATS or all(issubclass(kind, float) or kind is int for kind in kinds)
 
 
 def is_ac_reading(reading: ev.AcMeasured) -> bool:
-    """Three finite numbers of each kind, voltages and currents 0 or more, nothing beyond what any outlet has, and a time if there is
-    one."""
+    """Three finite numbers of each kind, voltages and currents 0 or more, nothing beyond what any outlet has,
+    and a time if there is one."""
     try:
         volts, amperes, watts, vars_ = (
             reading.voltage_v,
@@ -115,7 +120,8 @@ _HIGHEST_COIL_HZ = 1e6
 
 
 def is_coil_reading(reading: ev.PadMeasured | ev.ReceiverMeasured) -> bool:
-    """Finite numbers, 0 or more and nothing beyond what any coil has, flags where flags belong, and a time if there is one."""
+    """Finite numbers, 0 or more and nothing beyond what any coil has, flags where flags belong,
+    and a time if there is one."""
     try:
         numbers = [reading.power_w, reading.coil_a]
         flags: list[Any] = []
@@ -155,7 +161,8 @@ def is_battery(battery: ev.BatteryChanged) -> bool:
 
 
 def check_event(event: object) -> None:
-    """Refuse an event of the application that makes no sense. Raises ``ConfigError``, a ``MisuseError``, that names event and field."""
+    """Refuse an event of the application that makes no sense. Raises ``ConfigError``, a ``MisuseError``,
+    that names event and field."""
     check = _CHECKS.get(type(event))
     if check is not None:
         check(event)

@@ -1,6 +1,8 @@
-"""Couplers by their value of the parameter Connector: what each carries at most, which neither role goes beyond.
+"""Couplers by their value of the parameter Connector: what each carries at most,
+which neither role goes beyond.
 
-The values are those of Amendment 1 for MCS; the limits are public figures (docs/sources.md, "Couplers"), not read in a standard.
+The values are those of Amendment 1 for MCS; the limits are public figures (docs/sources.md,
+"Couplers"), not read in a standard.
 """
 
 from __future__ import annotations
@@ -99,12 +101,13 @@ COUPLERS: Final = {
 }
 """By name."""
 MCS_CONNECTORS: Final = {one.connector: one for one in COUPLERS.values()}
+"""The couplers by their value of the parameter Connector in the MCS services."""
 _MEGAWATT: Final = frozenset({ServiceID.MCS, ServiceID.MCS_BPT})
 
 
 def carried(services: Iterable[ServiceID], connectors: Iterable[int]) -> Coupler | None:
-    """What the best of these connectors carries, for services of MCS alone; None where nothing is known: of other services, and without
-    connectors."""
+    """What the best of these connectors carries, for services of MCS alone; None where nothing is known: of
+    other services, and without connectors."""
     wanted = set(services)
     found = [MCS_CONNECTORS[one] for one in connectors if one in MCS_CONNECTORS]
     if not found or not wanted or not wanted <= _MEGAWATT:
@@ -119,6 +122,7 @@ def carried(services: Iterable[ServiceID], connectors: Iterable[int]) -> Coupler
 
 
 def through(services: Iterable[ServiceID], connector: int | None, limits: StationLimits) -> StationLimits:
-    """What a station with these limits offers and gives through its connector; all of it where nothing is known of that, or None is set."""
+    """What a station with these limits offers and gives through its connector; all of it where nothing is
+    known of that, or None is set."""
     coupler = carried(services, () if connector is None else (connector,))
     return limits if coupler is None else coupler.of_station(limits)

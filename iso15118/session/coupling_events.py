@@ -1,4 +1,5 @@
-"""What a session is told of a connection device, of a pad and its coil, and of the place of the vehicle; ``session.events`` has them all.
+"""What a session is told of a connection device, of a pad and its coil, and of the place of the vehicle;
+``session.events`` has them all.
 
 Quantities are SI floats; lengths are cm.
 """
@@ -21,7 +22,8 @@ __all__ = [
 
 
 class ConnectionDeviceChanged(Event, frozen=True):
-    """Station: its connection device is here now; sent when a session begins and on every change. A session that is never told has none."""
+    """Station: its connection device is here now; sent when a session begins and on every change. A session
+    that is never told has none."""
 
     position: DevicePosition
 
@@ -34,8 +36,9 @@ class VehiclePositionMeasured(Event, frozen=True):
 
 
 class PadMeasured(Event, frozen=True, kw_only=True):
-    """Station: present values of the pad. ``power_w``: what it sends. ``coil_a``, ``frequency_hz``: of its coil. ``vehicle_here``: a
-    vehicle stands over it; None: nobody can tell. ``at`` as in ``PowerMeasured``."""
+    """Station: present values of the pad. ``power_w``: what it sends. ``coil_a``,
+    ``frequency_hz``: of its coil. ``vehicle_here``: a vehicle stands over it; None: nobody can
+    tell. ``at`` as in ``PowerMeasured``."""
 
     power_w: float = 0.0
     coil_a: float = 0.0
@@ -46,9 +49,9 @@ class PadMeasured(Event, frozen=True, kw_only=True):
 
 
 class ReceiverMeasured(Event, frozen=True, kw_only=True):
-    """Vehicle: present values of its coil. ``power_w``: what it gives to the battery; ``coil_a``, ``frequency_hz``: of the coil;
-    ``voltage_v``, ``current_a``: at its output. ``in_place``: it is over a pad; ``pad_code``: whose code it reads there, None if it reads
-    none. ``at`` as in ``PowerMeasured``."""
+    """Vehicle: present values of its coil. ``power_w``: what it gives to the battery; ``coil_a``,
+    ``frequency_hz``: of the coil; ``voltage_v``, ``current_a``: at its output. ``in_place``: it is over a
+    pad; ``pad_code``: whose code it reads there, None if it reads none. ``at`` as in ``PowerMeasured``."""
 
     power_w: float = 0.0
     coil_a: float = 0.0
@@ -68,8 +71,8 @@ class PadLimitsChanged(Event, frozen=True):
 
 
 class MobilityChanged(Event, frozen=True):
-    """Vehicle: whether it stands, and whether its drive is locked; sent when a session begins and on every change. A session that is
-    never told belongs to a vehicle that charges by a plug."""
+    """Vehicle: whether it stands, and whether its drive is locked; sent when a session begins and on every
+    change. A session that is never told belongs to a vehicle that charges by a plug."""
 
     stands: bool
     immobilized: bool

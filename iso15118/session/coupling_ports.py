@@ -1,8 +1,8 @@
-"""What a team with a connection device, such as a pantograph, implements: the device and a sensor for the vehicle's place at the station,
-and the drive's lock in the vehicle.
+"""What a team with a connection device, such as a pantograph, implements: the device and a sensor for the
+vehicle's place at the station, and the drive's lock in the vehicle.
 
-As with the other ports (``session.ports``): methods that take time are coroutines with a deadline, properties answer at once, and hardware
-interlocks never depend on these calls.
+As with the other ports (``session.ports``): methods that take time are coroutines with a deadline, properties
+answer at once, and hardware interlocks never depend on these calls.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ __all__ = ["ConnectionDevicePort", "MobilityPort", "VehiclePositionPort"]
 
 @runtime_checkable
 class ConnectionDevicePort(Protocol):
-    """The station's automatic connection device. It is moved while contactors are open and nothing flows only."""
+    """The station's automatic connection device. It is moved while contactors are
+    open and nothing flows only."""
 
     async def connect(self) -> bool:
         """Bring it to the vehicle; True when it is in contact, False when it could not be."""
         ...
 
     async def disconnect(self) -> bool:
-        """Retract it; True when it is home. Must be harmless when it is home already, and while a movement is under way, which it
-        contradicts."""
+        """Retract it; True when it is home. Must be harmless when it is home already, and while a movement is
+        under way, which it contradicts."""
         ...
 
     @property
@@ -53,8 +54,8 @@ class MobilityPort(Protocol):
         ...
 
     async def immobilize(self, immobile: bool) -> None:
-        """Lock the drive, or let it go. It is let go only when the device is home; a session that ends otherwise leaves it locked, and
-        whoever drives has to see for himself."""
+        """Lock the drive, or let it go. It is let go only when the device is home; a session that ends
+        otherwise leaves it locked, and whoever drives has to see for himself."""
         ...
 
     @property

@@ -1,7 +1,7 @@
 """The vehicle as a distributed energy resource: what its inverter can do, and what it reports of the grid.
 
-The functions of the grid codes themselves are in ``energy.grid_functions`` and ``energy.sae_functions``. Plain frozen values, checked when
-they are made.
+The functions of the grid codes themselves are in ``energy.grid_functions`` and ``energy.sae_functions``.
+Plain frozen values, checked when they are made.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _TEXT = 80
 class InverterAbilities(Struct, frozen=True, kw_only=True):
     """What an inverter can do for the grid; read once when a session begins. Raises ``ConfigError``.
 
-    The defaults are an inverter that has every function, and reactive power up to 44 % of its apparent power as category B of IEEE 1547
-    wants it.
+    The defaults are an inverter that has every function, and reactive power up to 44 % of its apparent power
+    as category B of IEEE 1547 wants it.
     """
 
     iec_functions: int = ALL_IEC

@@ -1,4 +1,5 @@
-"""The functions of AC_DER_IEC between their values (``energy.grid_functions``) and the elements of its messages, both ways.
+"""The functions of AC_DER_IEC between their values (``energy.grid_functions``) and the
+elements of its messages, both ways.
 
 What cannot be read is named and left out: a function that makes no sense is never followed.
 """
@@ -167,7 +168,8 @@ def _both(active: Response, reactive: Response) -> dict[str, Any]:
 
 
 def set_point(value: DsoSetPoint, sign: ReactiveSign) -> dict[str, Any]:
-    """The fields of a charge-loop response that say what the operator wants; powers are sums of all phases. A cap is rounded down."""
+    """The fields of a charge-loop response that say what the operator wants; powers are sums of all
+    phases. A cap is rounded down."""
     fields: dict[str, Any] = {}
     if value.maximum_discharge_w is not None:
         fields["dso_maximum_discharge_power"] = floor_rational(value.maximum_discharge_w)

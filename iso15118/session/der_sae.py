@@ -1,4 +1,5 @@
-"""The grid code of AC_DER_SAE between its value (``energy.sae_functions``) and the elements of its messages, both ways.
+"""The grid code of AC_DER_SAE between its value (``energy.sae_functions``) and the
+elements of its messages, both ways.
 
 Before the charge all of it is told; in the loop only what has changed, and a vehicle puts the two together.
 """
@@ -77,7 +78,8 @@ def control(code: SaeGridCode, sign: ReactiveSign) -> sae.DERControlCPDRes:
 
 
 def changes(code: SaeGridCode, before: SaeGridCode | None, sign: ReactiveSign) -> sae.DERControlCLRes:
-    """What is told in a turn of the loop: the permission always, anything else where it differs from ``before``, by itself."""
+    """What is told in a turn of the loop: the permission always, anything else where it differs
+    from ``before``, by itself."""
 
     def new(name: str) -> bool:
         return before is not None and getattr(code, name) != getattr(before, name)
@@ -274,7 +276,8 @@ def read_control(
     islanded: bool = False,
     forms_grid: bool = False,
 ) -> SaeGridCode:
-    """The grid code that a vehicle was told. Raises ``ConfigError`` for one that makes no sense: half of one is none."""
+    """The grid code that a vehicle was told. Raises ``ConfigError`` for one that makes no
+    sense: half of one is none."""
     enter, reactive, active = (
         told.enter_service_cpd_res,
         told.reactive_power_support_cpd_res,
@@ -304,7 +307,8 @@ def read_control(
 def read_changes(
     told: sae.DERControlCLRes, before: SaeGridCode, sign: ReactiveSign
 ) -> tuple[SaeGridCode, tuple[str, ...]]:
-    """The grid code from now on, and what of the changes was left out since it makes no sense: there the old one stays."""
+    """The grid code from now on, and what of the changes was left out since it makes no
+    sense: there the old one stays."""
     problems: list[str] = []
     code = before
     reactive = told.reactive_power_support_cl_res or sae.ReactivePowerSupportCLRes()

@@ -1,6 +1,8 @@
-"""What comes of a discovery (SDP) that looks wrong: less security than was asked for, or a second station that answers.
+"""What comes of a discovery (SDP) that looks wrong: less security than was asked for, or a
+second station that answers.
 
-SDP is not protected: anybody on the link may answer it, and the standard leaves it to each side what to make of that.
+SDP is not protected: anybody on the link may answer it, and the standard leaves it to
+each side what to make of that.
 """
 
 from __future__ import annotations

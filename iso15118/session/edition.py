@@ -1,7 +1,8 @@
-"""What the station's funnel and an edition say to each other: why a request is refused, where a session is, and what a handler answers.
+"""What the station's funnel and an edition say to each other: why a request is refused, where a session
+is, and what a handler answers.
 
-No message type of any edition stands here. Each edition has one table from ``Fault`` to its response codes, one ``Stage`` for each of its
-states, and one table of what is legal when.
+No message type of any edition stands here. Each edition has one table from ``Fault`` to its response codes,
+one ``Stage`` for each of its states, and one table of what is legal when.
 """
 
 from __future__ import annotations
@@ -83,10 +84,11 @@ class Answer(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """A handler refuses: the machine builds the response with the edition's code for ``fault``, and the session ends for ``end``.
+    """A handler refuses: the machine builds the response with the edition's code for ``fault``, and
+    the session ends for ``end``.
 
-    ``code``: a code of the edition's own, where ``Fault`` has no word for it. ``rule``: the supervision's rule behind it. ``cause``: a
-    code of ``session.causes``, where that says more than ``end`` and ``fault``.
+    ``code``: a code of the edition's own, where ``Fault`` has no word for it. ``rule``: the supervision's
+    rule behind it. ``cause``: a code of ``session.causes``, where that says more than ``end`` and ``fault``.
     """
 
     fault: Fault
@@ -101,8 +103,8 @@ class Wait(Struct, frozen=True):
     """A handler cannot answer before the hardware did: carry out ``before`` and ask ``finish`` again on every
     event, at the latest at ``deadline``.
 
-    ``finish(timed_out)`` gives the answer or None to go on waiting; with ``timed_out`` it must give one. Another ``Wait`` is the next step
-    of it, within the time that the request has left.
+    ``finish(timed_out)`` gives the answer or None to go on waiting; with ``timed_out`` it must give one.
+    Another ``Wait`` is the next step of it, within the time that the request has left.
     """
 
     before: tuple[Action, ...]

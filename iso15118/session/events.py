@@ -105,8 +105,8 @@ __all__ = [
 
 
 class Connected(Event, frozen=True):
-    """The transport to the peer is open. ``secure``: by TLS. ``tls``: what it agreed on; where that is not told, TLS 1.3 with both
-    certificates verified."""
+    """The transport to the peer is open. ``secure``: by TLS. ``tls``: what it agreed on; where that is not
+    told, TLS 1.3 with both certificates verified."""
 
     secure: bool
     tls: TlsPeer | None = None
@@ -118,8 +118,8 @@ class Connected(Event, frozen=True):
 
 
 class MessageReceived(Event, frozen=True):
-    """A message of the peer, decoded under the negotiated schema. ``beside``: it came on a stream of its own, such as that of a schedule
-    renegotiation beside the charge loop."""
+    """A message of the peer, decoded under the negotiated schema. ``beside``: it came on a stream of its own,
+    such as that of a schedule renegotiation beside the charge loop."""
 
     message: Any
     beside: bool = False
@@ -151,9 +151,10 @@ class TransportLost(Event, frozen=True):
 
 
 class CableCheckFinished(Event, frozen=True):
-    """The cable check asked for by ``StartCableCheck`` is over. ``ok``: insulation is good and the output is
-    below 60 V again. ``number``: that of the ``StartCableCheck`` which this is the answer to; 0: the last one. The answer to an earlier
-    one is ignored, and so is one to a check that the session has taken back itself by ``StopPower``."""
+    """The cable check asked for by ``StartCableCheck`` is over. ``ok``: insulation is good and the output
+    is below 60 V again. ``number``: that of the ``StartCableCheck`` which this is the answer to; 0: the
+    last one. The answer to an earlier one is ignored, and so is one to a check that the session has taken
+    back itself by ``StopPower``."""
 
     ok: bool
     reason: str = ""
@@ -169,7 +170,8 @@ class ContactorsChanged(Event, frozen=True):
 class PowerMeasured(Event, frozen=True):
     """Present values at the station's output: voltage in V, current in A (negative: from the vehicle).
 
-    ``at``: when they were measured, in s on the session's clock; None: now. A value of the future counts as one of now.
+    ``at``: when they were measured, in s on the session's clock; None: now. A value of the
+    future counts as one of now.
     """
 
     voltage_v: float
@@ -178,9 +180,9 @@ class PowerMeasured(Event, frozen=True):
 
 
 class InletMeasured(Event, frozen=True):
-    """Present values at the vehicle's inlet: voltage in V, current in A (negative: out of the battery). ``at`` as in ``PowerMeasured``.
-    ``charged_wh`` and ``discharged_wh``: counters of a meter in the vehicle, from whenever it began to count; without one the energy is
-    found from voltage and current."""
+    """Present values at the vehicle's inlet: voltage in V, current in A (negative: out of the battery).
+    ``at`` as in ``PowerMeasured``. ``charged_wh`` and ``discharged_wh``: counters of a meter in the vehicle,
+    from whenever it began to count; without one the energy is found from voltage and current."""
 
     voltage_v: float
     current_a: float = 0.0
@@ -190,12 +192,13 @@ class InletMeasured(Event, frozen=True):
 
 
 class AcMeasured(Event, frozen=True, kw_only=True):
-    """Present values of alternating current, at the station's outlet or at the vehicle's on-board charger: per phase (L1, L2, L3; with
-    one phase L1, and 0).
+    """Present values of alternating current, at the station's outlet or at the vehicle's on-board charger:
+    per phase (L1, L2, L3; with one phase L1, and 0).
 
-    ``voltage_v``: phase to neutral. ``current_a``: effective values, 0 or more, since the direction is that of the power. ``power_w``:
-    active power, negative from the vehicle. ``reactive_var``: positive where the vehicle absorbs it. ``one_meter``: the powers are one
-    measurement of all phases, spread evenly, and are told to the other side as one sum. ``at`` as in ``PowerMeasured``.
+    ``voltage_v``: phase to neutral. ``current_a``: effective values, 0 or more, since the direction is that
+    of the power. ``power_w``: active power, negative from the vehicle. ``reactive_var``: positive where the
+    vehicle absorbs it. ``one_meter``: the powers are one measurement of all phases, spread evenly, and are
+    told to the other side as one sum. ``at`` as in ``PowerMeasured``.
     """
 
     voltage_v: Phases = NOTHING
@@ -224,8 +227,9 @@ class ChargerChanged(Event, frozen=True):
 
 
 class InsulationMeasured(Event, frozen=True):
-    """Station: insulation resistance of the output against earth in ohm, from an insulation monitor that measures while energy flows.
-    ``to_earth_v``: the greatest voltage between one pole and earth in V, if it is measured. ``at`` as in ``PowerMeasured``."""
+    """Station: insulation resistance of the output against earth in ohm, from an insulation monitor that
+    measures while energy flows. ``to_earth_v``: the greatest voltage between one pole and earth in V, if it
+    is measured. ``at`` as in ``PowerMeasured``."""
 
     resistance_ohm: float
     to_earth_v: float | None = None
@@ -233,7 +237,8 @@ class InsulationMeasured(Event, frozen=True):
 
 
 class SecondVoltageMeasured(Event, frozen=True):
-    """Station: the voltage at the output in V by a second sensor, such as the energy meter, to compare with ``PowerMeasured``."""
+    """Station: the voltage at the output in V by a second sensor, such as the energy meter, to
+    compare with ``PowerMeasured``."""
 
     voltage_v: float
     at: float | None = None
@@ -254,8 +259,8 @@ class BatteryChanged(Event, frozen=True):
     """The vehicle's battery reports: state of charge in percent and what it can take and give now.
 
     Powers in W, currents in A, voltages in V, energies in Wh; all positive. ``energy_to_*_wh`` are what the
-    battery must still receive
-    to reach its minimum, target and maximum state of charge (negative: it is above). ``at`` as in ``PowerMeasured``.
+    battery must still receive to reach its minimum, target and maximum state of charge (negative: it is
+    above). ``at`` as in ``PowerMeasured``.
     """
 
     soc: float
@@ -288,24 +293,26 @@ class HardwareFault(Event, frozen=True):
 
 
 class AuthorizationDecided(Event, frozen=True):
-    """The backend or the terminal decided about the driver: charge or not. ``number``: that of the ``RequestAuthorization`` which this is
-    the answer to; 0: the last one. The answer to an earlier one is ignored."""
+    """The backend or the terminal decided about the driver: charge or not. ``number``: that
+    of the ``RequestAuthorization`` which this is the answer to; 0: the last one. The answer
+    to an earlier one is ignored."""
 
     accepted: bool
     number: int = 0
 
 
 class ContractDecided(Event, frozen=True):
-    """The backend decided about this claim; ``refusal`` is None if the contract pays. Said again later, a refusal withdraws; only
-    ``Refusal.NOT_AVAILABLE`` does not, which says that nobody could be asked."""
+    """The backend decided about this claim; ``refusal`` is None if the contract pays. Said again later, a
+    refusal withdraws; only ``Refusal.NOT_AVAILABLE`` does not, which says that nobody could be asked."""
 
     claim: ContractClaim
     refusal: Refusal | None = None
 
 
 class ContractCertificateAnswered(Event, frozen=True):
-    """The contract-certificate service answered: with its response message as it signed it, or with a refusal. ``request``: that of the
-    ``RequestContractCertificate`` which this is the answer to; one to a request that is not pending, or to none, is ignored."""
+    """The contract-certificate service answered: with its response message as it signed it, or with a
+    refusal. ``request``: that of the ``RequestContractCertificate`` which this is the answer to; one to a
+    request that is not pending, or to none, is ignored."""
 
     response: Any = None
     refusal: Refusal | None = None
@@ -325,17 +332,18 @@ class AcLimitsChanged(Event, frozen=True):
 
 
 class StopRequested(Event, frozen=True):
-    """The application wants an orderly end of the session. ``utility_interrupt``, at a station: it is the grid that
-    wants it; a vehicle of ISO 15118-2 or DIN 70121 on DC is told so (EVSE_UtilityInterruptEvent), every other one
-    only that it is to stop."""
+    """The application wants an orderly end of the session. ``utility_interrupt``, at a station: it is the
+    grid that wants it; a vehicle of ISO 15118-2 or DIN 70121 on DC is told so (EVSE_UtilityInterruptEvent),
+    every other one only that it is to stop."""
 
     reason: str
     utility_interrupt: bool = False
 
 
 class PauseRequested(Event, frozen=True):
-    """Vehicle: pause the session as soon as that is possible, which is before power was asked for, or in the charge loop. Station: ask the
-    vehicle for a pause in the charge loop; it may end the session instead, or charge on."""
+    """Vehicle: pause the session as soon as that is possible, which is before power was asked for, or
+    in the charge loop. Station: ask the vehicle for a pause in the charge loop; it may end the
+    session instead, or charge on."""
 
     reason: str
 

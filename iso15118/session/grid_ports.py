@@ -1,7 +1,8 @@
-"""What a team implements whose vehicle is a distributed energy resource: the inverter in the vehicle, and what
-a vehicle wants beside energy.
+"""What a team implements whose vehicle is a distributed energy resource: the inverter in the vehicle, and
+what a vehicle wants beside energy.
 
-As with the other ports (``session.ports``): methods that take time are coroutines with a deadline, properties answer at once.
+As with the other ports (``session.ports``): methods that take time are coroutines with a
+deadline, properties answer at once.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ __all__ = ["InverterPort", "WantedServices"]
 
 @runtime_checkable
 class InverterPort(Protocol):
-    """The on-board charger as an inverter that supports the grid. What it does at which voltage and frequency is its own business and
-    within ``OnBoardChargerPort.set_power``; the session brings it the functions, and checks them before."""
+    """The on-board charger as an inverter that supports the grid. What it does at which voltage and
+    frequency is its own business and within ``OnBoardChargerPort.set_power``; the session brings it the
+    functions, and checks them before."""
 
     @property
     def abilities(self) -> InverterAbilities:
@@ -32,7 +34,8 @@ class InverterPort(Protocol):
         ...
 
     async def follow(self, code: GridCode | None, set_point: DsoSetPoint) -> None:
-        """Follow these functions, and none but these, from now on; None: those that hold without a session."""
+        """Follow these functions, and none but these, from now on; None: those
+        that hold without a session."""
         ...
 
 

@@ -1,7 +1,8 @@
-"""What a session asks of the hardware: supply, contactors, connection device, pad and coil, charger and the vehicle's drive.
+"""What a session asks of the hardware: supply, contactors, connection device, pad and coil,
+charger and the vehicle's drive.
 
-``session.actions`` has them all, with what is asked of backends and told to the application. Quantities are SI floats; deadlines are on the
-session's clock.
+``session.actions`` has them all, with what is asked of backends and told to the application. Quantities are
+SI floats; deadlines are on the session's clock.
 """
 
 from __future__ import annotations
@@ -41,13 +42,15 @@ class HardwareAction(Action, frozen=True):
 
 
 class ConnectDevice(HardwareAction, frozen=True):
-    """Station: bring the connection device to the vehicle by ``deadline`` (``ConnectionDeviceChanged`` answers)."""
+    """Station: bring the connection device to the vehicle by ``deadline``
+    (``ConnectionDeviceChanged`` answers)."""
 
     deadline: float
 
 
 class DisconnectDevice(HardwareAction, frozen=True):
-    """Station: retract the connection device by ``deadline`` (``ConnectionDeviceChanged`` answers); only with a dead output."""
+    """Station: retract the connection device by ``deadline`` (``ConnectionDeviceChanged``
+    answers); only with a dead output."""
 
     deadline: float
 
@@ -59,13 +62,15 @@ class GuideVehicle(HardwareAction, frozen=True):
 
 
 class Immobilize(HardwareAction, frozen=True):
-    """Vehicle: lock its drive, or let it go (``MobilityChanged`` answers); the latter with the device home only."""
+    """Vehicle: lock its drive, or let it go (``MobilityChanged`` answers); the latter
+    with the device home only."""
 
     immobile: bool
 
 
 class SetPad(HardwareAction, frozen=True):
-    """Station: send this power in W without a wire, as the vehicle asks and both sides can. ``StopPower`` takes it back."""
+    """Station: send this power in W without a wire, as the vehicle asks and both sides can.
+    ``StopPower`` takes it back."""
 
     power_w: float
 
@@ -85,8 +90,9 @@ class Urgency(Enum):
 
 class StartCableCheck(HardwareAction, frozen=True):
     """Test the insulation of the cable at this voltage in V (``CableCheckFinished`` answers); ``deadline`` on
-    the session's clock. ``insulation_ohm``: the least resistance in ohm with which the cable is good, 100 kOhm for CCS and
-    125 kOhm for MCS (IEC 61851-23-3 CC.4.1.4). ``number``: which check of the session this is, from 1 on; its answer carries the same."""
+    the session's clock. ``insulation_ohm``: the least resistance in ohm with which the cable is good, 100
+    kOhm for CCS and 125 kOhm for MCS (IEC 61851-23-3 CC.4.1.4). ``number``: which check of the session this
+    is, from 1 on; its answer carries the same."""
 
     voltage_v: float
     deadline: float
@@ -118,12 +124,14 @@ class OpenContactors(HardwareAction, frozen=True):
 
 
 class SetPower(HardwareAction, frozen=True):
-    """Hold these bounds at the output: voltage in V, current in A and power in W (magnitude), all three of them at any time.
+    """Hold these bounds at the output: voltage in V, current in A and power in W (magnitude),
+    all three of them at any time.
 
     A positive current charges: voltage is the upper bound. A negative current discharges: voltage is the
-    lower bound. With 0 A nothing flows either way. The current keeps within the power at the present voltage, so that a supply
-    that knows voltage and current only exceeds the power by no more than the voltage rises until the next bounds come;
-    ``discharging`` says the direction where the sign of the current cannot, at 0 A; a negative current always discharges.
+    lower bound. With 0 A nothing flows either way. The current keeps within the power at the present voltage,
+    so that a supply that knows voltage and current only exceeds the power by no more than the voltage rises
+    until the next bounds come; ``discharging`` says the direction where the sign of the current cannot, at 0
+    A; a negative current always discharges.
     """
 
     voltage_v: float
@@ -138,8 +146,9 @@ class SetPower(HardwareAction, frozen=True):
 
 
 class SetAcPower(HardwareAction, frozen=True):
-    """Station: what the vehicle was told that it may take and give, per phase. An outlet without electronics of its own only learns how
-    many phases to connect and what to watch; bounds of 0 stand before its contactors close."""
+    """Station: what the vehicle was told that it may take and give, per phase. An outlet without
+    electronics of its own only learns how many phases to connect and what to watch; bounds of 0 stand
+    before its contactors close."""
 
     bounds: AcBounds
 
@@ -157,8 +166,8 @@ class StopPower(HardwareAction, frozen=True):
 
 
 class FollowGrid(HardwareAction, frozen=True):
-    """Vehicle: the inverter follows these functions and this set point of the grid's operator from now on, and none but these. None: the
-    session is over, and what it was told holds no more."""
+    """Vehicle: the inverter follows these functions and this set point of the grid's operator from now on,
+    and none but these. None: the session is over, and what it was told holds no more."""
 
     code: GridCode | None
     set_point: DsoSetPoint = DsoSetPoint()

@@ -1,4 +1,5 @@
-"""The states that a session went through, bounded: a peer that goes round in circles for days costs no memory."""
+"""The states that a session went through, bounded: a peer that goes round in circles
+for days costs no memory."""
 
 from __future__ import annotations
 

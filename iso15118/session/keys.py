@@ -13,8 +13,8 @@ __all__ = ["KeyUsed"]
 
 
 class KeyUsed(Event, frozen=True):
-    """What came of the ``UseKey`` of this ``number``: what its work returned, or the ``error`` that it raised, which never ends a
-    session by itself. An answer that nobody waits for any more is ignored."""
+    """What came of the ``UseKey`` of this ``number``: what its work returned, or the ``error`` that it
+    raised, which never ends a session by itself. An answer that nobody waits for any more is ignored."""
 
     number: int
     result: Any = None

@@ -22,8 +22,8 @@ _FLOATS = {float}
 
 
 def _is_in_order(limits: StationLimits | VehicleLimits) -> bool:
-    """All of them are plain floats of 0 or more, and no minimum is above its maximum: as almost always, and seen without a name. False
-    says nothing: then each field is looked at."""
+    """All of them are plain floats of 0 or more, and no minimum is above its maximum: as almost always, and
+    seen without a name. False says nothing: then each field is looked at."""
     values = astuple(limits)[:_LIMITS]
     return (
         {*map(type, values)} == _FLOATS
@@ -86,7 +86,8 @@ class StationLimits(Struct, frozen=True, kw_only=True):
             _check_pair(self, f"minimum_{what}", f"maximum_{what}")
 
     def within(self, other: StationLimits) -> StationLimits:
-        """What both allow: the lesser maxima and the greater minima; a minimum above its maximum gives way to it."""
+        """What both allow: the lesser maxima and the greater minima; a minimum above
+        its maximum gives way to it."""
         both: dict[str, float | None] = {}
         for name in self.__struct_fields__:
             mine, theirs = getattr(self, name), getattr(other, name)

@@ -1,6 +1,8 @@
-"""Whether the parts of a ``Station`` or a ``Vehicle`` have what their ports need, found out when they are put together.
+"""Whether the parts of a ``Station`` or a ``Vehicle`` have what their ports need, found
+out when they are put together.
 
-A method that is missing, or a plain function where a coroutine is wanted, is a mistake of today's program and no fault of tomorrow night.
+A method that is missing, or a plain function where a coroutine is wanted, is a mistake of today's program
+and no fault of tomorrow night.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ def check_ports(
     wanted: Mapping[str, Mapping[str, Kind]],
     may: Mapping[str, Mapping[str, Kind]] | None = None,
 ) -> None:
-    """Look at every port of ``bundle`` that is not None; ``may``: what need not be there. Raises ``ConfigError``."""
+    """Look at every port of ``bundle`` that is not None; ``may``: what need not be
+    there. Raises ``ConfigError``."""
     for name, attributes in wanted.items():
         port = getattr(bundle, name)
         if port is None:
@@ -108,15 +111,18 @@ def _wants_self(port: type, attribute: str) -> bool:
 
 
 def _is_method(port: object, attribute: str) -> bool:
-    """Without reading it. What is not in the class, or comes by ``__getattr__``, is judged when it is read."""
+    """Without reading it. What is not in the class, or comes by ``__getattr__``,
+    is judged when it is read."""
     found = inspect.getattr_static(type(port), attribute, None)
     return inspect.isfunction(found) or isinstance(found, (staticmethod, classmethod))
 
 
 def _surely_not_awaitable(method: Any) -> bool:
-    """A function of Python that is no coroutine function and says nothing of an awaitable: ``def stop(self, urgency) -> None``.
+    """A function of Python that is no coroutine function and says nothing of an awaitable: ``def
+    stop(self, urgency) -> None``.
 
-    Whatever cannot be told is believed until it is called: functions of C, objects with ``__call__``, what is annotated or wrapped.
+    Whatever cannot be told is believed until it is called: functions of C, objects with ``__call__``,
+    what is annotated or wrapped.
     """
     found = inspect.unwrap(method)
     if inspect.iscoroutinefunction(found) or not (inspect.isfunction(found) or inspect.ismethod(found)):

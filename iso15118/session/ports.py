@@ -1,12 +1,11 @@
 """What a charger or vehicle team implements: small protocols of a few methods each, bundled in ``Station``
 and ``Vehicle``.
 
-Methods that take time are coroutines (any awaitable will do) and are given a deadline by the driver: one that raises, or answers
-late, ends the session safely. What switches on (``close``, ``set_power``, ``pre_charge``, ``run``) is cancelled when it is contradicted,
-and the safe call is repeated when it has ended and when its time is over, since cancelling does not stop a thread.
-A "yes" is an explicit True.
-Properties are read often and must answer at once. All quantities are SI floats (V, A, W, Wh); current is
-positive towards the vehicle.
+Methods that take time are coroutines (any awaitable will do) and are given a deadline by the driver: one that
+raises, or answers late, ends the session safely. What switches on (``close``, ``set_power``, ``pre_charge``,
+``run``) is cancelled when it is contradicted, and the safe call is repeated when it has ended and when its
+time is over, since cancelling does not stop a thread. A "yes" is an explicit True. Properties are read often
+and must answer at once. All quantities are SI floats (V, A, W, Wh); current is positive towards the vehicle.
 Hardware interlocks never depend on these calls: closing is a permission, and the hardware has the last word.
 """
 
@@ -134,15 +133,15 @@ class DcPowerPort(Protocol):
         ...
 
     async def set_power(self, voltage_v: float, current_a: float, power_w: float) -> None:
-        """Hold all three bounds of ``SetPower`` at any time; called in every charge loop that changes them. ``voltage_v`` is the upper
-        bound with a positive ``current_a`` (to the vehicle) and the lower bound with a negative one; with 0 A nothing may flow either way,
-        whatever the voltage. The current is within the power at the present voltage, so that a supply without a power bound keeps to
-        it, too."""
+        """Hold all three bounds of ``SetPower`` at any time; called in every charge loop that changes them.
+        ``voltage_v`` is the upper bound with a positive ``current_a`` (to the vehicle) and the lower bound
+        with a negative one; with 0 A nothing may flow either way, whatever the voltage. The current is within
+        the power at the present voltage, so that a supply without a power bound keeps to it, too."""
         ...
 
     async def stop(self, urgency: Urgency) -> None:
-        """Current to zero. Must be harmless when none flows, and while another call is under way; it may be asked for again at any time.
-        False says that it did not work; so does whatever it raises."""
+        """Current to zero. Must be harmless when none flows, and while another call is under way; it may be
+        asked for again at any time. False says that it did not work; so does whatever it raises."""
         ...
 
     @property
@@ -169,16 +168,17 @@ class RatedPowerPort(DcPowerPort, Protocol):
 
 @runtime_checkable
 class AcPowerPort(Protocol):
-    """The station's AC outlet: what its meter and its fuse know. The contactor is a ``ContactorPort`` as with DC."""
+    """The station's AC outlet: what its meter and its fuse know. The contactor is a
+    ``ContactorPort`` as with DC."""
 
     async def set_power(self, bounds: AcBounds) -> None:
-        """The vehicle was told this; called whenever it changes. ``bounds.phases`` is how many phases have to be connected, and is told
-        with bounds of 0 before the contactors close."""
+        """The vehicle was told this; called whenever it changes. ``bounds.phases`` is how many phases have to
+        be connected, and is told with bounds of 0 before the contactors close."""
         ...
 
     async def stop(self, urgency: Urgency) -> None:
-        """Nothing may flow any more. An outlet that can only open its contactor does nothing here. Must be harmless when nothing flows;
-        False says that it did not work; so does whatever it raises."""
+        """Nothing may flow any more. An outlet that can only open its contactor does nothing here. Must be
+        harmless when nothing flows; False says that it did not work; so does whatever it raises."""
         ...
 
     @property
@@ -212,9 +212,10 @@ class CableCheckPort(Protocol):
     """The cable check: below 60 V, test voltage, insulation, below 60 V again (IEC 61851-23 CC.4.1.2)."""
 
     async def run(self, voltage_v: float, insulation_ohm: float) -> bool | str:
-        """Run it at ``voltage_v`` (V); the insulation resistance has to be ``insulation_ohm`` (ohm) at least, as the chosen service wants
-        it. True when the cable is good, otherwise the reason why not. None is taken for True for one more release, with a warning, and a
-        method without the second value is called without it."""
+        """Run it at ``voltage_v`` (V); the insulation resistance has to be ``insulation_ohm`` (ohm) at
+        least, as the chosen service wants it. True when the cable is good, otherwise the reason why
+        not. None is taken for True for one more release, with a warning, and a method without the
+        second value is called without it."""
         ...
 
 
@@ -241,26 +242,28 @@ class VehicleAuthorizer(Authorizer, Protocol):
     """An authorizer that wants to know what is proven of the vehicle, and not only what it says."""
 
     async def authorize_vehicle(self, evccid: str, certificate_name: str) -> bool:
-        """Asked instead of ``authorize`` where it is there. ``certificate_name``: common name of the certificate that the vehicle proved in
-        TLS, in ISO 15118-20 its EVCCID [V2G20-2598]; empty if it has proven none."""
+        """Asked instead of ``authorize`` where it is there. ``certificate_name``: common name of
+        the certificate that the vehicle proved in TLS, in ISO 15118-20 its EVCCID [V2G20-2598];
+        empty if it has proven none."""
         ...
 
 
 @runtime_checkable
 class AutochargeAuthorizer(Authorizer, Protocol):
-    """An authorizer that lets vehicles in by what they say of themselves (``ConnectorSettings.autocharge``). Weak identification:
-    anybody can send the EVCCID and the MAC address of another vehicle."""
+    """An authorizer that lets vehicles in by what they say of themselves (``ConnectorSettings.autocharge``).
+    Weak identification: anybody can send the EVCCID and the MAC address of another vehicle."""
 
     async def authorize_autocharge(self, evccid: str, certificate_name: str, mac: str) -> bool:
-        """Asked instead of the other two then. ``evccid``: as the vehicle introduced itself, by messages; empty where none were exchanged.
-        ``certificate_name`` as in ``VehicleAuthorizer``. ``mac``: the address that the vehicle matched with (SLAC), "aa:bb:cc:dd:ee:ff";
-        empty without a match."""
+        """Asked instead of the other two then. ``evccid``: as the vehicle introduced itself, by messages;
+        empty where none were exchanged. ``certificate_name`` as in ``VehicleAuthorizer``. ``mac``: the
+        address that the vehicle matched with (SLAC), "aa:bb:cc:dd:ee:ff"; empty without a match."""
         ...
 
 
 @runtime_checkable
 class ContractAuthorizer(Protocol):
-    """Backend that decides about contracts (PnC), and the roots that the station itself checks them against."""
+    """Backend that decides about contracts (PnC), and the roots that the station
+    itself checks them against."""
 
     @property
     def trust(self) -> ContractTrust:
@@ -268,24 +271,27 @@ class ContractAuthorizer(Protocol):
         ...
 
     async def authorize_contract(self, claim: ContractClaim) -> bool | Refusal:
-        """True if this contract pays, otherwise why not. None is taken for True for one more release, with a warning."""
+        """True if this contract pays, otherwise why not. None is taken for True for one
+        more release, with a warning."""
         ...
 
 
 @runtime_checkable
 class ContractCertificateService(Protocol):
-    """The way to the provisioning service that puts contracts into vehicles, such as OCPP's Get15118EVCertificate."""
+    """The way to the provisioning service that puts contracts into vehicles, such as
+    OCPP's Get15118EVCertificate."""
 
     async def certificate_installation(self, request: bytes, schema: str) -> bytes | Refusal:
-        """Pass on a CertificateInstallationReq as EXI of ``schema`` ("iso20-common", "iso2"; of the latter a CertificateUpdateReq as well),
-        and return the signed response as EXI, or why there is none. Nothing in it is changed on the way but the header."""
+        """Pass on a CertificateInstallationReq as EXI of ``schema`` ("iso20-common", "iso2"; of the latter a
+        CertificateUpdateReq as well), and return the signed response as EXI, or why there is none. Nothing in
+        it is changed on the way but the header."""
         ...
 
 
 @runtime_checkable
 class ValueAddedServices(Protocol):
-    """What the station offers beside energy. What a vehicle chose is told as ``ServicesSelected``; one that has ``selected`` is told it,
-    too."""
+    """What the station offers beside energy. What a vehicle chose is told as ``ServicesSelected``; one that
+    has ``selected`` is told it, too."""
 
     @property
     def services(self) -> tuple[ValueAddedService, ...]:
@@ -337,15 +343,17 @@ class BatteryPort(Protocol):
 
 @runtime_checkable
 class OnBoardChargerPort(Protocol):
-    """The charger in the vehicle, which makes direct current for the battery out of AC, and perhaps the reverse."""
+    """The charger in the vehicle, which makes direct current for the battery out of
+    AC, and perhaps the reverse."""
 
     async def set_power(self, bounds: ChargerBounds) -> None:
-        """Take or give this from now on, per phase; called whenever it changes. Below what it can do it takes nothing."""
+        """Take or give this from now on, per phase; called whenever it changes. Below what
+        it can do it takes nothing."""
         ...
 
     async def stop(self, urgency: Urgency) -> None:
-        """Current to zero. Must be harmless when none flows, and while another call is under way; it may be asked for again at any time.
-        False says that it did not work; so does whatever it raises."""
+        """Current to zero. Must be harmless when none flows, and while another call is under way; it may be
+        asked for again at any time. False says that it did not work; so does whatever it raises."""
         ...
 
     @property
@@ -374,8 +382,8 @@ class HeartbeatPort(Protocol):
     """A line or a frame by which firmware sees that this process is able to make its hardware safe."""
 
     def beat(self, count: int) -> None:
-        """Called from the event loop ten times a second while it is so, with the number of the beat; answers at once (toggle a line, send a
-        frame). Drop the contactors when it does not come for half a second."""
+        """Called from the event loop ten times a second while it is so, with the number of the beat; answers
+        at once (toggle a line, send a frame). Drop the contactors when it does not come for half a second."""
         ...
 
 
@@ -384,8 +392,9 @@ class Station:
     """The hardware of one connector. What is None is not offered: no meter means no readings, no contract
     authorizer no Plug and Charge, no contract-certificate service no installation.
 
-    Raises ``ConfigError`` naming port and method if one is missing, cannot be called, or is a plain function where a coroutine is wanted.
-    ``power`` and ``cable_check`` are the DC output, ``ac`` is the AC outlet: one of the two has to be there.
+    Raises ``ConfigError`` naming port and method if one is missing, cannot be called, or is a plain
+    function where a coroutine is wanted. ``power`` and ``cable_check`` are the DC output, ``ac`` is the AC
+    outlet: one of the two has to be there.
     """
 
     power: DcPowerPort | None = None
@@ -428,8 +437,9 @@ class Station:
 class Vehicle:
     """The hardware behind one inlet. Raises as ``Station`` does.
 
-    ``contactors`` and ``inlet`` are the DC side, ``charger`` is the on-board charger: one of the two has to be there. Contactors are
-    those to the battery, which stay open while the on-board charger works; it switches itself.
+    ``contactors`` and ``inlet`` are the DC side, ``charger`` is the on-board charger: one of the
+    two has to be there. Contactors are those to the battery, which stay open while the on-board
+    charger works; it switches itself.
     """
 
     battery: BatteryPort

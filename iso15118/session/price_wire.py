@@ -1,6 +1,7 @@
 """Price schedules between values and the messages of ISO 15118-20, digit for digit.
 
-A signed price counts as it was signed, so nothing is re-scaled on the way: exponent and value of every amount stay what they were.
+A signed price counts as it was signed, so nothing is re-scaled on the way: exponent and value of
+every amount stay what they were.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ _NOISE_S: Final = 1e-3
 
 
 def rational_of(amount: Decimal) -> RationalNumber:
-    """The same digits and exponent; zeros at the end of a whole number are only dropped where it would not fit otherwise."""
+    """The same digits and exponent; zeros at the end of a whole number are only dropped where
+    it would not fit otherwise."""
     sign, digits, exponent = amount.as_tuple()
     value, power = 0, int(exponent)
     for digit in digits:
@@ -165,8 +167,8 @@ def _overstay(rules: OverstayRules) -> cm.OverstayRuleList:
 
 
 def shortened(prices: Prices, most: int) -> Prices | None:
-    """With no more than ``most`` entries: equal neighbours become one, and what is beyond is left out, since no price may be another than
-    it is. None for one that is signed and too long."""
+    """With no more than ``most`` entries: equal neighbours become one, and what is beyond is left out, since
+    no price may be another than it is. None for one that is signed and too long."""
     entries: tuple[object, ...] = prices.entries if isinstance(prices, PriceLevels) else prices.stacks
     if len(entries) <= most:
         return prices

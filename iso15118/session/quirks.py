@@ -1,7 +1,8 @@
-"""Peers that are treated otherwise than all others: known by the beginning of the name that they give themselves, and given settings of
-their own.
+"""Peers that are treated otherwise than all others: known by the beginning of the name that they give
+themselves, and given settings of their own.
 
-A name that a peer gives itself proves nothing, so nothing that trust or safety depend on can be changed in this way.
+A name that a peer gives itself proves nothing, so nothing that trust or safety depend
+on can be changed in this way.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def begins(name: str, beginnings: Iterable[str]) -> bool:
 
 
 def changed(config: C, changes: Mapping[str, Any], places: Mapping[str, tuple[str, ...]]) -> C:
-    """``config`` with these settings. ``places``: the dotted names of each in it. Raises ``ConfigError`` for what does not go together."""
+    """``config`` with these settings. ``places``: the dotted names of each in it. Raises ``ConfigError`` for
+    what does not go together."""
     tables: dict[str, dict[str, Any]] = {}
     for key, value in changes.items():
         for place in places[key]:
@@ -89,7 +91,8 @@ def changed(config: C, changes: Mapping[str, Any], places: Mapping[str, tuple[st
 
 
 def check_quirks(config: C, quirks: tuple[Q, ...], made: Callable[[C, Q], C]) -> None:
-    """Raises ``ConfigError``, naming the quirk, if what one of them sets does not go with the other settings."""
+    """Raises ``ConfigError``, naming the quirk, if what one of them sets does not
+    go with the other settings."""
     if len(quirks) > MOST_QUIRKS:
         raise ConfigError("quirks", f"there are {len(quirks)}", f"at most {MOST_QUIRKS}")
     for place, one in enumerate(quirks):

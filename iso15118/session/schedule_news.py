@@ -1,4 +1,5 @@
-"""What a session tells of schedules and prices: the profile that a vehicle sent, the schedule that it chose, what is known of its prices.
+"""What a session tells of schedules and prices: the profile that a vehicle sent, the schedule that it chose,
+what is known of its prices.
 
 Part of ``session.actions``, by whose name they are imported.
 """
@@ -15,8 +16,9 @@ __all__ = ["PowerProfileTaken", "PriceTrust", "ScheduleChosen", "ScheduleRemark"
 
 
 class PowerProfileTaken(Notify, frozen=True):
-    """Station: the vehicle means to take this of the schedule that it chose, in W; negative: it gives back. ``profile`` None: it says
-    nothing, and follows the schedule. ``tolerance``: it confirmed the tolerance (True) or did not (False); None: nothing was said."""
+    """Station: the vehicle means to take this of the schedule that it chose, in W; negative: it gives back.
+    ``profile`` None: it says nothing, and follows the schedule. ``tolerance``: it confirmed the tolerance
+    (True) or did not (False); None: nothing was said."""
 
     schedule_id: int
     profile: Schedule | None
@@ -34,15 +36,16 @@ class PriceTrust(Enum):
 
 
 class ScheduleRemark(Notify, frozen=True):
-    """About schedules or prices something is not as it should be, and charging goes on. ``name`` is stable, ``detail`` is
-    human-readable."""
+    """About schedules or prices something is not as it should be, and charging goes on. ``name`` is stable,
+    ``detail`` is human-readable."""
 
     name: str
     detail: str
 
 
 class ScheduleChosen(Notify, frozen=True, kw_only=True):
-    """Vehicle: it follows this schedule, by this profile. ``cost``: what the profile costs, rounded, where there are prices in money."""
+    """Vehicle: it follows this schedule, by this profile. ``cost``: what the profile costs, rounded, where
+    there are prices in money."""
 
     schedule_id: int
     profile: Schedule

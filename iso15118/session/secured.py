@@ -17,7 +17,8 @@ class TlsPeer(Struct, frozen=True, kw_only=True):
     version: str
     """``TLSv1.3`` or ``TLSv1.2``."""
     peer_chain: tuple[bytes, ...] = ()
-    """The peer's verified certificates, leaf first and in order; empty for a vehicle that has none, as in ISO 15118-2."""
+    """The peer's verified certificates, leaf first and in order; empty for a vehicle that
+    has none, as in ISO 15118-2."""
     anchor: bytes | None = None
     """The root that the peer's chain ends in."""
     staples: tuple[bytes, ...] = ()
@@ -30,8 +31,8 @@ class TlsPeer(Struct, frozen=True, kw_only=True):
 
     @property
     def peer_name(self) -> str:
-        """Common name of the certificate that the peer proved: a vehicle's EVCCID [V2G20-2598], a station's SECCID. Empty if it has none,
-        or several."""
+        """Common name of the certificate that the peer proved: a vehicle's EVCCID [V2G20-2598], a station's
+        SECCID. Empty if it has none, or several."""
         if not self.peer_chain:
             return ""
         from iso15118.pki.chain.parsed import (  # here: who does without TLS does without certificates

@@ -1,4 +1,5 @@
-"""Which ports the services of ISO 15118-20 work with: asked when a session's owner is put together, not when a vehicle comes."""
+"""Which ports the services of ISO 15118-20 work with: asked when a session's owner is put together,
+not when a vehicle comes."""
 
 from __future__ import annotations
 

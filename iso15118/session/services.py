@@ -1,8 +1,9 @@
 """The registry of energy services: one entry per service of ISO 15118-20 says everything that sets it apart.
 
-DC, DC_BPT, MCS and MCS_BPT share their phases and messages and differ by their entry alone, and so do AC and AC_BPT, and the two
-services of a pantograph; AC_DER_IEC and AC_DER_SAE have the phases of AC with control modes of their own. A new service is a new entry,
-its phases and its schema. Sources: Table 204 of ISO 15118-20, Amendment 1; docs/sources.md, "Services".
+DC, DC_BPT, MCS and MCS_BPT share their phases and messages and differ by their entry alone, and so do AC and
+AC_BPT, and the two services of a pantograph; AC_DER_IEC and AC_DER_SAE have the phases of AC with control
+modes of their own. A new service is a new entry, its phases and its schema. Sources: Table 204 of ISO
+15118-20, Amendment 1; docs/sources.md, "Services".
 """
 
 from __future__ import annotations
@@ -126,10 +127,9 @@ class ParameterSet(Struct, frozen=True, kw_only=True):
 class EnergyService(Struct, frozen=True, kw_only=True):
     """Everything that sets one energy service apart.
 
-    ``connectors`` are the legal values of the Connector parameter, ``insulation_threshold_ohm`` is the least insulation
-    resistance of the cable
-    check (100 kOhm for DC, 125 kOhm for MCS after IEC 61851-23-3 CC.4.1.4), ``maximum_voltage_v`` the ceiling
-    of the coupler.
+    ``connectors`` are the legal values of the Connector parameter, ``insulation_threshold_ohm`` is the least
+    insulation resistance of the cable check (100 kOhm for DC, 125 kOhm for MCS after IEC 61851-23-3
+    CC.4.1.4), ``maximum_voltage_v`` the ceiling of the coupler.
     """
 
     id: ServiceID
@@ -213,15 +213,15 @@ _MCS: dict[str, Any] = {
     "insulation_threshold_ohm": 125_000.0,
 }
 
-# A pantograph carries DC: the values of Connector are those of DC (unsettled; the contacts of a pantograph have none of their own in any
-# public source), and the device adds its phases.
+# A pantograph carries DC: the values of Connector are those of DC (unsettled; the contacts of a pantograph
+# have none of their own in any public source), and the device adds its phases.
 _ACDP: dict[str, Any] = {
     "namespace": Namespace.ACDP.value,
     "connectors": (1, 2, 3, 4),
     "insulation_threshold_ohm": 100_000.0,
 }
-# Nothing is plugged in, and nothing insulates: the loop has one message for both control modes, without a control mode element, and the
-# parameters of the two sides are plain fields.
+# Nothing is plugged in, and nothing insulates: the loop has one message for both control modes, without a
+# control mode element, and the parameters of the two sides are plain fields.
 _WPT: dict[str, Any] = {
     "namespace": Namespace.WPT.value,
     "connectors": (1,),
@@ -293,9 +293,9 @@ def parameter_sets(
     pricing: Pricing = Pricing.NONE,
     mobility_needs_modes: tuple[MobilityNeedsMode, ...] = (MobilityNeedsMode.PROVIDED_BY_EVCC,),
 ) -> tuple[ParameterSet, ...]:
-    """The sets a station offers for ``service``: one per control mode, numbered from 1 [V2G20-2656], and in Dynamic mode one per
-    MobilityNeedsMode, which in Scheduled mode is always "provided by EVCC" [V2G20-2663]. ``pricing`` belongs to schedules, and so is
-    none where the station sets the power.
+    """The sets a station offers for ``service``: one per control mode, numbered from 1 [V2G20-2656], and in
+    Dynamic mode one per MobilityNeedsMode, which in Scheduled mode is always "provided by EVCC" [V2G20-2663].
+    ``pricing`` belongs to schedules, and so is none where the station sets the power.
     """
     bpt: dict[str, BptChannel | GeneratorMode] = (
         {"bpt_channel": bpt_channel, "generator_mode": generator_mode} if service.bidirectional else {}
@@ -340,9 +340,9 @@ def ac_parameter_sets(
     pricing: Pricing = Pricing.NONE,
     mobility_needs_modes: tuple[MobilityNeedsMode, ...] = (MobilityNeedsMode.PROVIDED_BY_EVCC,),
 ) -> tuple[ParameterSet, ...]:
-    """The sets an AC outlet offers for ``service``: with three phases those of three and those of one, for the vehicles that have one;
-    each in every control mode, in a bidirectional service in every way to follow or form the grid, and in AC_DER_IEC with every set of
-    functions in ``der_functions``."""
+    """The sets an AC outlet offers for ``service``: with three phases those of three and those of one, for
+    the vehicles that have one; each in every control mode, in a bidirectional service in every way to follow
+    or form the grid, and in AC_DER_IEC with every set of functions in ``der_functions``."""
     connectors = (three_phase_connector, 1) if outlet.phases == 3 else (1,)
     ways = generator_modes if service.bidirectional else (None,)
     modes = _modes(control_modes, mobility_needs_modes)

@@ -1,5 +1,5 @@
-"""Events of the site that a vehicle is charged at: what its energy manager wants, its grid code and what an inverter sees of it, and its
-parking spaces.
+"""Events of the site that a vehicle is charged at: what its energy manager wants, its grid code and what an
+inverter sees of it, and its parking spaces.
 
 ``session.events`` has them all under its own name.
 """
@@ -23,8 +23,9 @@ __all__ = [
 
 
 class GridCodeChanged(Event, frozen=True):
-    """Station: the site asks for these functions from now on. AC_DER_SAE tells the vehicle at once, AC_DER_IEC with the next charge
-    parameters: there the loop has no words for it. None: there is no grid code, and neither service is offered in the next session."""
+    """Station: the site asks for these functions from now on. AC_DER_SAE tells the vehicle at once,
+    AC_DER_IEC with the next charge parameters: there the loop has no words for it. None: there is no grid
+    code, and neither service is offered in the next session."""
 
     code: GridCode | None
 
@@ -42,7 +43,8 @@ class GridConditionChanged(Event, frozen=True):
 
 
 class ParkingGuidance(Event, frozen=True):
-    """Station: where a vehicle that checks in is to go; told to it with the next answer, and with each one from then on."""
+    """Station: where a vehicle that checks in is to go; told to it with the next answer, and
+    with each one from then on."""
 
     guidance: Guidance
 
@@ -53,7 +55,8 @@ class CheckOutGranted(Event, frozen=True):
 
 class SetPointChanged(Event, frozen=True):
     """The energy manager wants this power at the output in W; negative asks the vehicle to give, None leaves
-    it to the vehicle. ``reactive_var``, AC only: reactive power in var, positive where the vehicle absorbs it; None: nothing is said."""
+    it to the vehicle. ``reactive_var``, AC only: reactive power in var, positive where the vehicle absorbs
+    it; None: nothing is said."""
 
     power_w: float | None
     reactive_var: float | None = None

@@ -1,7 +1,9 @@
-"""What remains of a session while it is paused: a frozen ticket for each role, to be kept, stored, and handed to the session that goes on.
+"""What remains of a session while it is paused: a frozen ticket for each role, to be kept, stored, and handed
+to the session that goes on.
 
-It holds the choices that need not be made again, and what tells the peer from any other. No key is in it; who has it and is the same
-peer charges without a new authorization, so store it like any other record of the installation.
+It holds the choices that need not be made again, and what tells the peer from any other. No key is
+in it; who has it and is the same peer charges without a new authorization, so store it like any
+other record of the installation.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ from .services import SERVICES, ControlMode, ParameterSet, ServiceID
 __all__ = ["VALIDITY_S", "EvccTicket", "Iso2Choice", "PauseTicket", "SeccTicket", "peer_binding"]
 
 VALIDITY_S: Final = 86_400.0
-"""How long a ticket holds by default, in s. No public source names a time; a schedule without departure time covers a day [V2G20-1563],
-so that a pause for a better price ends within one."""
+"""How long a ticket holds by default, in s. No public source names a time; a schedule without departure time
+covers a day [V2G20-1563], so that a pause for a better price ends within one."""
 _SKEW_S: Final = 60.0
 """A clock that was set back by less than this, between pause and resume, is still believed."""
 _MAGIC: Final = b"iso15118-pause-1"
@@ -44,8 +46,8 @@ class PauseTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     secure: bool
     """It was paused over TLS; in ISO 15118-20 that is TLS 1.3."""
     binding: bytes = b""
-    """Ties it to the certificate that the peer proved in TLS [V2G20-2539, V2G20-2545]; empty without TLS, and in ISO 15118-2, where
-    vehicles have no certificate."""
+    """Ties it to the certificate that the peer proved in TLS [V2G20-2539, V2G20-2545]; empty without TLS, and
+    in ISO 15118-2, where vehicles have no certificate."""
     service: ServiceID
     """The energy service that was selected."""
     paused_at: float
@@ -72,11 +74,13 @@ class PauseTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise TicketError("valid_s: a positive number of seconds")
 
     def is_valid(self, at: float) -> bool:
-        """Whether it still holds at ``at``, in s on the clock of ``paused_at``. A clock that started anew makes it invalid."""
+        """Whether it still holds at ``at``, in s on the clock of ``paused_at``. A clock that
+        started anew makes it invalid."""
         return -_SKEW_S <= at - self.paused_at <= self.valid_s
 
     def belongs_to(self, *, secure: bool, tls: TlsPeer | None) -> bool:
-        """Whether the peer on this connection is the one it was paused with. Without TLS nothing but the names can tell."""
+        """Whether the peer on this connection is the one it was paused with. Without TLS
+        nothing but the names can tell."""
         if secure is not self.secure:
             return False
         if not self.binding:
@@ -86,13 +90,15 @@ class PauseTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return is_same_peer(self.binding, self.session_id, _leaf(tls))
 
     def to_bytes(self) -> bytes:
-        """For a file or a database; ASCII, with a check against damage (not against forgery: that is the storage's business)."""
+        """For a file or a database; ASCII, with a check against damage (not against forgery: that
+        is the storage's business)."""
         body = msgspec.json.encode(self)
         return b" ".join((_MAGIC, self.role.encode(), _digest(self.role, body), body))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """The ticket again. Raises ``TicketError`` if it is damaged, of another version, or of the other role."""
+        """The ticket again. Raises ``TicketError`` if it is damaged, of another
+        version, or of the other role."""
         if len(data) > _MOST_BYTES:
             raise TicketError(f"{len(data)} bytes are too long")
         parts = bytes(data).split(b" ", 3)
@@ -124,7 +130,8 @@ class PauseTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Iso2Choice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was chosen in ISO 15118-2, and is offered again [V2G2-740, V2G2-741]. Raises ``TicketError`` for values that no session has."""
+    """What was chosen in ISO 15118-2, and is offered again [V2G2-740, V2G2-741]. Raises ``TicketError`` for
+    values that no session has."""
 
     mode: str
     """RequestedEnergyTransferMode."""
@@ -141,13 +148,14 @@ class Iso2Choice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SeccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The station's: the vehicle that it was given for charges on without being authorized again. Raises ``TicketError`` for values that no
-    session has."""
+    """The station's: the vehicle that it was given for charges on without being authorized again. Raises
+    ``TicketError`` for values that no session has."""
 
     role: ClassVar[str] = "secc"
 
     parameter_set: ParameterSet | None = None
-    """What was selected in ISO 15118-20, as it was offered: if it is not offered any more, the session begins anew."""
+    """What was selected in ISO 15118-20, as it was offered: if it is not offered any
+    more, the session begins anew."""
     iso2: Iso2Choice | None = None
     """The same of ISO 15118-2."""
     claim: ContractClaim | None = None
@@ -173,7 +181,8 @@ class SeccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class EvccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The vehicle's: what it selected at the station that paused with it. Raises ``TicketError`` for values that no session has."""
+    """The vehicle's: what it selected at the station that paused with it. Raises ``TicketError`` for
+    values that no session has."""
 
     role: ClassVar[str] = "evcc"
 
@@ -191,7 +200,8 @@ class EvccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=T
     nominal_voltage_v: float = 0.0
     """AC: phase to neutral, in V, as the parameter set says."""
     departure_at: float | None = None
-    """In ISO 15118-2: when the vehicle leaves, on the clock of ``paused_at``; None: nobody knows [V2G2-742]."""
+    """In ISO 15118-2: when the vehicle leaves, on the clock of ``paused_at``;
+    None: nobody knows [V2G2-742]."""
     energy_wh: float | None = None
     """In ISO 15118-2: what it still wanted in Wh; it asks for no more when it goes on [V2G2-743]."""
 

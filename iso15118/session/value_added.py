@@ -1,6 +1,8 @@
-"""Value-added services: what a station offers a vehicle beside energy, such as access to the internet, and what the vehicle chose of it.
+"""Value-added services: what a station offers a vehicle beside energy, such as access to the internet, and
+what the vehicle chose of it.
 
-Plain frozen values, checked when they are made; both editions offer them in ServiceDiscoveryRes, and each has ids of its own.
+Plain frozen values, checked when they are made; both editions offer them in ServiceDiscoveryRes,
+and each has ids of its own.
 """
 
 from __future__ import annotations
@@ -51,8 +53,8 @@ class ServiceParameters(Struct, frozen=True, kw_only=True):
     id: int
     """1 to 32767; a vehicle chooses by it."""
     values: tuple[tuple[str, Value], ...]
-    """Names with a truth, a whole number of 32 bits, another number, or a text of at most 64 characters; 1 to 16 of them. ISO 15118-2 is
-    told a number that is not whole as a text."""
+    """Names with a truth, a whole number of 32 bits, another number, or a text of at most 64 characters; 1 to
+    16 of them. ISO 15118-2 is told a number that is not whole as a text."""
 
     def __post_init__(self) -> None:
         if type(self.id) is not int or not 1 <= self.id <= 32_767:
@@ -86,8 +88,9 @@ class ValueAddedService(Struct, frozen=True, kw_only=True):
     """One service. Raises ``ConfigError``."""
 
     id: int
-    """65 is access to the internet and 66 parking status (``internet``, ``parking_status``); 3 and 4 are access to the internet and
-    use-case information of ISO 15118-2 alone; 60001 and above are free for services of one's own in both editions."""
+    """65 is access to the internet and 66 parking status (``internet``, ``parking_status``); 3 and 4 are
+    access to the internet and use-case information of ISO 15118-2 alone; 60001 and above are free for
+    services of one's own in both editions."""
     name: str = ""
     """At most 32 characters; empty: none is told."""
     category: Literal["Internet", "OtherCustom"] = "OtherCustom"
@@ -135,9 +138,9 @@ def check_value_added(services: object) -> tuple[ValueAddedService, ...]:
 
 
 def internet(*protocols: Literal["ftp20", "ftp21", "http", "https"], free: bool = True) -> ValueAddedService:
-    """Access to the internet with the parameter sets of the standard: 1 ftp over port 20, 2 ftp over 21, 3 http, 4 https; without
-    ``protocols`` the last two. What it takes to route is the charger's business. Raises ``ConfigError`` for what is not offered in this
-    form."""
+    """Access to the internet with the parameter sets of the standard: 1 ftp over port 20, 2 ftp over 21, 3
+    http, 4 https; without ``protocols`` the last two. What it takes to route is the charger's business.
+    Raises ``ConfigError`` for what is not offered in this form."""
     known = {
         "ftp20": (1, "ftp", 20),
         "ftp21": (2, "ftp", 21),
@@ -168,8 +171,9 @@ CHECK_IN, CHECK_OUT = 1, 2
 def parking_status(
     *, check_in: bool = True, check_out: bool = True, status_type: Literal[1, 2, 3, 4] = 1
 ) -> ValueAddedService:
-    """Check-in and check-out of a parking space. ``status_type`` (ParkingStatusType): 1 automatic and internal, 2 automatic and external,
-    3 manual and internal, 4 manual and external. Raises ``ConfigError`` for what is not offered in this form."""
+    """Check-in and check-out of a parking space. ``status_type`` (ParkingStatusType): 1 automatic and
+    internal, 2 automatic and external, 3 manual and internal, 4 manual and external. Raises ``ConfigError``
+    for what is not offered in this form."""
     if status_type not in (1, 2, 3, 4) or not (check_in or check_out):
         raise ConfigError("status_type", f"{status_type!r}, or neither way", "1 to 4, and one way at least")
     return ValueAddedService(
@@ -186,7 +190,8 @@ def parking_status(
 
 
 def offered_in_iso20(services: Iterable[ValueAddedService]) -> tuple[ValueAddedService, ...]:
-    """Those that ISO 15118-20 can offer: ids below 64 are energy services there, and a list of variants has room for 32."""
+    """Those that ISO 15118-20 can offer: ids below 64 are energy services there, and a list of
+    variants has room for 32."""
     return tuple(
         one
         for one in services

@@ -1,7 +1,8 @@
-"""What a pad on the ground can send and a coil in the vehicle can receive without a wire, in SI units and without messages.
+"""What a pad on the ground can send and a coil in the vehicle can receive without a wire, in
+SI units and without messages.
 
-Plain frozen values, checked when they are made. Powers are W, currents A, frequencies Hz; clearances are mm (unsettled: no public source
-names their unit) from the ground pad to the vehicle's coil.
+Plain frozen values, checked when they are made. Powers are W, currents A, frequencies Hz; clearances are mm
+(unsettled: no public source names their unit) from the ground pad to the vehicle's coil.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class AlignmentMethod(Enum):
 
 
 class CoilDiagnosis(Enum):
-    """What is wrong over the pad, or in the vehicle's coil: anything but ``NO_ISSUE`` takes the power away at once. A vehicle knows neither
-    foreign nor living objects."""
+    """What is wrong over the pad, or in the vehicle's coil: anything but ``NO_ISSUE`` takes the power away at
+    once. A vehicle knows neither foreign nor living objects."""
 
     NO_ISSUE = "nothing"
     FOREIGN_OBJECT = "a foreign object"

@@ -1,6 +1,7 @@
 """What a team with wireless power implements: the pad on the ground, and the coil in the vehicle.
 
-As with the other ports (``session.ports``): methods that take time are coroutines with a deadline, and properties answer at once.
+As with the other ports (``session.ports``): methods that take time are coroutines with a deadline,
+and properties answer at once.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ __all__ = ["PadPort", "ReceiverPort"]
 
 @runtime_checkable
 class PadPort(Protocol):
-    """The station's pad with its electronics. Its own detection of foreign and living objects switches it off, whatever these calls say."""
+    """The station's pad with its electronics. Its own detection of foreign and living objects switches it
+    off, whatever these calls say."""
 
     async def set_power(self, power_w: float) -> None:
         """Send this power from now on, to be held at the vehicle's output."""
         ...
 
     async def stop(self, urgency: Urgency) -> None:
-        """Send nothing. Must be harmless when nothing is sent, and while another call is under way; it may be asked for again at any time.
-        False says that it did not work; so does whatever it raises."""
+        """Send nothing. Must be harmless when nothing is sent, and while another call is under way; it may be
+        asked for again at any time. False says that it did not work; so does whatever it raises."""
         ...
 
     @property

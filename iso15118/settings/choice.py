@@ -1,6 +1,7 @@
 """One name out of a known few: a wrong one is refused with the nearest right one.
 
-Names that are known but not built yet get an answer of their own, so that nobody looks for a spelling mistake.
+Names that are known but not built yet get an answer of their own, so that nobody
+looks for a spelling mistake.
 """
 
 from __future__ import annotations

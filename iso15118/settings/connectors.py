@@ -1,4 +1,5 @@
-"""A station's file with several connectors: ``[[connector]]`` tables, each with what is different there; the rest holds for all.
+"""A station's file with several connectors: ``[[connector]]`` tables, each with what is different
+there; the rest holds for all.
 
 A file without such tables is a station with one connector, as ever.
 """
@@ -38,13 +39,15 @@ MOST: Final = 64
 """Connectors of one process: each has sockets, timers and hardware of its own."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 _SOURCES: Final = ("pki", "store", "certificate", "key", "chain", "anchors", "key_password_file")
-"""Keys of [tls] and [tls.iso2] that say where certificates are from: a connector that has one of them takes none of them over."""
+"""Keys of [tls] and [tls.iso2] that say where certificates are from: a connector that has one of
+them takes none of them over."""
 _NOT_ASSIGNED: Final = SeccSettings().session.evse_id
 _WITHOUT: Final = frozenset(ELSEWHERE) | {f"{TABLE}.{key}" for key in ELSEWHERE}
 
 
 class OneConnector(Struct, frozen=True):
-    """One connector of a station. ``name``: the one that results and logs show; empty where the file has one connector alone."""
+    """One connector of a station. ``name``: the one that results and logs show; empty where the
+    file has one connector alone."""
 
     name: str
     settings: SeccSettings
@@ -56,8 +59,8 @@ def has_connectors(path: Path) -> bool:
 
 
 def load_connectors(path: Path, overrides: Sequence[Override] = ()) -> tuple[OneConnector, ...]:
-    """Every connector of a station's file, in its order, and ``overrides`` over what is said of each. Raises ``ConfigError`` for what is
-    wrong with one, or with two."""
+    """Every connector of a station's file, in its order, and ``overrides`` over what is said of each. Raises
+    ``ConfigError`` for what is wrong with one, or with two."""
     table = read_toml(path)
     if TABLE not in table:
         override(table, overrides, SeccSettings)
@@ -114,8 +117,8 @@ def _settings(
         problems = Problems()
         for one in error.each:
             with problems.noted():
-                # Said where it is written: a key that only the common part has is wrong there, though it may be right for another
-                # connector.
+                # Said where it is written: a key that only the common part has is wrong there, though it may
+                # be right for another connector.
                 if _has(own, one.key) or not _has(common, one.key):
                     raise ConfigError(f"{TABLE}[{number}].{one.key}", one.reason, one.hint) from error
                 raise ConfigError(one.key, f"for connector {name!r}: {one.reason}", one.hint) from error
@@ -146,11 +149,13 @@ def _has(table: Any, key: str) -> bool:
     return True
 
 
-# -- what does not go together --------------------------------------------------------------------------------
+# -- what does not go together
+# --------------------------------------------------------------------------------
 
 
 def _check_together(connectors: tuple[OneConnector, ...]) -> None:
-    """A vehicle is answered by the connector that it is plugged into, and by nobody else; so each has an interface of its own."""
+    """A vehicle is answered by the connector that it is plugged into, and by nobody else; so each
+    has an interface of its own."""
     discovery: dict[tuple[str, int], str] = {}
     listening: dict[tuple[str, int], str] = {}
     media: dict[str, str] = {}
@@ -194,7 +199,8 @@ def connectors_to_builtins(connectors: tuple[OneConnector, ...]) -> dict[str, An
     return tomllib.loads(connectors_to_toml(connectors))
 
 
-# -- shown ----------------------------------------------------------------------------------------------------
+# -- shown
+# ----------------------------------------------------------------------------------------------------
 
 
 def connectors_to_toml(connectors: tuple[OneConnector, ...]) -> str:

@@ -26,8 +26,8 @@ __all__ = ["backend_of", "price_signers_of", "state_of_roots", "store_of"]
 
 
 def price_signers_of(*pkis: IssuedPki | None) -> tuple[Signer, ...]:
-    """The keys of the Sub-CAs that issue contracts, which sign prices as well. Raises ``ConfigError`` where a folder has none, or there is
-    no folder."""
+    """The keys of the Sub-CAs that issue contracts, which sign prices as well. Raises ``ConfigError`` where a
+    folder has none, or there is no folder."""
     there = [one for one in pkis if one is not None]
     if not there:
         raise ConfigError(
@@ -48,9 +48,9 @@ def backend_of(
     demand: Demand | None = None,
 ) -> ContractBackend | None:
     """The backend of a station that takes contracts; None for one that does not. ``pki``: what is in tls.pki,
-    None where TLS has its certificates from elsewhere; then the store has all roots.
-    ``older``: what is in tls.iso2.pki, likewise. ``evidence``: what is known about revocation; ``demand``: how much has to be, when it is
-    not as the settings say.
+    None where TLS has its certificates from elsewhere; then the store has all roots. ``older``: what is in
+    tls.iso2.pki, likewise. ``evidence``: what is known about revocation; ``demand``: how much has to be, when
+    it is not as the settings say.
 
     Raises ConfigError for a folder without what is needed, PkiError for a store that cannot be used.
     """
@@ -129,8 +129,8 @@ def store_of(
     pki: IssuedPki | None,
     older: IssuedPki | None = None,
 ) -> HeldContracts | StoredContracts | None:
-    """The contracts of a vehicle; None for one without. ``pki``: what is in tls.pki, if anything; ``older``: in tls.iso2.pki. Raises as
-    ``backend_of``. That is ``ConfigError`` for files without what is needed."""
+    """The contracts of a vehicle; None for one without. ``pki``: what is in tls.pki, if anything; ``older``:
+    in tls.iso2.pki. Raises as ``backend_of``. That is ``ConfigError`` for files without what is needed."""
     if not settings.use:
         return None
     if settings.store is not None:

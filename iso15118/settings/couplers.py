@@ -1,4 +1,5 @@
-"""What a station's preset, or a vehicle's inlet, says of services and connector where the file does not; and what does not fit."""
+"""What a station's preset, or a vehicle's inlet, says of services and connector where the file does
+not; and what does not fit."""
 
 from __future__ import annotations
 

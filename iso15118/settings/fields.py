@@ -1,6 +1,8 @@
-"""The keys of a settings class: type, unit, range, default and meaning of each, all taken from the class itself.
+"""The keys of a settings class: type, unit, range, default and meaning of each, all
+taken from the class itself.
 
-The meaning is the string under the field in the source, the unit the ending of its name, the range its ``msgspec.Meta``.
+The meaning is the string under the field in the source, the unit the ending of its name,
+the range its ``msgspec.Meta``.
 """
 
 from __future__ import annotations

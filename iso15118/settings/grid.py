@@ -1,4 +1,5 @@
-"""What files say of support for the grid, and of services beside energy: grid codes, inverters, what is offered and what is wanted."""
+"""What files say of support for the grid, and of services beside energy: grid codes, inverters, what is
+offered and what is wanted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The simulated hardware of one end, as its file describes it; what the far end reports in its messages is passed on to it."""
+"""The simulated hardware of one end, as its file describes it; what the far end reports in its
+messages is passed on to it."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ _LOOP_S = 0.01  # one turn of the charge loop on a busy machine, where it is not
 def station_of(
     settings: StationSettings,
 ) -> tuple[StationWithRemoteVehicle | AcStationWithRemoteVehicle, Reported]:
-    """A station whose vehicle is somewhere else. Raises ``ConfigError`` for a file of schedules that cannot be used."""
+    """A station whose vehicle is somewhere else. Raises ``ConfigError`` for a file of
+    schedules that cannot be used."""
     table = None
     if settings.schedule is not None:
         table = Timetable(read_schedules(settings.schedule), delay_s=settings.schedule_delay_s)
@@ -63,7 +65,8 @@ def station_of(
         if isinstance(element, dc.DCChargeLoopReq):
             station.vehicle_shows(si(element.ev_present_voltage), now)
         elif type(element).__name__ == "PreChargeReq":
-            # In the older editions a vehicle never says what it measures: the voltage of its battery is what it wants for pre-charge.
+            # In the older editions a vehicle never says what it measures: the voltage of its battery is
+            # what it wants for pre-charge.
             station.vehicle_shows(_quantity(element.ev_target_voltage), now)
 
     return station, reported

@@ -1,6 +1,8 @@
-"""Who a role is in TLS and whom it trusts, from where its file has it: single files, a certificate store, or a test PKI.
+"""Who a role is in TLS and whom it trusts, from where its file has it: single files, a
+certificate store, or a test PKI.
 
-Whatever is wrong with them is refused with the key, the file and the way to mend it; neither a key nor a password is ever part of that.
+Whatever is wrong with them is refused with the key, the file and the way to mend it; neither a key nor a
+password is ever part of that.
 """
 
 from __future__ import annotations
@@ -60,17 +62,18 @@ class TlsMaterial(Struct, frozen=True, kw_only=True):
     anchors: tuple[bytes, ...]
     """Roots (DER) that the far end's chain has to end in."""
     roots: tuple[bytes, ...] = ()
-    """Roots (DER) of our own chain, as far as they are known: whoever asks about its uppermost certificate needs one."""
+    """Roots (DER) of our own chain, as far as they are known: whoever asks about its
+    uppermost certificate needs one."""
     pki: IssuedPki | None = None
     """The test PKI that it is from, if it is."""
 
 
 def read_material(tls: Named, role: Role, ask: Ask | None = None) -> TlsMaterial:
-    """What the file's ``[tls]`` or ``[tls.iso2]`` names; its paths are absolute. ``ask``: for the passphrase of a key, where neither a file
-    nor the environment has one. Keys of CAs are read from a test PKI only.
+    """What the file's ``[tls]`` or ``[tls.iso2]`` names; its paths are absolute. ``ask``: for the passphrase
+    of a key, where neither a file nor the environment has one. Keys of CAs are read from a test PKI only.
 
-    Raises ConfigError for files that are missing, that others may write or read where that matters, that are not what they should be, or
-    that do not belong together; PkiError for a test PKI that cannot be used.
+    Raises ConfigError for files that are missing, that others may write or read where that matters, that are
+    not what they should be, or that do not belong together; PkiError for a test PKI that cannot be used.
     """
     if tls.pki is not None:
         made = from_test_pki(read_pki(tls.pki, keys_when_used=True), role)
@@ -98,7 +101,8 @@ def _profile(tls: Named) -> str:
 
 
 def read_pki(folder: Path, *, keys_when_used: bool = False) -> IssuedPki:
-    """What `iso15118 pki init` wrote. ``keys_when_used``: as for ``pki.load``. Raises ``PkiError`` if it is not usable."""
+    """What `iso15118 pki init` wrote. ``keys_when_used``: as for ``pki.load``. Raises
+    ``PkiError`` if it is not usable."""
     if not folder.is_dir():
         raise PkiError(f"there is no folder {folder} (tls.pki): make one with `iso15118 pki init {folder}`")
     return load(folder, keys_when_used=keys_when_used)

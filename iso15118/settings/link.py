@@ -1,4 +1,5 @@
-"""The table of the data link: which one, on which interface, its timers and thresholds, and where the basic signalling comes from."""
+"""The table of the data link: which one, on which interface, its timers and thresholds, and where the
+basic signalling comes from."""
 
 from __future__ import annotations
 
@@ -21,13 +22,15 @@ class PlcaSettings(Struct, frozen=True, kw_only=True):
     """PLCA of a 10BASE-T1S transceiver, set through ethtool netlink where its driver offers it."""
 
     configure: bool = True
-    """Set it when the link is switched on; a driver that offers none is named in the log and works without."""
+    """Set it when the link is switched on; a driver that offers none is named in
+    the log and works without."""
     node_id: Annotated[int, Meta(ge=0, le=254)] | None = None
     """Own node; absent: 0 for a station, which coordinates, and 1 for a vehicle."""
     node_count: Annotated[int, Meta(ge=1, le=255)] = 8
     """Transmit opportunities in a cycle; used by node 0 only."""
     to_timer: Byte = 32
-    """Length of a transmit opportunity in bit times. Unsettled: the usual default, no public source has a value of ISO 15118-10."""
+    """Length of a transmit opportunity in bit times. Unsettled: the usual default, no public source
+    has a value of ISO 15118-10."""
     burst_count: Byte = 0
     """Frames beyond the first in one opportunity. Unsettled, as ``to_timer`` is."""
     burst_timer: Byte = 128
@@ -47,10 +50,12 @@ class LinkSettings(Struct, frozen=True, kw_only=True):
     """The data link below IP, and the basic signalling that starts it."""
 
     backend: Literal["none", "slac", "spe"] = "none"
-    """"none": the interface is taken as it is found; "slac": HomePlug Green PHY behind a modem (CCS); "spe": 10BASE-T1S (MCS)."""
+    """"none": the interface is taken as it is found; "slac": HomePlug Green PHY behind a modem
+    (CCS); "spe": 10BASE-T1S (MCS)."""
     signalling: Literal["none", "simulated"] = "none"
-    """Control pilot, or CE on MCS: "simulated" presumes a peer that is plugged in and takes part; real ones are ports of a program.
-    "none" goes with backend "none" only: then there is no plug, and discovery is answered all the time."""
+    """Control pilot, or CE on MCS: "simulated" presumes a peer that is plugged in and takes part; real
+    ones are ports of a program. "none" goes with backend "none" only: then there is no plug, and
+    discovery is answered all the time."""
     interface: str | None = None
     """Network interface of modem or transceiver; absent: the file's interface."""
     connection: ConnectorSettings = field(default_factory=ConnectorSettings)
@@ -66,8 +71,9 @@ class LinkSettings(Struct, frozen=True, kw_only=True):
 
 
 def check_link(settings: LinkSettings, *, megawatt: bool, alternating: bool, why: str) -> None:
-    """Refuse what cannot work: a link that nothing starts, SLAC on MCS, which has no control pilot, and a duty cycle that says the current
-    of anything but AC. ``why`` names the key that says what it is. Raises ``ConfigError``."""
+    """Refuse what cannot work: a link that nothing starts, SLAC on MCS, which has no control pilot,
+    and a duty cycle that says the current of anything but AC. ``why`` names the key that says what it
+    is. Raises ``ConfigError``."""
     if settings.connection.basic.wanted:
         if not alternating:
             raise ConfigError(

@@ -1,6 +1,8 @@
-"""Keys of a file said elsewhere: ``--set tls.store=store`` on the command line, and ``ISO15118_SECC__TLS__STORE`` in the environment.
+"""Keys of a file said elsewhere: ``--set tls.store=store`` on the command line, and
+``ISO15118_SECC__TLS__STORE`` in the environment.
 
-The command line goes before the environment, and both before the file. Paths count from the folder in which the command runs.
+The command line goes before the environment, and both before the file. Paths count from the
+folder in which the command runs.
 """
 
 from __future__ import annotations
@@ -27,14 +29,15 @@ class Override(Struct, frozen=True):
     key: str
     """Dotted, as ``tls.store``."""
     text: str
-    """A value as TOML writes it, or a text without its quotation marks, or a list as texts with commas between."""
+    """A value as TOML writes it, or a text without its quotation marks, or a list as
+    texts with commas between."""
     source: str
     """Where it was said, for errors."""
 
 
 def overrides_of(role: str, sets: Iterable[str], environment: Mapping[str, str]) -> list[Override]:
-    """What variables ``ISO15118_<ROLE>__<TABLE>__<KEY>`` say, then ``sets``, each ``KEY=VALUE``. A variable without a value says nothing.
-    Raises ``ConfigError`` for a text without ``=``."""
+    """What variables ``ISO15118_<ROLE>__<TABLE>__<KEY>`` say, then ``sets``, each ``KEY=VALUE``. A variable
+    without a value says nothing. Raises ``ConfigError`` for a text without ``=``."""
     prefix = f"ISO15118_{role.upper()}__"
     found = [
         Override(name.removeprefix(prefix).replace("__", ".").lower(), text, name)
@@ -50,8 +53,8 @@ def overrides_of(role: str, sets: Iterable[str], environment: Mapping[str, str])
 
 
 def override(table: dict[str, Any], overrides: Iterable[Override], kind: type[Struct]) -> None:
-    """Write them into the ``table`` of a file for ``kind``, the later ones over the earlier. Raises ``ConfigError`` for keys that there are
-    not; whether a value is right is for whoever reads the table."""
+    """Write them into the ``table`` of a file for ``kind``, the later ones over the earlier. Raises
+    ``ConfigError`` for keys that there are not; whether a value is right is for whoever reads the table."""
     problems = Problems()
     for one in overrides:
         with problems.noted():

@@ -1,5 +1,5 @@
-"""Values that are right one by one and can never work together: the durations of simulated hardware against each other and the timers,
-and what TLS and contracts need of each other."""
+"""Values that are right one by one and can never work together: the durations of simulated hardware against
+each other and the timers, and what TLS and contracts need of each other."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ __all__ = ["check_contracts", "check_station", "check_tls"]
 
 
 def check_station(station: StationSettings, timing: Timing, *, table: str = "session.timing") -> None:
-    """Refuse hardware that would fail in every session. Raises ``ConfigError`` with the reason and what would do. ``table``: what the
-    timers are in."""
+    """Refuse hardware that would fail in every session. Raises ``ConfigError`` with the reason and what would
+    do. ``table``: what the timers are in."""
     _within(
         "station.authorization_s",
         station.authorization_s,
@@ -64,8 +64,8 @@ def check_station(station: StationSettings, timing: Timing, *, table: str = "ses
 def check_tls(
     tls: TlsSettings, *, editions: Collection[str], role: str, forbid_plaintext: bool = False
 ) -> None:
-    """Each edition has one source of certificates, and all of it; without ``[tls.iso2]`` ISO 15118-2 is spoken in the clear alone.
-    Raises ``ConfigError``."""
+    """Each edition has one source of certificates, and all of it; without ``[tls.iso2]`` ISO 15118-2 is
+    spoken in the clear alone. Raises ``ConfigError``."""
     newer, older = _sources(tls, "tls"), _sources(tls.iso2, "tls.iso2")
     for there, edition in ((newer, "iso20"), (older, "iso2")):
         # What is written for an edition that nobody speaks would be read by nobody.

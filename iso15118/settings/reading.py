@@ -50,8 +50,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_file(path: Path, key: str, most: int) -> bytes:
-    """The octets of a regular file of at most ``most`` octets: a device has no end, and a pipe may never begin. Raises ``ConfigError``
-    about ``key``."""
+    """The octets of a regular file of at most ``most`` octets: a device has no end, and a pipe may never
+    begin. Raises ``ConfigError`` about ``key``."""
     try:
         # What is no regular file is not even opened: that can wait for ever.
         if not stat.S_ISREG(path.stat().st_mode):
@@ -76,8 +76,9 @@ def read_struct(
 ) -> S:
     """Make a ``kind`` of ``table``, whose dotted name is ``where``.
 
-    ``elsewhere``: fields that are not set here, by name or by dotted key, each with the key that sets it. Raises ``ConfigError`` with
-    the dotted key; where several keys are wrong, ``SeveralConfigError`` with all of them.
+    ``elsewhere``: fields that are not set here, by name or by dotted key, each with the key that sets
+    it. Raises ``ConfigError`` with the dotted key; where several keys are wrong,
+    ``SeveralConfigError`` with all of them.
     """
     elsewhere = elsewhere or {}
     problems = Problems()
@@ -104,8 +105,8 @@ def read_values(
     *,
     elsewhere: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The values of ``table`` for fields of ``kind``, each checked by itself: whether they go together, and whether one is missing, is for
-    whoever makes a ``kind`` of them. Raises as ``read_struct``."""
+    """The values of ``table`` for fields of ``kind``, each checked by itself: whether they go together, and
+    whether one is missing, is for whoever makes a ``kind`` of them. Raises as ``read_struct``."""
     elsewhere = elsewhere or {}
     own = {field.name for field in fields(kind)}
     known = _known(kind, where, elsewhere)
@@ -218,6 +219,7 @@ def _dotted(where: str, name: str) -> str:
 
 
 def _under(where: str, key: str) -> str:
-    """The key of an error raised by the class itself, which may know the name of its own table, but not what that is part of."""
+    """The key of an error raised by the class itself, which may know the name of its own table, but
+    not what that is part of."""
     table, _, name = key.rpartition(".")
     return _dotted(where, name) if table and where.split(".")[-1] == table else _dotted(where, key)

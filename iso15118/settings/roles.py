@@ -65,15 +65,15 @@ class SeccSettings(Ranged, frozen=True, kw_only=True):
     interface: str = "lo"
     """Network interface to the vehicle, by its name or an alternative one; "lo" is this machine only."""
     wait_for_interface: bool = False
-    """Wait for an interface that is missing or has no address yet, instead of ending with exit status 3. One that changes later is found
-    anew in any case."""
+    """Wait for an interface that is missing or has no address yet, instead of ending with exit status 3. One
+    that changes later is found anew in any case."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
     """TCP port; 0: any free one of 49152 to 65535, which discovery announces."""
     sdp_port: SdpPort = SDP_PORT
     """UDP port of discovery; another one than 15118 only to have several stations on one machine."""
     strictness: Strictness = "field"
-    """"field": take what vehicles and stations of today do beside the standards, as docs/tolerance.md lists it; "conformance": refuse it. A
-    key that is written in this file holds in either."""
+    """"field": take what vehicles and stations of today do beside the standards, as docs/tolerance.md lists
+    it; "conformance": refuse it. A key that is written in this file holds in either."""
     link: LinkSettings = field(default_factory=LinkSettings)
     session: SeccConfig = field(default_factory=SeccConfig)
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
@@ -91,8 +91,8 @@ class EvccSettings(Ranged, frozen=True, kw_only=True):
     sdp_port: SdpPort = SDP_PORT
     """UDP port of discovery; the same as the station's."""
     strictness: Strictness = "field"
-    """"field": take what vehicles and stations of today do beside the standards, as docs/tolerance.md lists it; "conformance": refuse it. A
-    key that is written in this file holds in either."""
+    """"field": take what vehicles and stations of today do beside the standards, as docs/tolerance.md lists
+    it; "conformance": refuse it. A key that is written in this file holds in either."""
     link: LinkSettings = field(default_factory=LinkSettings)
     session: EvccConfig = field(default_factory=EvccConfig)
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
@@ -107,8 +107,9 @@ ROLES: dict[str, type[SeccSettings | EvccSettings]] = {"secc": SeccSettings, "ev
 
 
 def load_secc(path: Path, overrides: Sequence[Override] = ()) -> SeccSettings:
-    """The settings of a station with one connector, from a file, and ``overrides`` over it. Raises ``ConfigError``, where several things
-    are wrong all of them at once, and for a file with several connectors."""
+    """The settings of a station with one connector, from a file, and ``overrides`` over it.
+    Raises ``ConfigError``, where several things are wrong all of them at once, and for a
+    file with several connectors."""
     table = read_toml(path)
     override(table, overrides, SeccSettings)
     if "connector" in table:
@@ -119,8 +120,8 @@ def load_secc(path: Path, overrides: Sequence[Override] = ()) -> SeccSettings:
 
 
 def secc_of(table: dict[str, Any], path: Path) -> SeccSettings:
-    """The settings of one connector, from its tables, which are changed; ``path``: of the file that they are from. Raises
-    ``ConfigError``."""
+    """The settings of one connector, from its tables, which are changed; ``path``: of the file that they are
+    from. Raises ``ConfigError``."""
     apply(table, "secc")
     if isinstance(station := table.get("station", {}), dict) and isinstance(
         session := table.setdefault("session", {}), dict
@@ -195,7 +196,7 @@ def _check_status(settings: SeccSettings) -> None:
 
 
 def load_evcc(path: Path, overrides: Sequence[Override] = ()) -> EvccSettings:
-    """The settings of a vehicle, likewise. Raises as ``load_secc``."""
+    """The settings of a vehicle, likewise. Raises ``ConfigError`` as ``load_secc`` does."""
     table = read_toml(path)
     override(table, overrides, EvccSettings)
     apply(table, "evcc")
@@ -274,7 +275,8 @@ def _absolute(tls: T, names: tuple[str, ...], folder: Path) -> T:
 
 
 def _replace(settings: R, path: Path, problems: Problems) -> R:
-    """Paths from the file's own folder, and plaintext only where it was asked for. Raises what is among the ``problems`` as well."""
+    """Paths from the file's own folder, and plaintext only where it was asked for. Raises what is among
+    the ``problems`` as well."""
     tls, folder = settings.tls, path.resolve().parent
     plaintext = tls.mode == "plaintext"
     with problems.noted():

@@ -1,4 +1,5 @@
-"""A file of schedules and prices, TOML or JSON, into offers: what `iso15118 loopback --schedule` and ``station.schedule`` read.
+"""A file of schedules and prices, TOML or JSON, into offers: what `iso15118 loopback --schedule`
+and ``station.schedule`` read.
 
 Times count from the moment at which a vehicle first asks. Amounts keep the digits that they are written with.
 """
@@ -43,8 +44,8 @@ _DURATION: Final = tuple(_UNITS)
 
 
 def read_schedules(path: Path) -> tuple[ScheduleOffer, ...]:
-    """The offers of a file: JSON if its name ends so, TOML otherwise. Raises ``ConfigError`` with the file, the key and the way to mend
-    it."""
+    """The offers of a file: JSON if its name ends so, TOML otherwise. Raises ``ConfigError`` with the file,
+    the key and the way to mend it."""
     try:
         return _offers(_read(path))
     except ConfigError as error:

@@ -1,4 +1,5 @@
-"""Presets of how strict a file's end is: ``field`` as vehicles and stations of today need it, ``conformance`` as the standards have it.
+"""Presets of how strict a file's end is: ``field`` as vehicles and stations of today need it,
+``conformance`` as the standards have it.
 
 A preset sets what the file does not say itself; every deviation is a setting of its own (docs/tolerance.md).
 """
@@ -85,8 +86,8 @@ DEVIATIONS: Final[dict[str, tuple[Deviation, ...]]] = {
 
 
 def apply(table: dict[str, Any], role: str) -> None:
-    """Put what ``strictness`` of this file means below [session], where the file says nothing itself. Other values of the key, and tables
-    that are none, are left to who reads the file."""
+    """Put what ``strictness`` of this file means below [session], where the file says nothing itself. Other
+    values of the key, and tables that are none, are left to who reads the file."""
     if table.get("strictness") != "conformance":
         return
     for one in DEVIATIONS[role]:

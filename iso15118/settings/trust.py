@@ -1,4 +1,5 @@
-"""TLS contexts of both roles from what their files name: who we are, whom we trust, and how a peer is judged."""
+"""TLS contexts of both roles from what their files name: who we are, whom we trust,
+and how a peer is judged."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ Keylog = Callable[[str], None]
 
 
 def common_name(material: TlsMaterial) -> str:
-    """Common name in our own certificate: the SECCID of a station, the EVCCID of a vehicle. Empty if there is none."""
+    """Common name in our own certificate: the SECCID of a station, the EVCCID of a
+    vehicle. Empty if there is none."""
     if material.own is None:
         return ""
     names = parse(material.own.chain[0]).common_names
@@ -47,12 +49,13 @@ def secc_context(
     evidence: Evidence | None = None,
     refuse: Collection[str] = (),
 ) -> TlsContext:
-    """A station: its own chain under the V2G root with OCSP responses, and vehicles under the OEM roots (none in ``iso2``).
-    ``pki``: a test PKI, or what ``read_material`` read.
+    """A station: its own chain under the V2G root with OCSP responses, and vehicles under the OEM roots (none
+    in ``iso2``). ``pki``: a test PKI, or what ``read_material`` read.
 
-    ``revocation``: what must be known about a vehicle's chain in the handshake; by default nothing, since vehicles cannot
-    staple. ``evidence``: what is known, also about our own chain. ``refuse``: see ``verify_chain``.
-    Raises ``PkiError`` for a folder without what a station needs, ``TlsError`` for keys that the profile does not allow.
+    ``revocation``: what must be known about a vehicle's chain in the handshake; by default nothing, since
+    vehicles cannot staple. ``evidence``: what is known, also about our own chain. ``refuse``: see
+    ``verify_chain``. Raises ``PkiError`` for a folder without what a station needs, ``TlsError`` for keys
+    that the profile does not allow.
     """
     asks = PROFILES[profile].client_certificate != "none"
     material = _material(pki, "secc")
@@ -89,8 +92,8 @@ def secc_source(
     evidence: Evidence | None = None,
     refuse: Collection[str] = (),
 ) -> TlsContext | TlsPort:
-    """A station of one edition or both, as its files have it: ``newer`` is what ISO 15118-20 is served with, ``older`` ISO 15118-2.
-    Raises as ``secc_context``. ``ConfigError`` where both are None."""
+    """A station of one edition or both, as its files have it: ``newer`` is what ISO 15118-20 is served with,
+    ``older`` ISO 15118-2. Raises as ``secc_context``. ``ConfigError`` where both are None."""
     own = partial(secc_context, keylog=keylog, revocation=revocation, evidence=evidence, refuse=refuse)
     if newer is None:
         if older is None:
@@ -110,8 +113,8 @@ def evcc_source(
     evidence: Evidence | None = None,
     refuse: Collection[str] = (),
 ) -> TlsContext:
-    """A vehicle of one edition or both, likewise: with both it takes stations of TLS 1.2 as well. Raises as ``evcc_context``.
-    ``ConfigError`` where both are None."""
+    """A vehicle of one edition or both, likewise: with both it takes stations of TLS 1.2 as well. Raises as
+    ``evcc_context``. ``ConfigError`` where both are None."""
     own = partial(evcc_context, keylog=keylog, revocation=revocation, evidence=evidence, refuse=refuse)
     if newer is None:
         if older is None:
@@ -121,7 +124,8 @@ def evcc_source(
 
 
 def secc_port(pki: IssuedPki, older: IssuedPki, *, keylog: Keylog | None = None) -> TlsPort:
-    """A station for both editions behind one port: ``pki`` is of ``iso20``, ``older`` of ``iso2``. Raises as ``secc_context``."""
+    """A station for both editions behind one port: ``pki`` is of ``iso20``, ``older`` of ``iso2``.
+    Raises as ``secc_context``."""
     return TlsPort([secc_context(pki, keylog=keylog), secc_context(older, profile="iso2", keylog=keylog)])
 
 
@@ -135,12 +139,13 @@ def evcc_context(
     evidence: Evidence | None = None,
     refuse: Collection[str] = (),
 ) -> TlsContext:
-    """A vehicle: its own chain under the OEM root (none in ``iso2``), and stations under the V2G roots. ``pki``, and what it raises: as for
-    ``secc_context``. ``older``: of ``iso2``, with profile ``dual``: whose V2G roots stations of TLS 1.2 may come from.
+    """A vehicle: its own chain under the OEM root (none in ``iso2``), and stations under the V2G roots.
+    ``pki``, and what it raises: as for ``secc_context``. ``older``: of ``iso2``, with profile ``dual``: whose
+    V2G roots stations of TLS 1.2 may come from.
 
-    ``revocation``: what must be known about a station's chain. By default every certificate below the root [V2G20-1240], in ``iso2`` the
-    leaf, which is all that TLS 1.2 carries, and in ``lab`` nothing, since today's test peers staple nothing. ``refuse``: see
-    ``verify_chain``.
+    ``revocation``: what must be known about a station's chain. By default every certificate below the root
+    [V2G20-1240], in ``iso2`` the leaf, which is all that TLS 1.2 carries, and in ``lab`` nothing, since
+    today's test peers staple nothing. ``refuse``: see ``verify_chain``.
     """
     material = _material(pki, "evcc")
     anchors = list(material.anchors)
@@ -171,7 +176,8 @@ def _policy(demand: Demand, evidence: Evidence | None) -> RevocationPolicy:
 
 
 def _staples(pki: IssuedPki | None, evidence: Evidence | None) -> StapleSource | None:
-    """What a responder said, and where it said nothing, what a test PKI says of itself if it has the keys for that."""
+    """What a responder said, and where it said nothing, what a test PKI says of itself if
+    it has the keys for that."""
     if pki is None:
         return None if evidence is None else evidence.responses
     made = TestPkiStaples(pki)

@@ -1,4 +1,5 @@
-"""Settings as a commented TOML file, and the shape of such files as a JSON Schema: both drawn from the classes."""
+"""Settings as a commented TOML file, and the shape of such files as a JSON Schema:
+both drawn from the classes."""
 
 from __future__ import annotations
 
@@ -21,9 +22,11 @@ _WIDTH = 110
 
 
 def to_toml(settings: Struct, *, without: frozenset[str] = frozenset(), where: str = "") -> str:
-    """``settings`` as a file that reads back as the same value; ``without``: fields that a file does not have, by name or by dotted key.
+    """``settings`` as a file that reads back as the same value; ``without``: fields that a file does not
+    have, by name or by dotted key.
 
-    Keys that stand for nothing are commented out. ``where``: the dotted name of the table, whose own heading is left to the caller.
+    Keys that stand for nothing are commented out. ``where``: the dotted name of the table, whose own
+    heading is left to the caller.
     """
     lines = [*_comment(_meaning_of(type(settings))), "", *_table(settings, where, without)]
     return "\n".join(lines).strip() + "\n"
@@ -100,7 +103,8 @@ def _toml(value: Any) -> str:
 def json_schema(
     kind: type[Struct], *, without: frozenset[str] = frozenset(), where: str = ""
 ) -> dict[str, Any]:
-    """The JSON Schema of a file of this kind, with units and defaults; ``where`` is the dotted name of its table."""
+    """The JSON Schema of a file of this kind, with units and defaults; ``where`` is the
+    dotted name of its table."""
     own = _own(kind, where, without)
     schema: dict[str, Any] = {
         "type": "object",

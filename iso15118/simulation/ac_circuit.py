@@ -1,8 +1,9 @@
-"""The AC circuit between an outlet and an on-board charger: which phases carry what, and where the energy went.
+"""The AC circuit between an outlet and an on-board charger: which phases carry
+what, and where the energy went.
 
-Integrated lazily as the DC circuit: ``advance(now)`` takes it through everything that was due, in steps of at most 0.25 s where something
-changes and of 10 s where it stays. The plant's time is the clock's times ``time_scale``. Energy is counted once, so that meter and battery
-agree.
+Integrated lazily as the DC circuit: ``advance(now)`` takes it through everything that was due, in steps of at
+most 0.25 s where something changes and of 10 s where it stays. The plant's time is the clock's times
+``time_scale``. Energy is counted once, so that meter and battery agree.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ _SLACK_S = 1e-6
 
 
 def _steady_s(power_w: float, state: BatteryChanged, longest_s: float) -> float:
-    """How long this power may be taken to stay, in s: half of what is left until the battery has enough, or has given enough."""
+    """How long this power may be taken to stay, in s: half of what is left until the battery has
+    enough, or has given enough."""
     left_wh = state.energy_to_target_wh if power_w > 0.0 else -state.energy_to_minimum_wh
     return max(_STEP_S, min(longest_s, 0.5 * left_wh * 3600.0 / max(abs(power_w), 1.0)))
 
@@ -36,8 +38,9 @@ def _steady_s(power_w: float, state: BatteryChanged, longest_s: float) -> float:
 class AcCircuit:
     """The cable with an outlet at one end and a vehicle at the other.
 
-    ``phases``: 1 or 3 at the outlet; ``voltage_v``: phase to neutral; ``grid_v`` may be changed while it runs (a phase lost is 0 V).
-    ``time_scale`` and ``loop_s`` as in ``DcCircuit``. Raises ``ConfigError`` for settings that are not possible.
+    ``phases``: 1 or 3 at the outlet; ``voltage_v``: phase to neutral; ``grid_v`` may be changed while it runs
+    (a phase lost is 0 V). ``time_scale`` and ``loop_s`` as in ``DcCircuit``. Raises ``ConfigError`` for
+    settings that are not possible.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
-"""The simulated AC plant behind the asynchronous ports of ``session.ports``; see ``async_ports.py``, which it shares all with that has to
-do with time."""
+"""The simulated AC plant behind the asynchronous ports of ``session.ports``; see ``async_ports.py``, which it
+shares all with that has to do with time."""
 
 from __future__ import annotations
 

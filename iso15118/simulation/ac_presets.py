@@ -40,7 +40,8 @@ AC_CAR_PACK = {
     "maximum_current_a": 200.0,
     "maximum_power_kw": 80.0,
 }
-"""The battery of a car that charges with AC, by the keys of a vehicle's file: its charger is what limits it."""
+"""The battery of a car that charges with AC, by the keys of a vehicle's file: its
+charger is what limits it."""
 
 
 def _outlet(name: str, *, phases: int, amperes: float, charger_a: float) -> AcPreset:

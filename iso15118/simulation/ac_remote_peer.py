@@ -1,7 +1,8 @@
-"""Stand-ins for the far end of an AC cable, where the two ends are separate processes or machines; see ``remote_peer``.
+"""Stand-ins for the far end of an AC cable, where the two ends are separate processes or
+machines; see ``remote_peer``.
 
-A station presumes a vehicle that takes what it is allowed, or what it reports; a vehicle presumes an outlet that closes when the vehicle is
-ready and opens when it is not.
+A station presumes a vehicle that takes what it is allowed, or what it reports; a vehicle presumes an outlet
+that closes when the vehicle is ready and opens when it is not.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class AcStationWithRemoteVehicle(SimulatedAcStation):
         self._most_a = max(current_a, 0.0)
 
     def vehicle_takes(self, base_w: float, l2_w: float | None, l3_w: float | None, now: float) -> None:
-        """The vehicle reports this power (negative: it gives), as ISO 15118-20 says it: it flows from ``now`` on."""
+        """The vehicle reports this power (negative: it gives), as ISO 15118-20 says it:
+        it flows from ``now`` on."""
         self.circuit.advance(now)
         phases = self.circuit.connected if self.told is None else self.told.phases
         self._takes_w = read(base_w, l2_w, l3_w, phases).per_phase
@@ -95,7 +97,8 @@ class AcStationWithRemoteVehicle(SimulatedAcStation):
 
 
 class AcVehicleWithRemoteStation(SimulatedAcVehicle):
-    """A vehicle with an on-board charger whose station is somewhere else. ``settings`` are those of ``SimulatedAcVehicle``."""
+    """A vehicle with an on-board charger whose station is somewhere else. ``settings`` are those
+    of ``SimulatedAcVehicle``."""
 
     def __init__(
         self, circuit: AcCircuit, charger: OnBoardCharger, battery: Battery | None = None, **settings: Any

@@ -1,4 +1,5 @@
-"""A simulated AC outlet at one end of a circuit, in the form a virtual clock drives: perform an action, advance, measure.
+"""A simulated AC outlet at one end of a circuit, in the form a virtual clock drives: perform
+an action, advance, measure.
 
 The same plant behind asynchronous ports is ``station.ports(sleep, clock)``; see ``ac_ports.py``.
 """
@@ -67,7 +68,8 @@ _CALLS: dict[type[HardwareAction], str] = {
 class SimulatedAcStation(Desk):
     """Contactor, meter and authorization of one AC outlet.
 
-    ``faults`` makes port calls fail; ``outlet.fault`` and ``lose_phase`` make the hardware fail. The rest as in ``SimulatedStation``.
+    ``faults`` makes port calls fail; ``outlet.fault`` and ``lose_phase`` make the hardware fail. The
+    rest as in ``SimulatedStation``.
     """
 
     limits = None
@@ -126,8 +128,9 @@ class SimulatedAcStation(Desk):
         return events
 
     def perform(self, action: HardwareAction, now: float) -> list[Event]:
-        """Carry out ``action`` at ``now``; the events that answer at once (others come from ``advance``). Raises as a
-        ``SimulatedStation`` does. Raises ``MisuseError`` for an action that is no request of AC hardware."""
+        """Carry out ``action`` at ``now``; the events that answer at once (others come from
+        ``advance``). Raises as a ``SimulatedStation`` does. Raises ``MisuseError`` for an action that
+        is no request of AC hardware."""
         circuit = self.circuit
         circuit.advance(now)
         call = _CALLS.get(type(action))

@@ -1,4 +1,5 @@
-"""A simulated vehicle with an on-board charger at the other end of an AC circuit, in the form a virtual clock drives.
+"""A simulated vehicle with an on-board charger at the other end of an AC circuit, in the
+form a virtual clock drives.
 
 The same plant behind asynchronous ports is ``vehicle.ports(sleep, clock)``; see ``ac_ports.py``.
 """
@@ -63,7 +64,8 @@ _CALLS: dict[type[HardwareAction], str] = {
 
 
 class SimulatedAcVehicle:
-    """Battery, on-board charger and control pilot of one vehicle. It has no contactors that the session could close.
+    """Battery, on-board charger and control pilot of one vehicle. It has no contactors
+    that the session could close.
 
     ``faults`` makes port calls fail; ``charger.ignores`` and ``charger.stuck`` make the charger fail.
     """
@@ -119,8 +121,8 @@ class SimulatedAcVehicle:
         return events
 
     def perform(self, action: HardwareAction, now: float) -> list[Event]:
-        """Carry out ``action`` at ``now``; raises as a ``SimulatedVehicle`` does. Raises ``MisuseError`` for an action that is no request
-        of AC hardware."""
+        """Carry out ``action`` at ``now``; raises as a ``SimulatedVehicle`` does. Raises ``MisuseError`` for
+        an action that is no request of AC hardware."""
         circuit = self.circuit
         circuit.advance(now)
         call = _CALLS.get(type(action))

@@ -1,5 +1,6 @@
-"""Basic signalling of one end where the other end is another process or another machine, and no pilot joins the two: what it would show is
-assumed. For laboratories and demonstrations; a real connector has a port of its own.
+"""Basic signalling of one end where the other end is another process or another machine, and no
+pilot joins the two: what it would show is assumed. For laboratories and demonstrations; a real
+connector has a port of its own.
 
 A station presumes a vehicle that is plugged in and ready; a vehicle presumes a station that wants to talk.
 """
@@ -77,7 +78,8 @@ class AssumedVehicle(_Assumed):
 
 
 class AssumedStation(_Assumed):
-    """At a vehicle: a station that shows 5 %, or S3 closed. ``start_again`` has it wake the vehicle up after a failure."""
+    """At a vehicle: a station that shows 5 %, or S3 closed. ``start_again`` has it wake the
+    vehicle up after a failure."""
 
     def __init__(self, coding: Coding) -> None:
         super().__init__(coding)

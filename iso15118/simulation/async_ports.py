@@ -112,7 +112,8 @@ class Plant:
         return now
 
     async def follow(self) -> None:
-        """Keep the plant in step with the clock for as long as this runs; cancel it when the session is over."""
+        """Keep the plant in step with the clock for as long as this runs; cancel it
+        when the session is over."""
         while True:
             now = self.look()
             deadline = self._side.deadline

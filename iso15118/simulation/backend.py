@@ -1,4 +1,5 @@
-"""A simulated backend for Plug and Charge: it decides about contracts, and passes requests on to a provisioning service.
+"""A simulated backend for Plug and Charge: it decides about contracts, and passes requests
+on to a provisioning service.
 
 What it decides by is data.
 """
@@ -23,15 +24,16 @@ class InstallationService(Protocol):
     """What answers requests for contracts; ``pnc.contract_service.ContractService`` is one."""
 
     def answer(self, request: Any) -> Any:
-        """The signed response to a CertificateInstallationReq. Raises an error with a ``refusal``, or PkiError."""
+        """The signed response to a CertificateInstallationReq. Raises an error with a
+        ``refusal``, or PkiError."""
 
     def answer_exi(self, request: bytes) -> bytes | Refusal:
         """The same over EXI."""
 
 
 def accept_emaids(accepted: tuple[str, ...]) -> Callable[[ContractClaim], Refusal | None]:
-    """A decision by EMAIDs or their beginnings, "*" for all, about contracts that somebody has verified: an EMAID in a certificate whose
-    root nobody knows is what anybody may write."""
+    """A decision by EMAIDs or their beginnings, "*" for all, about contracts that somebody has verified: an
+    EMAID in a certificate whose root nobody knows is what anybody may write."""
     wanted = tuple(one.replace("-", "").upper() for one in accepted)
 
     def decide(claim: ContractClaim) -> Refusal | None:
@@ -49,10 +51,11 @@ def accept_emaids(accepted: tuple[str, ...]) -> Callable[[ContractClaim], Refusa
 
 
 class ContractBackend:
-    """``trust``: what the station checks contracts by. ``decide``: what is said about each. ``service``: None if no contracts are
-    installed; ``service_iso2``: the one for ISO 15118-2, if it is another. ``decision_s`` and ``installation_s``: how long either takes, in
-    s of the clock. ``central``: roots that the backend has itself, by which it judges what the station could not
-    (``central_validation``), at the time of ``clock``, in s since 1970; None: such contracts are refused.
+    """``trust``: what the station checks contracts by. ``decide``: what is said about each. ``service``: None
+    if no contracts are installed; ``service_iso2``: the one for ISO 15118-2, if it is another. ``decision_s``
+    and ``installation_s``: how long either takes, in s of the clock. ``central``: roots that the backend has
+    itself, by which it judges what the station could not (``central_validation``), at the time of ``clock``,
+    in s since 1970; None: such contracts are refused.
     """
 
     def __init__(

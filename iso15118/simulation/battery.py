@@ -41,7 +41,8 @@ _AHEAD_S = 0.5
 
 
 def charge_current_for(power_w: float, source_v: float, resistance_ohm: float) -> float:
-    """Current in A that carries ``power_w`` at the terminals into a source of ``source_v`` behind a resistance."""
+    """Current in A that carries ``power_w`` at the terminals into a source of
+    ``source_v`` behind a resistance."""
     # This form of the root loses no digits when the resistance is small, and needs no exception for none.
     return 2.0 * power_w / (source_v + math.sqrt(source_v * source_v + 4.0 * resistance_ohm * power_w))
 
@@ -177,8 +178,8 @@ class Battery:
         return self._limits
 
     def derate(self, *, current_a: float | None = None, power_w: float | None = None) -> None:
-        """The management system takes and gives no more than this from now on, as when the pack is hot: A and W, both ways. None, None:
-        all that was declared again. Raises ``ConfigError`` for what is no limit."""
+        """The management system takes and gives no more than this from now on, as when the pack is hot: A and
+        W, both ways. None, None: all that was declared again. Raises ``ConfigError`` for what is no limit."""
         for key, value in (("current_a", current_a), ("power_w", power_w)):
             if value is not None and not (math.isfinite(value) and value >= 0.0):
                 raise ConfigError(key, f"{value!r} is no limit", "a finite number, 0 or more")
@@ -208,8 +209,8 @@ class Battery:
     ) -> BatteryChanged:
         """What the management system reports at ``current_a`` (positive: charging).
 
-        ``asking`` False: the vehicle wants no current. ``time_scale`` is the pace of the circuit: how many of the
-        battery's seconds pass in one second of the charge loop that will read this.
+        ``asking`` False: the vehicle wants no current. ``time_scale`` is the pace of the circuit: how many of
+        the battery's seconds pass in one second of the charge loop that will read this.
         """
         limits = self._present
         source_v = self.open_circuit_v

@@ -1,7 +1,9 @@
-"""A whole charging cable, plug and wire, between a station and a vehicle of one process: ``CcsCable`` has a control pilot and power-line
-modems, ``McsCable`` has CE and single-pair Ethernet, ``PlainCable`` a control pilot and a wire that is simply there.
+"""A whole charging cable, plug and wire, between a station and a vehicle of one process: ``CcsCable`` has a
+control pilot and power-line modems, ``McsCable`` has CE and single-pair Ethernet, ``PlainCable`` a control
+pilot and a wire that is simply there.
 
-Each end is the ``BasicSignalling`` and the ``LinkMedium`` of its side. Time is the caller's: ``clock``, ``deadline``, ``advance``.
+Each end is the ``BasicSignalling`` and the ``LinkMedium`` of its side. Time is the caller's:
+``clock``, ``deadline``, ``advance``.
 """
 
 from __future__ import annotations
@@ -170,7 +172,8 @@ class PlainCable:
 
 
 class CcsCable(PlainCable):
-    """A control pilot and two power-line modems with so much attenuation between them. ``line`` may have noise, loss and neighbours."""
+    """A control pilot and two power-line modems with so much attenuation between them. ``line`` may have
+    noise, loss and neighbours."""
 
     def __init__(
         self,

@@ -28,7 +28,8 @@ _FALL_S = 1.0  # the last part of the check: the output is given this long to di
 
 
 def shortest_check_s(voltage_v: float, slope_v_per_s: float) -> float:
-    """How long a check lasts at least, in seconds of the plant: the output has to reach the test voltage, and to fall again."""
+    """How long a check lasts at least, in seconds of the plant: the output has to reach the test
+    voltage, and to fall again."""
     return voltage_v / slope_v_per_s + _FALL_S
 
 

@@ -1,7 +1,7 @@
 """The plug: it couples the pilots of a station and a vehicle, and nothing passes while it is out.
 
-Each side says what it puts on the pilot; each side is told what it sees, as ``SignalChanged`` and, for the vehicle, ``DutyChanged``. With a
-circuit the plug's contacts for power follow.
+Each side says what it puts on the pilot; each side is told what it sees, as ``SignalChanged`` and, for the
+vehicle, ``DutyChanged``. With a circuit the plug's contacts for power follow.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ _DRIVEN = {Pilot.STATE_E: SignalState.E, Pilot.STATE_F: SignalState.F}
 
 
 class Plug:
-    """One connector. It starts unplugged; ``to_station`` and ``to_vehicle`` are called with every change that the side can see.
+    """One connector. It starts unplugged; ``to_station`` and ``to_vehicle`` are called with every
+    change that the side can see.
 
-    A ``circuit`` follows it: unplugged with it, and with the signal that is seen; what the simulated vehicle shows comes through here.
+    A ``circuit`` follows it: unplugged with it, and with the signal that is seen; what the simulated
+    vehicle shows comes through here.
     """
 
     def __init__(self, circuit: DcCircuit | AcCircuit | None = None) -> None:
@@ -117,7 +119,8 @@ class Plug:
         return 5.0 if self._pilot is Pilot.FIVE_PERCENT else None
 
     def _spread(self) -> None:
-        # A side may answer at once with another change; everybody hears of everything in the order in which it happened.
+        # A side may answer at once with another change; everybody hears of everything in
+        # the order in which it happened.
         if self._telling:
             return
         self._telling = True

@@ -1,6 +1,8 @@
-"""An on-board charger: what it is told, what the battery takes, and the power per phase that comes of both, with a ramp.
+"""An on-board charger: what it is told, what the battery takes, and the power per phase
+that comes of both, with a ramp.
 
-It keeps within its own limits and below its minimum takes nothing. All quantities are SI floats, per phase (L1, L2, L3).
+It keeps within its own limits and below its minimum takes nothing. All quantities are SI
+floats, per phase (L1, L2, L3).
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ _EXACT_W = 1e-6
 
 
 class OnBoardCharger:
-    """``ramp_w_per_s``: how fast the power of all phases follows, in W/s. ``efficiency``: share of the AC power that reaches the battery,
-    or of the battery's that reaches the grid. Raises ``ConfigError`` for impossible values."""
+    """``ramp_w_per_s``: how fast the power of all phases follows, in W/s. ``efficiency``: share of
+    the AC power that reaches the battery, or of the battery's that reaches the grid. Raises
+    ``ConfigError`` for impossible values."""
 
     def __init__(
         self, limits: AcVehicleLimits, *, ramp_w_per_s: float = 5_000.0, efficiency: float = 1.0
@@ -77,7 +80,8 @@ class OnBoardCharger:
         self.power_w = self.reactive_var = NOTHING
 
     def goal(self, grid_v: Phases, most_w: float, most_back_w: float) -> Phases:
-        """The power per phase that it goes for with these voltages, where the battery takes ``most_w`` W and gives ``most_back_w`` W."""
+        """The power per phase that it goes for with these voltages, where the battery takes ``most_w`` W
+        and gives ``most_back_w`` W."""
         bounds, limits = self._bounds, self.limits
         if bounds is None:
             return NOTHING

@@ -47,10 +47,10 @@ class Chore(Protocol):
 class DcCircuit:
     """The cable with what is attached to its ends. All currents are positive towards the vehicle.
 
-    ``time_scale``: plant seconds in one second of the clock, for demonstrations that cannot wait. ``loop_s``: seconds of the
-    clock in one turn of the charge loop, which targets are approached with.
-    ``cable_ohm``: resistance of the cable, between the meter and the battery's terminals. ``record`` keeps
-    peaks and violations. Raises ``ConfigError`` for settings that are not possible.
+    ``time_scale``: plant seconds in one second of the clock, for demonstrations that cannot wait. ``loop_s``:
+    seconds of the clock in one turn of the charge loop, which targets are approached with. ``cable_ohm``:
+    resistance of the cable, between the meter and the battery's terminals. ``record`` keeps peaks and
+    violations. Raises ``ConfigError`` for settings that are not possible.
     """
 
     def __init__(self, *, time_scale: float = 1.0, loop_s: float = LOOP_S, cable_ohm: float = 0.0) -> None:
@@ -63,7 +63,8 @@ class DcCircuit:
         self.time_scale = time_scale
         self.loop_s = loop_s
         self.pace = time_scale * loop_s / LOOP_S
-        """How much more happens in the plant in one turn of this charge loop than in one of 0.25 s without a time scale."""
+        """How much more happens in the plant in one turn of this charge loop than in one of
+        0.25 s without a time scale."""
         self.cable_ohm = cable_ohm
         self.record = Record()
         self.time = 0.0
@@ -80,7 +81,8 @@ class DcCircuit:
         self.signal_news: list[SignalState] = []
         """Changes of the signal that the station has not looked at yet."""
         self.signal_by: Callable[[SignalState], None] | None = None
-        """What stands between the vehicle and the signal: a plug. It is told what the vehicle shows, and shows what comes of it."""
+        """What stands between the vehicle and the signal: a plug. It is told what the vehicle shows,
+        and shows what comes of it."""
         self._signal_watchers: list[Callable[[], object]] = []
         self.interlock = True
         """The station's firmware blocks the supply when the signal leaves C and D, whatever its software
@@ -102,7 +104,8 @@ class DcCircuit:
         self._joined = self._outlet_closed and self._inlet_closed
 
     def attach_vehicle(self, battery: Battery, inlet: Contactors, *chores: Chore) -> None:
-        """Put a vehicle at the other end; another one has to be unplugged first. Raises ``ConfigError`` otherwise."""
+        """Put a vehicle at the other end; another one has to be unplugged first. Raises
+        ``ConfigError`` otherwise."""
         if self.battery is not None and self.plugged:
             raise ConfigError("circuit", "it has a vehicle already", "unplug it first")
         self._chores = [chore for chore in self._chores if chore not in self._vehicle_chores]
@@ -151,7 +154,8 @@ class DcCircuit:
         self._signal_watchers.append(watcher)
 
     def vehicle_shows(self, state: SignalState) -> None:
-        """The vehicle shows another state; what comes of it on the wire is the plug's business, if there is one."""
+        """The vehicle shows another state; what comes of it on the wire is the plug's
+        business, if there is one."""
         if self.signal_by is not None:
             self.signal_by(state)
         else:

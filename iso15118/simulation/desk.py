@@ -42,8 +42,8 @@ class _Plant(Protocol):
 
 
 class Desk:
-    """Base of the simulated stations. ``accept`` and ``authorization_s``: what the terminal decides and after how long. ``timetable``:
-    schedules of the energy manager; None: it is not asked for any."""
+    """Base of the simulated stations. ``accept`` and ``authorization_s``: what the terminal decides and after
+    how long. ``timetable``: schedules of the energy manager; None: it is not asked for any."""
 
     pad_limits: PadLimits | None = None
     """What its pad can send; None: it has none."""

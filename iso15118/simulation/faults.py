@@ -1,10 +1,11 @@
 """Deliberate failures of port calls: any of them can be told to raise, to answer late, or never to answer.
 
 ``station.faults.late("close_contactors", 5.0)`` holds for the next calls of that name; the names are in
-``STATION_CALLS``, ``VEHICLE_CALLS`` and the other tables here. In the ``perform`` form a late call takes effect and answers that
-much later, unless a later stop or opening takes it back; in the asynchronous form the coroutine sleeps first.
-The properties ("present", "limits", "battery", "inlet") can raise, or freeze for a time or for ever; "present" and "inlet" can show the
-faults of ``ReadingFault``. Failures of the hardware behind the calls (welded contactors, bad insulation) are set on the parts themselves.
+``STATION_CALLS``, ``VEHICLE_CALLS`` and the other tables here. In the ``perform`` form a late call takes
+effect and answers that much later, unless a later stop or opening takes it back; in the asynchronous form the
+coroutine sleeps first. The properties ("present", "limits", "battery", "inlet") can raise, or freeze for a
+time or for ever; "present" and "inlet" can show the faults of ``ReadingFault``. Failures of the hardware
+behind the calls (welded contactors, bad insulation) are set on the parts themselves.
 """
 
 from __future__ import annotations
@@ -150,8 +151,8 @@ class Faults:
         self._arm(call, Fault(error=error or HardwareError(f"{call} failed, as told")), times)
 
     def late(self, call: str, seconds: float, *, times: float = math.inf) -> None:
-        """The next ``times`` calls take effect and answer ``seconds`` late, on the clock. Raises ``ConfigError`` for a time that is not
-        possible."""
+        """The next ``times`` calls take effect and answer ``seconds`` late, on the clock. Raises
+        ``ConfigError`` for a time that is not possible."""
         if not seconds >= 0.0:
             raise ConfigError("seconds", f"{seconds!r} is no delay", "0 or more")
         self._arm(call, Fault(delay_s=seconds), times)

@@ -1,7 +1,8 @@
-"""Grid codes for simulations: the functions of a European site and of a North American one, with the values that their standards begin
-with.
+"""Grid codes for simulations: the functions of a European site and of a North American one, with the values
+that their standards begin with.
 
-EN 50549-1 and IEEE 1547-2018 (category B, III) name these defaults; what holds at a real site its grid operator says.
+EN 50549-1 and IEEE 1547-2018 (category B, III) name these defaults; what holds at a real
+site its grid operator says.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def _volts(value: float) -> float:
 def european(
     nominal_v: float = 230.0, nominal_hz: float = 50.0, *, reactive_var: float = 4_000.0
 ) -> IecGridCode:
-    """Frequency both ways, volt-watt, volt-var up to ``reactive_var``, ride-through, and set points of the operator."""
+    """Frequency both ways, volt-watt, volt-var up to ``reactive_var``, ride-through, and
+    set points of the operator."""
     slow = Response(time_s=5.0)
     return IecGridCode(
         over_frequency_watt=FrequencyWatt(

@@ -1,7 +1,8 @@
-"""An on-board charger that is an inverter and supports the grid: what it is told, bent by the functions of the grid code that it follows.
+"""An on-board charger that is an inverter and supports the grid: what it is told, bent by the functions of
+the grid code that it follows.
 
-What it does at which voltage and frequency is computed by ``energy.iec_inverter`` and ``energy.sae_inverter``; here is when, and for which
-phases. All quantities are SI floats.
+What it does at which voltage and frequency is computed by ``energy.iec_inverter`` and
+``energy.sae_inverter``; here is when, and for which phases. All quantities are SI floats.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ _LONGEST_STEP_S = 0.25
 
 
 class SimulatedInverter(OnBoardCharger):
-    """``abilities``: what it can do for the grid, by default all of it with an apparent power of 1.1 times the active one. ``share``: the
-    part of a randomized delay that it drew."""
+    """``abilities``: what it can do for the grid, by default all of it with an apparent power of 1.1 times
+    the active one. ``share``: the part of a randomized delay that it drew."""
 
     def __init__(
         self,
@@ -61,7 +62,8 @@ class SimulatedInverter(OnBoardCharger):
 
     @property
     def longest_step_s(self) -> float:
-        """While its output moves by itself it is looked at often; a delay that begins is noticed with the next look."""
+        """While its output moves by itself it is looked at often; a delay that begins is
+        noticed with the next look."""
         return super().longest_step_s if self._steady else _LONGEST_STEP_S
 
     def follow(self, code: GridCode | None, set_point: DsoSetPoint) -> None:

@@ -1,4 +1,5 @@
-"""A bench of vehicles and stations on one power line, under a virtual clock: plugs go in, links come up, everything is written down.
+"""A bench of vehicles and stations on one power line, under a virtual clock: plugs go in, links come
+up, everything is written down.
 
 It drives any ``DataLink``; SLAC machines get a modem each, machines of other links none.
 """
@@ -43,7 +44,8 @@ class LinkEnd(Struct, eq=False):
 
 
 class LinkBench:
-    """``now`` starts at 0. ``journal`` has every action in order; ``sent`` every frame with its time and sender."""
+    """``now`` starts at 0. ``journal`` has every action in order; ``sent`` every frame
+    with its time and sender."""
 
     def __init__(self, line: PowerLine | None = None) -> None:
         self.line = line if line is not None else PowerLine()

@@ -1,6 +1,8 @@
-"""The plug of MCS: CE between a station's switch S3 and a vehicle's switch V3, and a pair of wires between two transceivers.
+"""The plug of MCS: CE between a station's switch S3 and a vehicle's switch V3, and a pair of
+wires between two transceivers.
 
-The carrier comes up a while after both transceivers are powered, and the interface is usable a while after that; both sides are told then.
+The carrier comes up a while after both transceivers are powered, and the interface is usable a while after
+that; both sides are told then.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ Listener = Callable[[Event], None]
 
 
 class CePlug:
-    """One connector; it starts unplugged. ``link_s``: both transceivers up to a usable address, which duplicate address detection makes
-    about a second. ``to_station`` and ``to_vehicle`` are called with ``CeChanged`` and ``LinkReported``.
+    """One connector; it starts unplugged. ``link_s``: both transceivers up to a usable address, which
+    duplicate address detection makes about a second. ``to_station`` and ``to_vehicle`` are called with
+    ``CeChanged`` and ``LinkReported``.
 
-    A ``circuit`` follows it: unplugged with it, and with the signal that CE stands for; what the simulated vehicle shows moves V3."""
+    A ``circuit`` follows it: unplugged with it, and with the signal that CE stands for; what the
+    simulated vehicle shows moves V3."""
 
     def __init__(self, circuit: DcCircuit | None = None, *, link_s: float = 1.2) -> None:
         self._circuit = circuit
@@ -89,7 +93,8 @@ class CePlug:
         self._update(now)
 
     def disturb(self, state: CeState | None, now: float) -> None:
-        """A fault of CE: both sides see this state whatever is shown; None: it is mended. The pair of wires is not concerned."""
+        """A fault of CE: both sides see this state whatever is shown; None: it is mended. The pair
+        of wires is not concerned."""
         self._disturbed = state
         self._update(now)
 
@@ -135,7 +140,8 @@ class CePlug:
             self.set_v3(state is SignalState.C, self._circuit.clock(self._circuit.time))
 
     def _tell(self, *events: Event) -> None:
-        # A side may answer at once with another change; everybody hears of everything in the order in which it happened.
+        # A side may answer at once with another change; everybody hears of everything in
+        # the order in which it happened.
         for event in events:
             self._news += [(self._to_station, event), (self._to_vehicle, event)]
         if self._telling:

@@ -1,7 +1,8 @@
-"""Power-line modems and the wires between them, emulated under the caller's clock: what a SLAC machine meets instead of hardware.
+"""Power-line modems and the wires between them, emulated under the caller's clock: what a SLAC
+machine meets instead of hardware.
 
-A modem eats the messages meant for it (keys, vendor messages), measures sounds, and lets data through only to modems with the same key.
-Everything is drawn from one seeded source, so that a run can be repeated.
+A modem eats the messages meant for it (keys, vendor messages), measures sounds, and lets data through only to
+modems with the same key. Everything is drawn from one seeded source, so that a run can be repeated.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ class Profiles(Enum):
 
 
 class PlcModem:
-    """One modem beside its host. ``measures``: it reports sounds (a station's does). ``key_result``: what it answers to a key that it
-    takes; ``refuse_keys``: how many keys it refuses first, with the other result. ``silent``: it answers nothing. ``boot_s``: how long it
-    is deaf after a key or a reset."""
+    """One modem beside its host. ``measures``: it reports sounds (a station's does). ``key_result``: what it
+    answers to a key that it takes; ``refuse_keys``: how many keys it refuses first, with the other result.
+    ``silent``: it answers nothing. ``boot_s``: how long it is deaf after a key or a reset."""
 
     def __init__(
         self,
@@ -83,8 +84,9 @@ Interference = Callable[[bytes, PlcModem, PlcModem], Iterable[float]]
 
 
 class PowerLine:
-    """The wires. ``latency_s``: one way. ``measure_s``: sound to profile. ``join_s``: same key on both ends to link. ``loss``: share of
-    frames lost, 0 to 1. ``noise_db``: spread of each measured group. Raises ``ConfigError`` for a setting that is not possible."""
+    """The wires. ``latency_s``: one way. ``measure_s``: sound to profile. ``join_s``: same key on both ends
+    to link. ``loss``: share of frames lost, 0 to 1. ``noise_db``: spread of each measured group. Raises
+    ``ConfigError`` for a setting that is not possible."""
 
     def __init__(
         self,

@@ -1,6 +1,8 @@
-"""A simulated pantograph: a station whose connection device comes down on a vehicle that has driven under it, and that vehicle.
+"""A simulated pantograph: a station whose connection device comes down on a vehicle that has
+driven under it, and that vehicle.
 
-The device is what the plug is elsewhere: the control pilot and the contacts of the power follow it. Lengths are cm; times are the plant's.
+The device is what the plug is elsewhere: the control pilot and the contacts of the power follow it. Lengths
+are cm; times are the plant's.
 """
 
 from __future__ import annotations
@@ -42,8 +44,9 @@ class Timed(Protocol):
 
 
 class Bay:
-    """The place under the device, and the vehicle on its way to it: ``start_cm`` across and along, approached along with ``speed_cm_s``
-    until it is braked, or stands at its mark. ``window_cm``: how far off the contact is possible."""
+    """The place under the device, and the vehicle on its way to it: ``start_cm`` across and along,
+    approached along with ``speed_cm_s`` until it is braked, or stands at its mark. ``window_cm``: how far
+    off the contact is possible."""
 
     def __init__(
         self,
@@ -95,7 +98,8 @@ class Bay:
 
 
 class PantographStation(SimulatedStation):
-    """A station with a pantograph over ``bay``. ``moving_s``: how long it takes each way; ``jams``: it stops on its way down, or up."""
+    """A station with a pantograph over ``bay``. ``moving_s``: how long it takes each way; ``jams``: it
+    stops on its way down, or up."""
 
     def __init__(
         self, circuit: DcCircuit, kind: StationPreset, bay: Bay, *, moving_s: float = 4.0, **options: Any

@@ -17,8 +17,8 @@ __all__ = ["EnergyPlan", "PlanPhase"]
 
 # Clock time without metered progress after which the vehicle evidently gives nothing (more).
 _PATIENCE_S = 30.0
-# Time constant of the last seconds of giving back, so that charge loops of 0.25 s end it on the spot; and the share
-# of the power that is kept to the end.
+# Time constant of the last seconds of giving back, so that charge loops of 0.25 s end it on the spot; and the
+# share of the power that is kept to the end.
 _LANDING_S = 2.0
 _LEAST = 0.02
 
@@ -37,8 +37,8 @@ class EnergyPlan:
 
     ``power_w`` is the discharge power wanted (None: the station's maximum). Afterwards the set-point is
     ``resume_w`` (None: the vehicle decides again). If the vehicle gives nothing for 30 s, the plan gives up
-    the rest and says so in ``gave_up``. ``least_w``: an on-board charger gives nothing below this, and so is not asked for less. Raises
-    ``ConfigError`` for a plan that is not possible.
+    the rest and says so in ``gave_up``. ``least_w``: an on-board charger gives nothing below this, and so is
+    not asked for less. Raises ``ConfigError`` for a plan that is not possible.
     """
 
     def __init__(

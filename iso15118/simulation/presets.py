@@ -75,8 +75,8 @@ PRESETS: dict[str, StationPreset] = {
             ramp_a_per_s=25.0,
             insulation_threshold_ohm=100_000.0,
         ),
-        # A pantograph for buses: four contacts on the roof carry 600 A in steady state (the common figure of public tenders; no
-        # standard was read), ramps as with CCS.
+        # A pantograph for buses: four contacts on the roof carry 600 A in steady state (the common figure of
+        # public tenders; no standard was read), ramps as with CCS.
         _station(
             "pantograph",
             volts=1000.0,
@@ -118,8 +118,9 @@ PRESETS: dict[str, StationPreset] = {
             ramp_a_per_s=250.0,
             insulation_threshold_ohm=125_000.0,
         ),
-        # The couplers of ChaoJi carry 1500 V: 800 A in the first form, 1.5 to 3 MW in the second. Ramps as of MCS, so that full current
-        # takes 8 to 10 s; no published figure was found for these, and none for their insulation threshold: that of MCS.
+        # The couplers of ChaoJi carry 1500 V: 800 A in the first form, 1.5 to 3 MW in the second. Ramps as of
+        # MCS, so that full current takes 8 to 10 s; no published figure was found for these, and none for
+        # their insulation threshold: that of MCS.
         _station(
             "chaoji",
             volts=1500.0,

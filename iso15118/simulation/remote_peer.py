@@ -1,9 +1,9 @@
 """Stand-ins for the far end of the cable, where the two ends are separate processes or machines.
 
-A station without the vehicle's plant presumes a battery at the voltage it pre-charged to; a vehicle without the
-station's plant presumes one that gives what the vehicle asks for, and takes nothing back. What the far end reports in
-its messages takes the place of what is assumed. Each side keeps its own energy balance; that the two agree is then
-the protocol's doing, not the plant's.
+A station without the vehicle's plant presumes a battery at the voltage it pre-charged to; a vehicle without
+the station's plant presumes one that gives what the vehicle asks for, and takes nothing back. What the far
+end reports in its messages takes the place of what is assumed. Each side keeps its own energy balance; that
+the two agree is then the protocol's doing, not the plant's.
 """
 
 from __future__ import annotations
@@ -83,10 +83,11 @@ class StationWithRemoteVehicle(SimulatedStation):
 
 
 class VehicleWithRemoteStation(SimulatedVehicle):
-    """A vehicle whose station is somewhere else: pre-charge is assumed once it is ready, and power as it asks.
+    """A vehicle whose station is somewhere else: pre-charge is assumed once it is
+    ready, and power as it asks.
 
-    ``kind`` is the station that is assumed; ``settings`` are those of ``SimulatedVehicle``. ``reports``: nothing is
-    assumed, since ``station_shows`` and ``station_gives`` pass on what the real one reports.
+    ``kind`` is the station that is assumed; ``settings`` are those of ``SimulatedVehicle``. ``reports``:
+    nothing is assumed, since ``station_shows`` and ``station_gives`` pass on what the real one reports.
     """
 
     def __init__(
@@ -113,7 +114,8 @@ class VehicleWithRemoteStation(SimulatedVehicle):
         self._far.carry_out(PreCharge(max(voltage_v, 0.0), 0.0), now)
 
     def station_gives(self, current_a: float, now: float) -> None:
-        """The station reports this current (negative: it takes): from ``now`` on it flows, whatever is asked for."""
+        """The station reports this current (negative: it takes): from ``now`` on it
+        flows, whatever is asked for."""
         self.circuit.advance(now)
         self._given_a = current_a
         self.battery_state(now)

@@ -1,5 +1,5 @@
-"""What a simulated energy manager answers when it is asked for schedules: the same plans, on one clock from the first question on, and
-again from the begin when they are over."""
+"""What a simulated energy manager answers when it is asked for schedules: the same plans, on one clock from
+the first question on, and again from the begin when they are over."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ __all__ = ["Timetable"]
 
 
 class Timetable:
-    """``offers``: plans whose times, and those of their prices, count from the moment of the first question; what has no begin begins then.
-    ``delay_s``: how long an answer takes. ``price_signers``: keys of the provider that prices are signed with."""
+    """``offers``: plans whose times, and those of their prices, count from the moment of the first question;
+    what has no begin begins then. ``delay_s``: how long an answer takes. ``price_signers``: keys of the
+    provider that prices are signed with."""
 
     def __init__(
         self, offers: Iterable[ScheduleOffer], *, delay_s: float = 0.0, price_signers: Iterable[Signer] = ()
@@ -27,7 +28,8 @@ class Timetable:
         self.delay_s = delay_s
         self.price_signers = tuple(price_signers)
         self.zero: float | None = None
-        """When it was first asked, in s on the session's clock; once all plans are over, when it was asked next."""
+        """When it was first asked, in s on the session's clock; once all plans are
+        over, when it was asked next."""
         self._lasts_s = max((offer.charging.schedule(0.0).over_at for offer in self.offers), default=0.0)
 
     def at(self, now: float) -> tuple[ScheduleOffer, ...]:

@@ -64,10 +64,9 @@ _CALLS: dict[type[HardwareAction], str] = {
 class SimulatedVehicle:
     """Battery, contactors, inlet measurement and control pilot of one vehicle.
 
-    ``asking`` is True from the start, and again when it gets ready for energy; ``StopPower`` ends it: then the
-    battery's target current is zero. ``contactor_s`` is in
-    plant seconds. ``contracts``: what it has for Plug and Charge. ``faults`` makes port calls
-    fail; ``inlet.fault`` makes the contactors fail.
+    ``asking`` is True from the start, and again when it gets ready for energy; ``StopPower`` ends it: then
+    the battery's target current is zero. ``contactor_s`` is in plant seconds. ``contracts``: what it has for
+    Plug and Charge. ``faults`` makes port calls fail; ``inlet.fault`` makes the contactors fail.
     """
 
     receiver_limits: ReceiverLimits | None = None

@@ -1,7 +1,7 @@
 """Simulated wireless power: a pad on the ground, the coil of a vehicle over it, and what passes between them.
 
-The pad holds the power that it was told, the vehicle takes what its battery wants of it; ``coupling`` is what arrives of it, and the rest
-is lost and booked as such.
+The pad holds the power that it was told, the vehicle takes what its battery wants of it; ``coupling`` is what
+arrives of it, and the rest is lost and booked as such.
 """
 
 from __future__ import annotations
@@ -81,8 +81,9 @@ class NoOutlet:
 
 
 class WirelessCircuit:
-    """The gap between pad and coil. ``coupling``: the share that arrives where the vehicle is in its place; ``beside``: of a vehicle that
-    is not. ``time_scale`` and ``loop_s`` as in ``DcCircuit``. Raises ``ConfigError`` for settings that are not possible."""
+    """The gap between pad and coil. ``coupling``: the share that arrives where the vehicle is in its place;
+    ``beside``: of a vehicle that is not. ``time_scale`` and ``loop_s`` as in ``DcCircuit``. Raises
+    ``ConfigError`` for settings that are not possible."""
 
     def __init__(
         self,
@@ -187,7 +188,8 @@ class WirelessCircuit:
             seconds -= step_s
 
     def _steady_s(self, power_w: float) -> float:
-        """How long this power may be taken to stay, in s: half of what is left until the battery has enough."""
+        """How long this power may be taken to stay, in s: half of what is left
+        until the battery has enough."""
         left_wh = 0.0 if self.battery is None else self.battery.energy_to_target_wh
         return max(_STEP_S, min(_LONGEST_STEP_S, 0.5 * left_wh * 3600.0 / max(power_w, 1.0)))
 
@@ -210,8 +212,8 @@ class WirelessCircuit:
 
 
 class WirelessStation(Desk):
-    """Pad, meter and authorization of one place. ``faults`` makes port calls fail; ``circuit.pad_issue`` and ``derate`` make the pad fail.
-    ``id_code``: by which vehicles know it."""
+    """Pad, meter and authorization of one place. ``faults`` makes port calls fail; ``circuit.pad_issue`` and
+    ``derate`` make the pad fail. ``id_code``: by which vehicles know it."""
 
     limits = None
     """It has no DC output."""
@@ -260,8 +262,8 @@ class WirelessStation(Desk):
         return events
 
     def perform(self, action: HardwareAction, now: float) -> list[Event]:
-        """Carry out ``action`` at ``now``; raises as a ``SimulatedStation`` does. Raises ``MisuseError`` for an action that is no request
-        of a pad."""
+        """Carry out ``action`` at ``now``; raises as a ``SimulatedStation`` does. Raises ``MisuseError`` for
+        an action that is no request of a pad."""
         circuit = self.circuit
         circuit.advance(now)
         call = _STATION_CALLS.get(type(action))
@@ -332,8 +334,9 @@ class WirelessStation(Desk):
 
 
 class WirelessVehicle:
-    """Battery and coil of one vehicle, which drives over the pad by itself. ``reads``: the code that it reads there, None for the pad's.
-    ``faults`` makes port calls fail; ``circuit.coil_issue`` makes the coil fail."""
+    """Battery and coil of one vehicle, which drives over the pad by itself. ``reads``: the code
+    that it reads there, None for the pad's. ``faults`` makes port calls fail;
+    ``circuit.coil_issue`` makes the coil fail."""
 
     limits = None
     """It has no DC side."""

@@ -1,5 +1,5 @@
-"""The simulated pad and the coil over it behind the asynchronous ports of ``session.ports``; see ``async_ports.py``, which they share all
-with that has to do with time."""
+"""The simulated pad and the coil over it behind the asynchronous ports of ``session.ports``; see
+``async_ports.py``, which they share all with that has to do with time."""
 
 from __future__ import annotations
 

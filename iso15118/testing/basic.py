@@ -1,4 +1,5 @@
-"""One end of a connector while it charges by the duty cycle, under a virtual clock: session, simulated hardware, and a monitor."""
+"""One end of a connector while it charges by the duty cycle, under a virtual clock: session,
+simulated hardware, and a monitor."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ _LOOK_S = 0.05
 
 
 class BasicEnd:
-    """``session`` on ``plant``, watched by ``monitor``; ``show`` puts ``SetPilot`` on the pilot. ``journal``: all it asked for and said."""
+    """``session`` on ``plant``, watched by ``monitor``; ``show`` puts ``SetPilot`` on the pilot. ``journal``:
+    all it asked for and said."""
 
     def __init__(
         self,

@@ -1,7 +1,9 @@
-"""A peer with other habits for pantograph and wireless power: our own, whose messages are changed on their way, one way for one seed.
+"""A peer with other habits for pantograph and wireless power: our own, whose messages are changed on
+their way, one way for one seed.
 
-Every change is legal by the schema, and most are by the standard: optional fields present or absent, statuses and processing that come
-early or late, numbers with odd decimals and at the bounds of their types, lists in another order, vendor data, repeated requests.
+Every change is legal by the schema, and most are by the standard: optional fields present or absent, statuses
+and processing that come early or late, numbers with odd decimals and at the bounds of their types, lists in
+another order, vendor data, repeated requests.
 """
 
 from __future__ import annotations
@@ -203,7 +205,8 @@ _CHANGES: dict[type, dict[str, Callable[[random.Random], Any]]] = {
 
 
 class Meddler:
-    """Changes messages of ``role`` ("secc" or "evcc"), repeats some and swallows a few; the same for one seed."""
+    """Changes messages of ``role`` ("secc" or "evcc"), repeats some and swallows a
+    few; the same for one seed."""
 
     def __init__(self, role: str, seed: int) -> None:
         self.role = role

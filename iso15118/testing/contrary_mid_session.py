@@ -1,6 +1,8 @@
-"""Contrary peers that change their minds: another schedule beside the charge loop, another choice of service, standby, odd wishes.
+"""Contrary peers that change their minds: another schedule beside the charge loop, another choice of
+service, standby, odd wishes.
 
-Each is a contrary vehicle or station with more habits of the kind; they share no code with ``secc`` and ``evcc``.
+Each is a contrary vehicle or station with more habits of the kind; they share no
+code with ``secc`` and ``evcc``.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ class MidSessionHabits(Struct, frozen=True, kw_only=True):
     """What sets one of them apart; ``of`` draws all of it from a seed."""
 
     turns: tuple[int, ...]
-    """Vehicle: turns of the loop in which it begins an attempt beside it, whether the last one is over or not."""
+    """Vehicle: turns of the loop in which it begins an attempt beside it, whether
+    the last one is over or not."""
     parameters: bool
     """It says its charge parameters again there."""
     progress: cm.ChargeProgress
@@ -39,8 +42,8 @@ class MidSessionHabits(Struct, frozen=True, kw_only=True):
     standby: tuple[int, int] | None
     """Turn in which it asks for standby, and that in which it starts again."""
     service: str
-    """How it leaves: "" in the ordinary way, "again" with another choice of the service, "hangs up" after saying so, "looks" at what
-    there is and says goodbye."""
+    """How it leaves: "" in the ordinary way, "again" with another choice of the service, "hangs up" after
+    saying so, "looks" at what there is and says goodbye."""
     beside: str
     """Station: how it answers beside the loop: "well", "slowly", "warning", "never" or "late"."""
     ongoing: int
@@ -197,7 +200,8 @@ class MindedVehicle(ContraryVehicle):
 
 
 class MindedStation(ContraryStation):
-    """A contrary station that has a stream beside the loop, lets a vehicle choose anew, and wants something at awkward moments."""
+    """A contrary station that has a stream beside the loop, lets a vehicle choose anew, and wants
+    something at awkward moments."""
 
     def __init__(self, seed: int, *args: Any, minds: MidSessionHabits | None = None, **options: Any) -> None:
         super().__init__(seed, *args, **options)

@@ -1,4 +1,5 @@
-"""What a contrary station offers over time: many entries or one, gaps, anchors behind and ahead, both directions, prices of every kind."""
+"""What a contrary station offers over time: many entries or one, gaps, anchors behind and ahead, both
+directions, prices of every kind."""
 
 from __future__ import annotations
 

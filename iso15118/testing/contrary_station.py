@@ -118,7 +118,8 @@ class ContraryStation(ContrarySchedules):
         self.present = limits
         """What it gives now: what its last answer said, or the offer."""
         self.schedule: list[tuple[float, float, float]] = []
-        """Begin, end (on the session's clock) and W of what it scheduled, of the tuple that the vehicle chose."""
+        """Begin, end (on the session's clock) and W of what it scheduled, of the
+        tuple that the vehicle chose."""
         self.offered: dict[int, list[tuple[float, float, float]]] = {}
         """The same of every tuple."""
         self.exchanges = 0

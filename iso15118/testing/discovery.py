@@ -1,4 +1,5 @@
-"""Discovery in memory: the real values of both sides, with datagrams that take a moment and are lost while the cable carries nothing."""
+"""Discovery in memory: the real values of both sides, with datagrams that take a moment and are lost while
+the cable carries nothing."""
 
 from __future__ import annotations
 
@@ -28,8 +29,8 @@ _PORT, _CLIENT_PORT, _INDEX = 49152, 50000, 7
 
 
 class MemoryDiscovery:
-    """A station that may be found, and a vehicle that may look for it. ``carries``: whether datagrams pass now; ``told`` gets what the
-    search came to: an address and port, or the error."""
+    """A station that may be found, and a vehicle that may look for it. ``carries``: whether datagrams pass
+    now; ``told`` gets what the search came to: an address and port, or the error."""
 
     def __init__(
         self,

@@ -34,7 +34,8 @@ class MemoryTransport:
         self.faults: WireFaults | None = None
         """What becomes of the messages sent; None: they are sent as they are. On a wire only."""
         self.takes: Callable[[Any, float], bool] | None = None
-        """Asked of each message that arrives, with the time: whether it is dealt with and the receiver's session never hears of it."""
+        """Asked of each message that arrives, with the time: whether it is dealt with and the receiver's
+        session never hears of it."""
         self.left: Callable[[Cut], None] | None = None
         """Told when a fault takes the sender away."""
         self._sender = MessageChannel() if wire else None
@@ -48,8 +49,8 @@ class MemoryTransport:
         return self._queue[0][0] if self._queue else None
 
     def send(self, message: Any, now: float, *, beside: bool = False) -> None:
-        """Put a message on the way; ``beside``: on a stream of its own. Raises ``MisuseError`` where nobody has agreed how messages are
-        written."""
+        """Put a message on the way; ``beside``: on a stream of its own. Raises ``MisuseError`` where nobody
+        has agreed how messages are written."""
         if self._closed or self.broken:
             return
         self.sent += 1
@@ -67,7 +68,8 @@ class MemoryTransport:
                     self.cut(done, now)
 
     def cut(self, how: Cut, now: float) -> None:
-        """The sender goes away; the receiver learns it, if that can be seen, after everything that was sent before."""
+        """The sender goes away; the receiver learns it, if that can be seen, after
+        everything that was sent before."""
         if how.seen_as is not None:
             self.close(now, how.seen_as)
         elif self.faults is not None:
@@ -125,6 +127,7 @@ class MemoryTransport:
                 case broken:
                     events.append(Undecodable(str(broken.error)))
         if self._receiver.more:
-            # The first message may change how the next is to be read: it is looked at after the first was dealt with.
+            # The first message may change how the next is to be read: it is looked at
+            # after the first was dealt with.
             self._queue.appendleft((now, b""))
         return events

@@ -49,7 +49,8 @@ _LOOPS = frozenset(
 
 
 class Beside(Protocol):
-    """What watches a pair and does something to it: it is asked to look after whatever happened, never while a session is at work."""
+    """What watches a pair and does something to it: it is asked to look after whatever happened, never
+    while a session is at work."""
 
     @property
     def deadline(self) -> float | None:
@@ -60,7 +61,8 @@ class Beside(Protocol):
 
 
 class Records(Protocol):
-    """What writes down a pair, as ``iso15118.loopback.recording.SessionFolder`` does. Times are those of the virtual clock."""
+    """What writes down a pair, as ``iso15118.loopback.recording.SessionFolder`` does. Times are
+    those of the virtual clock."""
 
     def link(self, from_vehicle: bool, data: bytes, now: float) -> None:
         """V2GTP on the link."""
@@ -72,17 +74,17 @@ class Records(Protocol):
 class Pair:
     """Both ends and everything between them.
 
-    ``wire``: messages travel as bytes (V2GTP and EXI); ``secure``: both are told that TLS of ``tls_version`` holds;
-    ``delay_s``: one way on the link.
-    ``on_message(sender, message, now)`` may watch or, by returning False, swallow a message;
-    ``leaves``: what stands for the certificates of station and vehicle, by which a paused session knows its peer; ``paused`` and
-    ``resume`` are the tickets of earlier sessions.
-    ``contrary_station`` and ``contrary_vehicle`` take the place of one of our sessions.
-    ``look_s``: while anything is asked of the hardware or contactors are closed, both ends are measured at least so often, in s of the
-    virtual clock; the default adds nothing to a charge loop, which measures with every message. A driver looks every 50 ms.
-    ``value_added``: what the station offers beside energy; ``wanted``: what the vehicle takes of it.
-    ``on_state(role, state, now)`` hears of every state entered, ``on_news(role, news, now)`` of all news of a session.
-    ``recorder`` writes all of it down. The bytes are to be had from the ``tap`` of each link.
+    ``wire``: messages travel as bytes (V2GTP and EXI); ``secure``: both are told that TLS of
+    ``tls_version`` holds; ``delay_s``: one way on the link. ``on_message(sender, message, now)`` may watch
+    or, by returning False, swallow a message; ``leaves``: what stands for the certificates of station and
+    vehicle, by which a paused session knows its peer; ``paused`` and ``resume`` are the tickets of earlier
+    sessions. ``contrary_station`` and ``contrary_vehicle`` take the place of one of our sessions.
+    ``look_s``: while anything is asked of the hardware or contactors are closed, both ends are measured at
+    least so often, in s of the virtual clock; the default adds nothing to a charge loop, which measures
+    with every message. A driver looks every 50 ms. ``value_added``: what the station offers beside energy;
+    ``wanted``: what the vehicle takes of it. ``on_state(role, state, now)`` hears of every state entered,
+    ``on_news(role, news, now)`` of all news of a session. ``recorder`` writes all of it down. The bytes are
+    to be had from the ``tap`` of each link.
     """
 
     def __init__(
@@ -145,7 +147,8 @@ class Pair:
             mobility=vehicle.mobility,
             receiver=vehicle.receiver_limits,
         )
-        # A peer with other habits in the place of one of ours: the same outer contract, and the same hardware.
+        # A peer with other habits in the place of one of ours: the same outer
+        # contract, and the same hardware.
         self.secc = self.secc if contrary_station is None else contrary_station
         self.evcc = self.evcc if contrary_vehicle is None else contrary_vehicle
         self.monitor = SafetyMonitor(
@@ -442,8 +445,8 @@ def _guarded(
     action: act.HardwareAction,
     now: float,
 ) -> Iterable[Event]:
-    """What a driver does with hardware that raises, whatever it raises: a fault of that port, told to its session; a
-    refusal if it is a backend far away."""
+    """What a driver does with hardware that raises, whatever it raises: a fault of that port, told to its
+    session; a refusal if it is a backend far away."""
     try:
         return hardware.perform(action, now)
     except Exception as error:

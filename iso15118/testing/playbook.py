@@ -35,8 +35,9 @@ class PlaybookError(AssertionError):
 
 
 class Playbook:
-    """One session and the conversation with it so far. ``watch`` sees every call, as ``SafetyMonitor.secc``
-    does. ``sample`` gives the measurements that a driver would make now; the session is told them before each timer."""
+    """One session and the conversation with it so far. ``watch`` sees every call, as
+    ``SafetyMonitor.secc`` does. ``sample`` gives the measurements that a driver would make now; the
+    session is told them before each timer."""
 
     def __init__(
         self,

@@ -1,6 +1,8 @@
-"""A whole connector under a virtual clock: plug, data link, discovery, sessions, and unplugged again, as often as a test likes.
+"""A whole connector under a virtual clock: plug, data link, discovery, sessions, and unplugged
+again, as often as a test likes.
 
-Above the pair of sessions there are both connections, below them a cable that can be pulled, cut and disturbed at any moment.
+Above the pair of sessions there are both connections, below them a cable that can be pulled, cut
+and disturbed at any moment.
 """
 
 from __future__ import annotations
@@ -62,9 +64,9 @@ _SETTLE_S = 7.0
 class PluggedPair:
     """Both ends and the cable between them; it starts unplugged.
 
-    ``cable`` makes the cable, given the clock; ``links`` are the station's and the vehicle's, and so are
-    two ``settings``. ``delay_s``: one way above the link.
-    The rest is as in ``Pair``; ``pairs`` are the pairs of sessions so far, each with a safety monitor of its own.
+    ``cable`` makes the cable, given the clock; ``links`` are the station's and the vehicle's, and so are two
+    ``settings``. ``delay_s``: one way above the link. The rest is as in ``Pair``; ``pairs`` are the pairs of
+    sessions so far, each with a safety monitor of its own.
     """
 
     def __init__(
@@ -96,7 +98,8 @@ class PluggedPair:
         self.cable = cable(lambda: self.now)
         self.pairs: list[Pair] = []
         self.paused: list[SeccTicket] = []
-        """What the station keeps of sessions that were paused since it was plugged in; a test may change it, and the vehicle's."""
+        """What the station keeps of sessions that were paused since it was plugged in; a test may
+        change it, and the vehicle's."""
         self.resume: EvccTicket | None = None
         self.leaves = (b"station", b"vehicle")
         """What stands for the certificates; a test may exchange them."""
@@ -214,7 +217,8 @@ class PluggedPair:
         self._look()
 
     def _below(self) -> float | None:
-        """When something happens next below the sessions. It is asked for with every message, and changes seldom."""
+        """When something happens next below the sessions. It is asked for with every
+        message, and changes seldom."""
         if self._stale:
             self._stale = False
             machines = (side.machine.deadline for side in self.sides)

@@ -1,4 +1,5 @@
-"""One end of a connector under a virtual clock: its connection, what it charges with, and what it has been told."""
+"""One end of a connector under a virtual clock: its connection, what it charges with,
+and what it has been told."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Named faults of the wire: what one side sends is dropped, late, doubled or wrong, or the connection goes away.
+"""Named faults of the wire: what one side sends is dropped, late, doubled or wrong,
+or the connection goes away.
 
-Nothing here has a clock or a connection. ``WireFaults`` says what becomes of each message that a side sends; who carries the octets (the
-link in memory, a stream over a socket) does it.
+Nothing here has a clock or a connection. ``WireFaults`` says what becomes of each message that a side sends;
+who carries the octets (the link in memory, a stream over a socket) does it.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ class WireFaultKind(Enum):
     WRONG_PAYLOAD_TYPE = "wrong-payload-type"
     """Its V2GTP header names another payload type."""
     STUCK_ONGOING = "stuck-ongoing"
-    """It says Ongoing where it would say Finished, and again whenever the peer has answered, or asked again: the session of this side hears
-    of that no more."""
+    """It says Ongoing where it would say Finished, and again whenever the peer has answered, or asked again:
+    the session of this side hears of that no more."""
     LIMITS_IGNORED = "limits-ignored"
     """Currents and powers in it are so many times what they should be."""
     FIN = "fin"
@@ -102,10 +103,12 @@ class Sending(Struct, frozen=True):
 
 
 class WireFault(Struct, frozen=True, kw_only=True):
-    """A fault of the messages named ``message`` (None: of all), from the ``nth`` of them on, ``times`` times (None: for ever).
+    """A fault of the messages named ``message`` (None: of all), from the ``nth`` of them on,
+    ``times`` times (None: for ever).
 
-    Names are the standard's without underscores, as in ``secc_states`` (``DCChargeLoopReq``, ``CurrentDemandRes``). A message that the
-    fault cannot befall, as one without EVSEProcessing cannot be Ongoing, does not count. Raises ``ConfigError`` for what is no fault.
+    Names are the standard's without underscores, as in ``secc_states`` (``DCChargeLoopReq``,
+    ``CurrentDemandRes``). A message that the fault cannot befall, as one without EVSEProcessing cannot be
+    Ongoing, does not count. Raises ``ConfigError`` for what is no fault.
     """
 
     kind: WireFaultKind
@@ -177,7 +180,8 @@ class WireFaults:
         return [Sending(data)]
 
     def received(self, message: Any) -> Sending | None:
-        """What the peer has sent to this side: what is answered in place of this side's session; None: the session hears it."""
+        """What the peer has sent to this side: what is answered in place of this side's session;
+        None: the session hears it."""
         data = self._stuck.get(name_of(message)) if self._stuck else None
         if data is None or self.silent:
             return None

@@ -1,4 +1,5 @@
-"""What a TLS context is given by others: who we are, how a peer is judged, and where OCSP responses come from.
+"""What a TLS context is given by others: who we are, how a peer is judged, and
+where OCSP responses come from.
 
 Protocols only; ``iso15118.pki`` implements them, and anybody may.
 """
@@ -19,13 +20,15 @@ class PeerCheck(Protocol):
     ) -> tuple[str, str] | None:
         """None accepts the certificates (DER, leaf first); a pair of alert name and reason refuses them.
 
-        ``staples``: the OCSP responses (DER) that came with them, without gaps for certificates that have none. None
-        if they are still to come: TLS 1.2 sends the leaf's after the certificates, and this is called again.
+        ``staples``: the OCSP responses (DER) that came with them, without gaps for certificates
+        that have none. None if they are still to come: TLS 1.2 sends the leaf's after the
+        certificates, and this is called again.
 
-        Alerts that can be sent: bad_certificate, unsupported_certificate, certificate_revoked, certificate_expired,
-        certificate_unknown, unknown_ca, decrypt_error, handshake_failure, internal_error. What is refused in the second
-        call for TLS 1.2 gets bad_certificate_status_response, whatever is named. A check that raises, or returns anything
-        else, refuses the peer with internal_error.
+        Alerts that can be sent: bad_certificate, unsupported_certificate, certificate_revoked,
+        certificate_expired, certificate_unknown, unknown_ca, decrypt_error, handshake_failure,
+        internal_error. What is refused in the second call for TLS 1.2 gets
+        bad_certificate_status_response, whatever is named. A check that raises, or returns anything else,
+        refuses the peer with internal_error.
 
         Which certificates were verified is known only from a check that also is a :class:`PathCheck`.
         """
@@ -43,7 +46,8 @@ class PathVerdict(Protocol):
 
 
 class PathCheck(PeerCheck, Protocol):
-    """A check that says which path it verified; ``iso15118.pki.PeerVerifier`` is one. It is asked by these two methods."""
+    """A check that says which path it verified; ``iso15118.pki.PeerVerifier`` is one. It is
+    asked by these two methods."""
 
     def verdict(self, chain: list[bytes], staples: list[bytes] | None, version: str, /) -> PathVerdict:
         """What is to be said about the certificates, as ``PeerCheck`` gets them."""
@@ -53,9 +57,9 @@ class PathCheck(PeerCheck, Protocol):
 
 
 StapleSource = Callable[[Sequence[bytes]], Sequence[bytes | None]]
-"""Gets a chain of ours (DER, leaf first), gives the OCSP response (DER) of each certificate by its place, None where
-there is none; e.g. ``iso15118.pki.store.Contents.staples``. Asked in every handshake, so it may answer differently after a
-refresh, and must not block."""
+"""Gets a chain of ours (DER, leaf first), gives the OCSP response (DER) of each certificate by its place,
+None where there is none; e.g. ``iso15118.pki.store.Contents.staples``. Asked in every handshake, so it may
+answer differently after a refresh, and must not block."""
 
 
 class Identity(Protocol):

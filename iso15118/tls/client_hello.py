@@ -16,12 +16,13 @@ from iso15118.tls.trusted_ca_keys import TrustedAuthority, parse_trusted_ca_keys
 __all__ = ["ClientHello", "ClientHelloReader", "TooMuchError", "parse_client_hello"]
 
 MAX_OCTETS = 16 * 1024
-"""A ClientHello of the field has a few hundred octets, and one that names fifty roots a few thousand; the protocol allows 16 MiB. It is
-read before anybody has proven anything, so it must not cost much."""
+"""A ClientHello of the field has a few hundred octets, and one that names fifty roots a few thousand; the
+protocol allows 16 MiB. It is read before anybody has proven anything, so it must not cost much."""
 _MOST_NUMBERS = 512
 """Cipher suites, groups or schemes in a list: several times all that there are."""
 _MOST_NAMES = 256
-"""Roots that a client names: up to ten of each root CA while roots roll over [V2G2-878], of more CAs than there are."""
+"""Roots that a client names: up to ten of each root CA while roots roll over [V2G2-878],
+of more CAs than there are."""
 _MOST_EXTENSIONS = 128
 
 _HANDSHAKE, _CLIENT_HELLO = 22, 1
@@ -49,11 +50,13 @@ ISO2_SUITES = ("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256", "TLS_ECDH_ECDSA_WITH_A
 
 
 class TooMuchError(TlsError):
-    """A ClientHello that nobody needs, and that would cost more than a stranger may: it is not handed to any TLS library either."""
+    """A ClientHello that nobody needs, and that would cost more than a stranger may: it is not handed
+    to any TLS library either."""
 
 
 class ClientHello(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client offers; names as IANA writes them, numbers in hexadecimal where they are not of any profile."""
+    """What a client offers; names as IANA writes them, numbers in hexadecimal where
+    they are not of any profile."""
 
     versions: tuple[str, ...]
     cipher_suites: tuple[str, ...]
@@ -135,8 +138,8 @@ def x509_name(der: bytes) -> str:
 
 
 class ClientHelloReader:
-    """Reads the first octets of a connection as they come, each of them once: a peer that sends them one by one, in records of one
-    octet, costs no more than another.
+    """Reads the first octets of a connection as they come, each of them once: a peer that sends them one by
+    one, in records of one octet, costs no more than another.
     """
 
     __slots__ = ("_message", "_waiting")

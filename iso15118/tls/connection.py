@@ -45,8 +45,9 @@ class TlsInfo(msgspec.Struct, frozen=True, kw_only=True):
     client_signature: str | None
     """The same for the client; None if it had no certificate."""
     peer_chain: tuple[bytes, ...]
-    """The peer's certificates (DER) that were verified: the path from its leaf to the ``anchor``, in order, without that. Only the leaf,
-    whose key it proved, if the check does not say which path it took; empty for a client without certificate."""
+    """The peer's certificates (DER) that were verified: the path from its leaf to the ``anchor``, in order,
+    without that. Only the leaf, whose key it proved, if the check does not say which path it took; empty for
+    a client without certificate."""
     peer_authorities: tuple[bytes, ...]
     """Names (DER) of the roots that the peer trusts, as far as it told."""
     deviations: tuple[str, ...]
@@ -56,13 +57,16 @@ class TlsInfo(msgspec.Struct, frozen=True, kw_only=True):
     staples: tuple[bytes, ...] = ()
     """OCSP responses (DER) that the peer sent, without gaps for certificates that had none."""
     anchor: bytes | None = None
-    """The trust anchor (DER) that this path ends in; None if the peer has no certificate, or the check does not say."""
+    """The trust anchor (DER) that this path ends in; None if the peer has no certificate,
+    or the check does not say."""
     presented: tuple[bytes, ...] = ()
-    """All certificates (DER) that the peer sent, in its order. Whoever sent them may have put in what he liked beside the leaf."""
+    """All certificates (DER) that the peer sent, in its order. Whoever sent them may have put in what
+    he liked beside the leaf."""
 
     @property
     def edition(self) -> Literal["iso20", "iso2"]:
-        """The newest edition that may be spoken on this connection: -20 never below TLS 1.3. [V2G20-1237, V2G20-2356]"""
+        """The newest edition that may be spoken on this connection: -20 never below TLS
+        1.3. [V2G20-1237, V2G20-2356]"""
         return "iso20" if self.version == "TLSv1.3" else "iso2"
 
     @property
@@ -74,18 +78,15 @@ class TlsInfo(msgspec.Struct, frozen=True, kw_only=True):
 class TlsContext:
     """A profile, made ready for one role, with its keys and its trust.
 
-    ``identities``: the chains to present, the preferred one first; with several, the peer's signature schemes
-    and the roots it names decide [V2G20-2379]. A server needs one at least, and so does a client unless its
-    server does without.
-    ``anchors``: trusted roots (DER), announced to the peer where the profile says so.
-    ``roots``: the roots (DER) of our own chains, so that a server of TLS 1.2 can choose by trusted_ca_keys; needed
-    there for several chains. [V2G2-871]
-    ``staples``: where a server has its OCSP responses from; see :data:`StapleSource`. TLS 1.3 carries one for each
-    certificate [V2G20-2388], TLS 1.2 that of the leaf only.
-    ``verify``: judges the peer's certificates; see :data:`PeerCheck`. May be None only for a server that asks
-    for none.
-    ``keylog``: gets each line of the NSS key log. Whoever has them can read the traffic: on explicit request
-    only.
+    ``identities``: the chains to present, the preferred one first; with several, the peer's signature
+    schemes and the roots it names decide [V2G20-2379]. A server needs one at least, and so does a client
+    unless its server does without. ``anchors``: trusted roots (DER), announced to the peer where the
+    profile says so. ``roots``: the roots (DER) of our own chains, so that a server of TLS 1.2 can choose by
+    trusted_ca_keys; needed there for several chains. [V2G2-871] ``staples``: where a server has its OCSP
+    responses from; see :data:`StapleSource`. TLS 1.3 carries one for each certificate [V2G20-2388], TLS 1.2
+    that of the leaf only. ``verify``: judges the peer's certificates; see :data:`PeerCheck`. May be None
+    only for a server that asks for none. ``keylog``: gets each line of the NSS key log. Whoever has them
+    can read the traffic: on explicit request only.
 
     Raises :class:`~iso15118.errors.TlsError` if the profile cannot be enforced or a key or certificate not be
     used.
@@ -154,8 +155,8 @@ class TlsContext:
 
     def connect(self, *, beside_newer: bool = False) -> TlsConnection:
         """One end of a new connection. A client has bytes to send at once: call
-        :meth:`TlsConnection.data_to_send`. ``beside_newer``: another context of this server serves TLS 1.3, and this one of TLS 1.2
-        marks its ServerHello accordingly (RFC 8446 section 4.1.3).
+        :meth:`TlsConnection.data_to_send`. ``beside_newer``: another context of this server serves TLS 1.3,
+        and this one of TLS 1.2 marks its ServerHello accordingly (RFC 8446 section 4.1.3).
         """
         return TlsConnection(self, beside_newer=beside_newer)
 
@@ -176,7 +177,8 @@ def _checked(
 
 
 def _choose(roots: Sequence[bytes | None], data: bytes) -> int | None:
-    """Place of the chain for a client that sends this trusted_ca_keys; None: none of the roots it names is ours."""
+    """Place of the chain for a client that sends this trusted_ca_keys; None: none of
+    the roots it names is ours."""
     return choose_chain(parse_trusted_ca_keys(data), roots)
 
 
@@ -230,10 +232,11 @@ class TlsConnection:
         return self._native.encrypt(data)
 
     def update_keys(self, *, peer_too: bool = False) -> None:
-        """Go on with new keys (TLS 1.3 KeyUpdate), for very long connections; :meth:`data_to_send` has the announcement.
+        """Go on with new keys (TLS 1.3 KeyUpdate), for very long connections;
+        :meth:`data_to_send` has the announcement.
 
-        ``peer_too`` asks the peer to do the same. Raises :class:`~iso15118.errors.MisuseError` where there is no open
-        connection of TLS 1.3.
+        ``peer_too`` asks the peer to do the same. Raises :class:`~iso15118.errors.MisuseError` where there is
+        no open connection of TLS 1.3.
         """
         self._native.update_keys(peer_too)
 

@@ -1,6 +1,7 @@
 """One port for several kinds of vehicles: the profile and the chain follow from the ClientHello.
 
-A ClientHello comes in the clear and is read before any TLS library sees it; the context that fits it gets the bytes from the first on.
+A ClientHello comes in the clear and is read before any TLS library sees it; the context that fits it gets
+the bytes from the first on.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ _VERSIONS = ("TLSv1.3", "TLSv1.2")
 class TlsPort:
     """Several server contexts behind one port; use it wherever a ``TlsContext`` of a server is taken.
 
-    ``contexts``: in order of preference. The newest version that both sides have decides first, so -20 is never left for -2 where the
-    vehicle has TLS 1.3 [V2G20-2356]; then the context whose lists fit, and that has a chain under a root that the vehicle names. Where
-    none fits, the first one of that version answers, with the alert that says why.
+    ``contexts``: in order of preference. The newest version that both sides have decides first, so -20 is
+    never left for -2 where the vehicle has TLS 1.3 [V2G20-2356]; then the context whose lists fit, and that
+    has a chain under a root that the vehicle names. Where none fits, the first one of that version answers,
+    with the alert that says why.
 
     Raises ``TlsError`` for contexts of clients, or none at all.
     """
@@ -48,8 +50,9 @@ class TlsPort:
         return PortConnection(self)
 
     def connection(self, context: TlsContext) -> TlsConnection:
-        """One end of a connection by a context of this port. A vehicle that has TLS 1.3 and is served TLS 1.2 learns from the ServerHello
-        that the station has more, so that nobody between them can take it out of the ClientHello unnoticed."""
+        """One end of a connection by a context of this port. A vehicle that has TLS 1.3 and is served TLS 1.2
+        learns from the ServerHello that the station has more, so that nobody between them can take it out of
+        the ClientHello unnoticed."""
         return context.connect(beside_newer=self._has_newest and not _has(context, "TLSv1.3"))
 
     def choose(self, hello: ClientHello) -> TlsContext:
@@ -84,7 +87,8 @@ def _fit(context: TlsContext, hello: ClientHello) -> tuple[bool, bool]:
 
 
 class PortConnection:
-    """One end of a connection that is a ``TlsConnection`` once the ClientHello is complete, and behaves as one before."""
+    """One end of a connection that is a ``TlsConnection`` once the ClientHello is complete,
+    and behaves as one before."""
 
     __slots__ = ("_alert", "_begun", "_connection", "_error", "_port", "_reader")
 
@@ -183,7 +187,8 @@ class PortConnection:
         return self._connection.alert_received if self._connection is not None else None
 
     def _refuse(self, error: TlsError) -> TlsError:
-        """Say so with the one alert that needs no TLS library: in the clear, as all alerts are before the keys."""
+        """Say so with the one alert that needs no TLS library: in the clear, as all
+        alerts are before the keys."""
         self._error, self._alert = error, _ILLEGAL_PARAMETER
         self._begun.clear()
         return error

@@ -48,9 +48,11 @@ class TlsProfile(msgspec.Struct, frozen=True, kw_only=True):
     edition: Literal["iso20", "iso2"] = "iso20"
     """Which edition of the standard the lists are held against."""
     trusted_ca_keys: Literal["cert_sha1_hash", "key_sha1_hash", "x509_name"] | None = None
-    """How a client of TLS 1.2 names the roots it trusts; None: it does not. Servers of TLS 1.2 read every kind. [V2G2-651]"""
+    """How a client of TLS 1.2 names the roots it trusts; None: it does not. Servers of TLS 1.2
+    read every kind. [V2G2-651]"""
     older: TlsProfile | None = None
-    """For a client that speaks both editions: what it agrees on with a station that has TLS 1.2 only. [V2G20-2062]"""
+    """For a client that speaks both editions: what it agrees on with a station that has
+    TLS 1.2 only. [V2G20-2062]"""
 
     def deviations(self) -> tuple[str, ...]:
         """Where this profile allows more or demands less than its edition, in words for reports; empty if
@@ -134,12 +136,13 @@ _ISO2_AS_WRITTEN = TlsProfile(
 )
 
 ISO2 = msgspec.structs.replace(_ISO2_AS_WRITTEN, cipher_suites=_ISO2_AS_WRITTEN.cipher_suites[:1])
-"""ISO 15118-2, as far as OpenSSL goes: static ECDH was taken out of it, so one of the two suites is left. That is reported as a deviation;
-no station or vehicle is known that has the other one only.
+"""ISO 15118-2, as far as OpenSSL goes: static ECDH was taken out of it, so one of the two suites is left.
+That is reported as a deviation; no station or vehicle is known that has the other one only.
 """
 
 DUAL = msgspec.structs.replace(ISO20, name="dual", min_version="TLSv1.2", older=ISO2)
-"""A vehicle that speaks both editions: TLS 1.3 by ``iso20`` where the station has it, otherwise TLS 1.2 by ``iso2``. [V2G20-2365]"""
+"""A vehicle that speaks both editions: TLS 1.3 by ``iso20`` where the station has it, otherwise TLS 1.2
+by ``iso2``. [V2G20-2365]"""
 
 PROFILES = {profile.name: profile for profile in (ISO20, ISO2, DUAL, LAB)}
 """The profiles by the name that configuration uses."""

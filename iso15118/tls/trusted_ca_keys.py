@@ -1,4 +1,5 @@
-"""The extension trusted_ca_keys of TLS 1.2 (RFC 6066 section 6): how a vehicle names the roots it trusts. [V2G2-651]
+"""The extension trusted_ca_keys of TLS 1.2 (RFC 6066 section 6): how a vehicle names
+the roots it trusts. [V2G2-651]
 
 Vehicles in the field use hashes of certificates or of keys; all four kinds of identifier are read.
 """
@@ -23,8 +24,8 @@ _SHA1_OCTETS = 20
 _MAX_OCTETS = 1 << 14
 """Far above what twenty names need."""
 _MOST_ENTRIES = 256
-"""Roots in one list: up to ten of each root CA while roots roll over [V2G2-878], of more CAs than there are. An entry may have one octet
-only, so that the length alone bounds nothing."""
+"""Roots in one list: up to ten of each root CA while roots roll over [V2G2-878], of more CAs than there are.
+An entry may have one octet only, so that the length alone bounds nothing."""
 _KINDS = frozenset({0, 1, 2, 3})
 
 

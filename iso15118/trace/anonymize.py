@@ -1,6 +1,8 @@
-"""Pseudonyms for what identifies people, vehicles, stations and contracts: the same one for the same value, of the same form.
+"""Pseudonyms for what identifies people, vehicles, stations and contracts: the same one for the
+same value, of the same form.
 
-A pseudonym is made with a secret key: without it nobody finds the value by trying all of them, which for an address takes no time.
+A pseudonym is made with a secret key: without it nobody finds the value by trying all of them, which
+for an address takes no time.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ _LETTERS: Final = (string.ascii_uppercase, string.ascii_lowercase, string.digits
 
 
 class Pseudonyms:
-    """``key``: with the same one the pseudonyms are the same in several captures; without one they are those of this object alone.
+    """``key``: with the same one the pseudonyms are the same in several captures; without one they
+    are those of this object alone.
 
     ``found`` counts what was replaced, by kind.
     """
@@ -61,7 +64,8 @@ class Pseudonyms:
         return known
 
     def octets(self, value: bytes) -> bytes:
-        """As many octets; zeros stay zeros, text stays text, and what may be a MAC address becomes one that nobody was given."""
+        """As many octets; zeros stay zeros, text stays text, and what may be a MAC address becomes
+        one that nobody was given."""
         if not any(value):
             return value
         known = self._octets.get(value)

@@ -1,6 +1,8 @@
-"""A capture written anew without identities: every message decoded, its ids replaced, and encoded again into packets of its own.
+"""A capture written anew without identities: every message decoded, its ids replaced, and encoded
+again into packets of its own.
 
-Nothing of the original's octets is copied. TLS is not written: the messages in it are, in the clear, if its secrets are known.
+Nothing of the original's octets is copied. TLS is not written: the messages in it are, in the
+clear, if its secrets are known.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ class _Talk:
 
 
 class Anonymizer:
-    """Call ``take`` with entries in order; it gives blocks of a pcapng file. ``header`` is the beginning of the file.
+    """Call ``take`` with entries in order; it gives blocks of a pcapng file. ``header``
+    is the beginning of the file.
 
     ``left_out`` counts, by kind, what was not written because nobody can tell what is in it.
     """

@@ -1,4 +1,5 @@
-"""An entry as one JSON object: what ``iso15118 decode --json`` prints, and what ``session.jsonl`` holds with a few keys more.
+"""An entry as one JSON object: what ``iso15118 decode --json`` prints, and what
+``session.jsonl`` holds with a few keys more.
 
 The keys are a contract (docs/decode.md, docs/session-folder.md).
 """
@@ -15,7 +16,8 @@ __all__ = ["json_object"]
 
 
 def json_object(entry: Entry) -> dict[str, Any]:
-    """One line of ``--json``. What happens to a TCP connection is told on the layer that it carries: ``tls`` or ``v2gtp``."""
+    """One line of ``--json``. What happens to a TCP connection is told on the layer that it
+    carries: ``tls`` or ``v2gtp``."""
     if isinstance(entry, MessageEntry):
         return {
             "t": entry.t,

@@ -16,8 +16,8 @@ __all__ = ["Capture"]
 class Capture:
     """Call ``take`` now and then for what there is to be written, and at the end.
 
-    ``epoch``: what has to be added to the clock of the calls to get Unix time, in s. ``note`` is for the reader of the
-    file.
+    ``epoch``: what has to be added to the clock of the calls to get Unix time, in s. ``note``
+    is for the reader of the file.
     """
 
     def __init__(self, *, epoch: float, note: str = "") -> None:

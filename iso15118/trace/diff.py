@@ -1,6 +1,7 @@
 """Two conversations compared: aligned by what was said, not by when, and only what means something is told.
 
-Ids, times, signatures and what is measured at a moment differ in every session; they are left out unless all is wanted.
+Ids, times, signatures and what is measured at a moment differ in every session; they are
+left out unless all is wanted.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class Kind:
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """One difference. ``a`` and ``b`` are what either has: counts, or the first values that differ; None where there is none."""
+    """One difference. ``a`` and ``b`` are what either has: counts, or the first values that differ;
+    None where there is none."""
 
     kind: str
     message: str
@@ -156,7 +158,8 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         if value.keys() <= {"Exponent", "Multiplier", "Unit", "Value"} and "Value" in value:
             power, number = value.get("Exponent", value.get("Multiplier", 0)), value["Value"]
-            # Made of messages: both are small integers there. Whatever else it may be is compared as it stands.
+            # Made of messages: both are small integers there. Whatever else it may
+            # be is compared as it stands.
             if type(power) is int and abs(power) < 300 and isinstance(number, int | float):
                 scaled = number * 10.0**power if power >= 0 else number / 10.0**-power
                 yield path, f"{scaled:.10g} {value.get('Unit') or ''}".rstrip()

@@ -1,8 +1,9 @@
-"""What a capture, a recording or a pasted text says, as values: SLAC frames, discovery, TCP, TLS, V2GTP frames and messages, each with
-its time, its sender, where it was found, and notes on what was wrong with it.
+"""What a capture, a recording or a pasted text says, as values: SLAC frames, discovery, TCP, TLS, V2GTP
+frames and messages, each with its time, its sender, where it was found, and notes on what was wrong with it.
 
-``iso15118.trace.reading`` makes them in the order in which they became complete; ``decode`` prints them, and a report collects them. Two
-ledgers go beside them: ``CaptureFacts`` and ``StreamFacts`` say how far the capture can be trusted.
+``iso15118.trace.reading`` makes them in the order in which they became complete; ``decode`` prints
+them, and a report collects them. Two ledgers go beside them: ``CaptureFacts`` and ``StreamFacts`` say
+how far the capture can be trusted.
 """
 
 from __future__ import annotations
@@ -52,9 +53,9 @@ class Layer(StrEnum):
 
 
 class Packet(Struct, frozen=True, gc=False):
-    """One packet of a capture: ``number`` counts from 1 over all interfaces, as Wireshark does. ``t`` is Unix time in s, None where
-    the file gives the packet none. ``link`` is the LINKTYPE number of its interface, ``length`` how long it was on the wire; ``data`` is
-    shorter where the capture cut it off."""
+    """One packet of a capture: ``number`` counts from 1 over all interfaces, as Wireshark does. ``t`` is Unix
+    time in s, None where the file gives the packet none. ``link`` is the LINKTYPE number of its interface,
+    ``length`` how long it was on the wire; ``data`` is shorter where the capture cut it off."""
 
     number: int
     t: float | None
@@ -79,7 +80,8 @@ class Address(Struct, frozen=True, gc=False):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-# Entries -----------------------------------------------------------------------------------------------------
+# Entries
+# -----------------------------------------------------------------------------------------------------
 
 
 class _Found(Struct, frozen=True, kw_only=True, gc=False):
@@ -90,7 +92,8 @@ class _Found(Struct, frozen=True, kw_only=True, gc=False):
     t: float | None
     """Unix time in s of the packet that completed it, or of the line of text; None where neither has one."""
     sender: str
-    """``EVCC``, ``SECC``, or an address (of IP with the port, or a MAC); empty for a text that does not say."""
+    """``EVCC``, ``SECC``, or an address (of IP with the port, or a MAC); empty for
+    a text that does not say."""
     number: int = 0
     """The packet that completed it, from 1; in a text the line."""
     stream: int | None = None
@@ -100,8 +103,8 @@ class _Found(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class SlacEntry(_Found, frozen=True, kw_only=True, gc=False):
-    """A HomePlug management message. ``frame`` is None where it is malformed; the notes say why. Keys are in no field but ``frame``,
-    whose representation hides them."""
+    """A HomePlug management message. ``frame`` is None where it is malformed; the notes say why. Keys are in
+    no field but ``frame``, whose representation hides them."""
 
     layer = Layer.SLAC
 
@@ -150,7 +153,8 @@ class TcpEvent(StrEnum):
 
 
 class TcpEntry(_Found, frozen=True, kw_only=True, gc=False):
-    """Something that happened to a connection. ``missing``: octets of a gap. ``tls``: the connection carries TLS."""
+    """Something that happened to a connection. ``missing``: octets of a gap. ``tls``:
+    the connection carries TLS."""
 
     layer = Layer.TCP
 
@@ -167,7 +171,8 @@ class TlsEntry(_Found, frozen=True, kw_only=True, gc=False):
     layer = Layer.TLS
 
     message: str
-    """As RFC 8446 and RFC 5246 call it: ``ClientHello``, ``Certificate``, ``Alert``; ``ApplicationData`` for what stays closed."""
+    """As RFC 8446 and RFC 5246 call it: ``ClientHello``, ``Certificate``, ``Alert``;
+    ``ApplicationData`` for what stays closed."""
     version: str | None = None
     """``TLSv1.2``, ``TLSv1.3``; None before it is agreed."""
     content: dict[str, object] = {}
@@ -181,7 +186,8 @@ class TlsEntry(_Found, frozen=True, kw_only=True, gc=False):
 
 
 class V2gtpEntry(_Found, frozen=True, kw_only=True, gc=False):
-    """A V2GTP frame that carries no message that can be read; the notes say why. ``payload_type`` is None where it is not even a frame."""
+    """A V2GTP frame that carries no message that can be read; the notes say why. ``payload_type`` is None
+    where it is not even a frame."""
 
     layer = Layer.V2GTP
 
@@ -192,7 +198,8 @@ class V2gtpEntry(_Found, frozen=True, kw_only=True, gc=False):
 
 
 class MessageEntry(_Found, frozen=True, kw_only=True, gc=False):
-    """A message. ``edition``: ``app`` (supportedAppProtocol), ``din``, ``iso2`` or ``iso20``; ``schema``: the schema set that read it."""
+    """A message. ``edition``: ``app`` (supportedAppProtocol), ``din``, ``iso2`` or ``iso20``; ``schema``:
+    the schema set that read it."""
 
     layer = Layer.MESSAGE
 
@@ -206,7 +213,8 @@ class MessageEntry(_Found, frozen=True, kw_only=True, gc=False):
     response_code: str | None
     exi: bytes
     value: ExiMessage
-    """The message itself, an instance of a class of ``iso15118.messages``; of DIN and ISO 15118-2 the whole V2GMessage."""
+    """The message itself, an instance of a class of ``iso15118.messages``; of DIN and ISO
+    15118-2 the whole V2GMessage."""
     first_number: int = 0
     """The packet that it began in."""
     guessed: bool = False
@@ -233,7 +241,8 @@ Entry: TypeAlias = SlacEntry | SdpEntry | TcpEntry | TlsEntry | V2gtpEntry | Mes
 """What a capture or a recording says, on one layer."""
 
 
-# Ledgers: how far a capture can be trusted -------------------------------------------------------------------
+# Ledgers: how far a capture can be trusted
+# -------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -247,13 +256,15 @@ class Direction:
     octets: int = 0
     """Of the stream, each counted once."""
     missing: int = 0
-    """Octets that the other side acknowledged or that are followed by later ones, and that are not in the capture."""
+    """Octets that the other side acknowledged or that are followed by later ones, and
+    that are not in the capture."""
     gaps: int = 0
     retransmitted: int = 0
     """Segments whose octets had all been seen: sent again, or captured twice."""
     out_of_order: int = 0
     longest_segment: int = 0
-    """Beyond an MTU of 1500 it is the work of segmentation offloading: packets of the capture are not those of the wire."""
+    """Beyond an MTU of 1500 it is the work of segmentation offloading: packets of the capture
+    are not those of the wire."""
     finished: bool = False
     """FIN was seen."""
     reset: bool = False
@@ -266,8 +277,8 @@ class Direction:
 
 @dataclass(slots=True)
 class StreamFacts:
-    """One TCP connection. ``client`` is whoever opened it, or the vehicle where that was not seen; see ``roles_known``. Times are in s
-    since 1970, as the capture has them."""
+    """One TCP connection. ``client`` is whoever opened it, or the vehicle where that was not seen; see
+    ``roles_known``. Times are in s since 1970, as the capture has them."""
 
     number: int
     client: Address
@@ -285,10 +296,12 @@ class StreamFacts:
     announced: bool = False
     """A station announced this endpoint in the discovery."""
     tls: str | None = None
-    """``TLSv1.2``, ``TLSv1.3``, another version; "?" for TLS whose hellos are not in the capture; None for plain V2GTP."""
+    """``TLSv1.2``, ``TLSv1.3``, another version; "?" for TLS whose hellos are not in the
+    capture; None for plain V2GTP."""
     suite: str | None = None
     secrets: str | None = None
-    """Where the secrets that opened it came from: ``capture``, ``keylog``; None if it stayed closed, or is plain."""
+    """Where the secrets that opened it came from: ``capture``, ``keylog``; None if it
+    stayed closed, or is plain."""
     edition: str | None = None
     """Schema set that supportedAppProtocol chose, or that fits best."""
     edition_agreed: bool = False
@@ -313,7 +326,8 @@ class CaptureFacts:
     """Packets whose time is more than a second before that of the packet before them."""
     greatest_step_back_s: float = 0.0
     duplicates: int = 0
-    """Packets that repeat the one before them octet by octet within a millisecond, as a mirror port gives them."""
+    """Packets that repeat the one before them octet by octet within a millisecond, as
+    a mirror port gives them."""
     interfaces: list[str] = field(default_factory=list)
     unread_links: dict[int, int] = field(default_factory=dict)
     """Link types that are not read, and how many packets had them."""

@@ -1,7 +1,7 @@
 """Bytes that were exchanged, put back into the packets that Wireshark wants: Ethernet, IPv6, UDP and TCP.
 
-The payloads are real, the headers around them are not: sequence numbers begin at a constant, and segments are as long
-as an Ethernet frame allows. What the network made of them was not looked at.
+The payloads are real, the headers around them are not: sequence numbers begin at a constant, and segments are
+as long as an Ethernet frame allows. What the network made of them was not looked at.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _tcp = Layout(">HHIIBBHHH")
 _pseudo = Layout(">16s16sII")
 
 _FIN, _SYN, _RST, _PSH, _ACK = 0x01, 0x02, 0x04, 0x08, 0x10
-# Maximum segment size, one octet of nothing, and a window scale: without it a reader takes a long answer for a full window.
+# Maximum segment size, one octet of nothing, and a window scale: without it a reader takes a
+# long answer for a full window.
 _SYN_OPTIONS = Layout(">BBHBBBB").pack(2, 4, MAXIMUM_SEGMENT, 1, 3, 3, 7)
 
 
@@ -82,7 +83,8 @@ class TcpConversation:
         ]
 
     def skip(self, from_client: bool, octets: int) -> None:
-        """Octets of one direction that are in no packet: whoever reads the packets sees that they are missing."""
+        """Octets of one direction that are in no packet: whoever reads the packets
+        sees that they are missing."""
         own = 0 if from_client else 1
         self._sent[own] = (self._sent[own] + octets) % _WRAP
 
@@ -119,6 +121,7 @@ def _checksum(source: Endpoint, destination: Endpoint, protocol: int, packet: by
     data = _pseudo.pack(source.address.packed, destination.address.packed, len(packet), protocol) + packet
     if len(data) % 2:
         data += b"\0"
-    # The sum of 16-bit words with the carries added back is the remainder by 0xFFFF; the data is never all zero.
+    # The sum of 16-bit words with the carries added back is the remainder by
+    # 0xFFFF; the data is never all zero.
     remainder = int.from_bytes(data) % 0xFFFF
     return 0xFFFF - (remainder or 0xFFFF)

@@ -31,7 +31,8 @@ _packet = Layout("<IIIII")
 
 
 def section(application: str, comment: str) -> bytes:
-    """The first block: who wrote the file, and what the reader should know. Both have at most 65,535 octets."""
+    """The first block: who wrote the file, and what the reader should know. Both
+    have at most 65,535 octets."""
     options = _text(_APPLICATION, application) + _text(_COMMENT, comment) + _option.pack(0, 0)
     return _block(_SECTION, _section.pack(_BYTE_ORDER, 1, 0, -1) + options)
 

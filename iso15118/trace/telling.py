@@ -1,4 +1,5 @@
-"""What an entry says, in words for people: values in V, A, W, kWh and %, enumerations by name, times as times.
+"""What an entry says, in words for people: values in V, A, W, kWh and %,
+enumerations by name, times as times.
 
 The names are the schema's. What is long (certificates, signatures) is named and not shown.
 """
@@ -106,7 +107,8 @@ def said(entry: Entry) -> str:
 
 
 def values(entry: MessageEntry) -> list[tuple[str, str]]:
-    """Names and texts of all that a message says, without its header; what stands in a group is in one text, in parentheses."""
+    """Names and texts of all that a message says, without its header; what stands in a group is in
+    one text, in parentheses."""
     found = content_of(entry.schema, entry.value)
     enveloped = entry.schema in ("din", "iso2") and isinstance(
         found, dict

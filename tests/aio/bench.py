@@ -1,4 +1,5 @@
-"""A session's driver between played hardware, a played session and a played connection, each of which writes down what it is asked."""
+"""A session's driver between played hardware, a played session and a played connection, each of which
+writes down what it is asked."""
 
 from __future__ import annotations
 

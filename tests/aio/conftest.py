@@ -1,7 +1,8 @@
-"""Async tests run in an event loop of their own, within a minute of its clock, and nothing may fail unseen in it.
+"""Async tests run in an event loop of their own, within a minute of its clock, and
+nothing may fail unseen in it.
 
-That clock is the one of ``clock.py``, which the machine's load does not reach. A test whose peer is outside of this process and does not
-know that clock is marked ``real_time``.
+That clock is the one of ``clock.py``, which the machine's load does not reach. A test whose peer is outside
+of this process and does not know that clock is marked ``real_time``.
 """
 
 from __future__ import annotations

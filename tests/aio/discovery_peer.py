@@ -1,4 +1,5 @@
-"""One end of discovery in a process of its own, for tests that put it into a network namespace. Prints JSON lines.
+"""One end of discovery in a process of its own, for tests that put it into a network
+namespace. Prints JSON lines.
 
 ``serve INTERFACE PORT`` answers until its input ends; ``find INTERFACE`` looks for a station once.
 """

@@ -1,4 +1,5 @@
-"""Values, exceptions and classes that nobody foresees, for the tests of what the drivers take from ports and applications."""
+"""Values, exceptions and classes that nobody foresees, for the tests of what the drivers take
+from ports and applications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Both ends of a stream over real TCP on ``::1``: recording owners, and a raw socket for peers that do not behave."""
+"""Both ends of a stream over real TCP on ``::1``: recording owners, and a raw socket for
+peers that do not behave."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ MakeTls = Callable[[], TlsEndpoint] | None
 
 
 class Owner:
-    """Records what it is told, in order; ``on_item`` answers. The stream is there as soon as the connection is."""
+    """Records what it is told, in order; ``on_item`` answers. The stream is there as
+    soon as the connection is."""
 
     def __init__(self, on_item: Callable[[MessageStream, Item], None] | None = None) -> None:
         self.on_item = on_item
@@ -162,7 +164,8 @@ class Raw:
 
 
 class Relay:
-    """A wire between a client and a server that can be cut, slowed and spoilt. ``carry`` gets what travels and gives what arrives."""
+    """A wire between a client and a server that can be cut, slowed and spoilt. ``carry`` gets what
+    travels and gives what arrives."""
 
     def __init__(self, target: int, carry: Callable[[bytes, bool], list[bytes]]) -> None:
         self._target = target

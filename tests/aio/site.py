@@ -1,4 +1,5 @@
-"""A charging site on ``::1``: a simulated plant, a server, vehicles that come, and safety monitors on everything.
+"""A charging site on ``::1``: a simulated plant, a server, vehicles that come, and
+safety monitors on everything.
 
 Monitors do not raise into the sessions they watch: what they see is kept and fails the test at its end.
 """

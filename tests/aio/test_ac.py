@@ -1,5 +1,5 @@
-"""Alternating current over a real connection on ``::1``: a server with an AC outlet, a client with an on-board charger, and the safety
-monitor of both."""
+"""Alternating current over a real connection on ``::1``: a server with an AC outlet, a client with an
+on-board charger, and the safety monitor of both."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ QUICK = PortLimits(power_s=0.3, contactors_s=0.5, signal_s=0.3, meter_s=0.3, aut
 
 
 class AcSite:
-    """A plant in step with the event loop, and what its two ends came to. ``spoil`` may make something fail before it begins."""
+    """A plant in step with the event loop, and what its two ends came to. ``spoil`` may make
+    something fail before it begins."""
 
     def __init__(
         self,

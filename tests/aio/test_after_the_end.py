@@ -1,4 +1,5 @@
-"""A connection outlives its session by a few seconds, so that the vehicle can say goodbye; the hardware is the next session's by then.
+"""A connection outlives its session by a few seconds, so that the vehicle can say goodbye; the hardware
+is the next session's by then.
 
 What still comes over it is answered or dropped, and never looks at the hardware or asks for anything.
 """

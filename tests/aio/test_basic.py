@@ -1,4 +1,5 @@
-"""Basic charging on the event loop: a station and a vehicle on real sockets with a simulated pilot, each session under its monitor."""
+"""Basic charging on the event loop: a station and a vehicle on real sockets with a simulated pilot, each
+session under its monitor."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ OUTLET, CHARGER = AcStationLimits.of(current_a=32), AcVehicleLimits.of(current_a
 
 
 class Bench:
-    """``plugged_in`` runs both ends. ``talks``: what the vehicle speaks; with "iso2" and ``direct`` it has a DC inlet as well."""
+    """``plugged_in`` runs both ends. ``talks``: what the vehicle speaks; with "iso2" and ``direct``
+    it has a DC inlet as well."""
 
     def __init__(
         self,

@@ -218,7 +218,8 @@ async def test_a_call_begun_from_the_end_of_another() -> None:
     where.close()
 
 
-# -- the safe direction -----------------------------------------------------------------------------------------
+# -- the safe direction
+# -----------------------------------------------------------------------------------------
 
 
 async def quiet(calls: SafeCalls) -> None:

@@ -1,4 +1,5 @@
-"""A connector and an inlet with a plug, in service and out of it: whether there is a server or a client behind them already or not."""
+"""A connector and an inlet with a plug, in service and out of it: whether there is a server or a client
+behind them already or not."""
 
 from __future__ import annotations
 

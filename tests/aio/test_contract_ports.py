@@ -1,4 +1,5 @@
-"""The ports of Plug and Charge under a real event loop: slow, dead, wrong and raising ones never harm the session."""
+"""The ports of Plug and Charge under a real event loop: slow, dead, wrong and raising
+ones never harm the session."""
 
 from __future__ import annotations
 

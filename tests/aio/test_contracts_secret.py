@@ -1,7 +1,8 @@
-"""A whole session with contract installation over real sockets, everything logged and written: no key in any of it.
+"""A whole session with contract installation over real sockets, everything logged and
+written: no key in any of it.
 
-The one exception is stated: the capture of a session folder holds the TLS secrets on purpose, which is how it opens
-decrypted; the keys that are looked for here are not in it either.
+The one exception is stated: the capture of a session folder holds the TLS secrets on purpose, which is how it
+opens decrypted; the keys that are looked for here are not in it either.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ def key_secrets(der: bytes) -> list[bytes]:
 
 
 def pem_lines(der: bytes) -> list[bytes]:
-    """The lines of its PEM with the secret in them; what stands behind is the public key, which goes over the wire."""
+    """The lines of its PEM with the secret in them; what stands behind is the public key,
+    which goes over the wire."""
     key = serialization.load_der_private_key(der, None)
     text = key.private_bytes(serialization.Encoding.PEM, *PRIVATE)
     return [line for line in text.splitlines()[1:3] if len(line) > 40]

@@ -1,4 +1,5 @@
-"""A pantograph and a pad over a real connection on ``::1``, with the asynchronous ports of both ends, and what fails of them."""
+"""A pantograph and a pad over a real connection on ``::1``, with the asynchronous ports of both
+ends, and what fails of them."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ _SCALE = 60.0
 def both(
     service: ServiceID, station: Any, vehicle: Any, *, emergency_after_s: float | None = None, spoil: str = ""
 ) -> tuple[Both, list[float]]:
-    """One session between the two; the vehicle may be told of an emergency some time after energy began to flow."""
+    """One session between the two; the vehicle may be told of an emergency some time
+    after energy began to flow."""
     told: list[float] = []
     since: list[float] = []
 

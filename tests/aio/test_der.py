@@ -1,4 +1,5 @@
-"""An energy resource and value-added services over the network stack: the inverter's port is brought its functions, and fails safely."""
+"""An energy resource and value-added services over the network stack: the inverter's port is brought its
+functions, and fails safely."""
 
 from __future__ import annotations
 

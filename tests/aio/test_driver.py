@@ -1,4 +1,5 @@
-"""The driver of one session by itself: a step that fails, what is counted, timers that move, and what is measured when."""
+"""The driver of one session by itself: a step that fails, what is counted, timers that move,
+and what is measured when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The driver of one session before it begins and at its end: what waits for it, what is made safe and said, and what comes afterwards."""
+"""The driver of one session before it begins and at its end: what waits for it, what is made safe and said,
+and what comes afterwards."""
 
 from __future__ import annotations
 

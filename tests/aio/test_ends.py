@@ -1,4 +1,5 @@
-"""Ends that could mislead: what was dropped before a silence, an alert in the last octets, a station that goes after the handshake."""
+"""Ends that could mislead: what was dropped before a silence, an alert in the last octets, a station that
+goes after the handshake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a result says of its end, over a real loop: cause, side, timer, last messages, faults that were told, a loop that was blocked."""
+"""What a result says of its end, over a real loop: cause, side, timer, last messages, faults that were
+told, a loop that was blocked."""
 
 from __future__ import annotations
 
@@ -70,7 +71,8 @@ def test_a_fault_that_is_told_twice_is_there_once() -> None:
 
 
 def test_a_blocked_loop_is_named_as_the_cause() -> None:
-    """Both ends are in one process: what blocks one blocks the other, and each would take its peer, or its readings, for the cause."""
+    """Both ends are in one process: what blocks one blocks the other, and each would take its peer, or
+    its readings, for the cause."""
 
     def block(place: Site, client: Any) -> None:
         asyncio.get_running_loop().call_later(0.02, time.sleep, 1.5)

@@ -1,4 +1,5 @@
-"""Auto-negotiation and PLCA against a kernel that is played octet by octet: what is asked in which order, and the reasons it gives."""
+"""Auto-negotiation and PLCA against a kernel that is played octet by octet: what is asked in which order,
+and the reasons it gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What files say of the grid and of services beside energy, in whole sessions between a station and a vehicle made from files."""
+"""What files say of the grid and of services beside energy, in whole sessions between a station and
+a vehicle made from files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A running station whose roots of contracts are changed on the disk: the next session believes the new ones."""
+"""A running station whose roots of contracts are changed on the disk: the next
+session believes the new ones."""
 
 from __future__ import annotations
 

@@ -70,7 +70,8 @@ def raising(error: BaseException) -> Callable[..., Any]:
 
 
 async def let_out() -> list[BaseException]:
-    """What comes out of the loop in its next turns: ``_raise`` is called there, and a loop that runs tests must not end by it."""
+    """What comes out of the loop in its next turns: ``_raise`` is called there, and a loop that runs
+    tests must not end by it."""
     loop = asyncio.get_running_loop()
     found: list[BaseException] = []
     original = loop.call_soon
@@ -85,7 +86,8 @@ async def let_out() -> list[BaseException]:
     return found
 
 
-# -- texts ----------------------------------------------------------------------------------------------------
+# -- texts
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,8 @@ def test_an_exception_of_which_nothing_can_be_said_has_words_all_the_same() -> N
     assert brief(NamelessError()) != ""
 
 
-# -- steps ----------------------------------------------------------------------------------------------------
+# -- steps
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", STAYS)
@@ -197,14 +200,16 @@ def test_any_other_exception_is_no_wish_to_end(kind: type[BaseException]) -> Non
 
 
 async def test_a_port_that_wants_to_end_the_program_again_and_again_ends_it_once() -> None:
-    """Each time it came out of the loop while hardware is made safe, it would take the loop from under that."""
+    """Each time it came out of the loop while hardware is made safe, it would take
+    the loop from under that."""
     out = await let_out()
     for _ in range(5):
         come_back(SystemExit(1))
     assert len(out) == 1
 
 
-# -- insist ---------------------------------------------------------------------------------------------------
+# -- insist
+# ---------------------------------------------------------------------------------------------------
 
 
 async def test_insist_begins_again_however_often_it_is_cancelled_and_says_so() -> None:
@@ -250,7 +255,8 @@ async def test_insist_raises_what_the_step_raises() -> None:
 
 
 async def test_a_timeout_around_an_insisting_step_is_still_a_timeout() -> None:
-    """Whoever cancels by ``asyncio.timeout`` gets a TimeoutError when the caller passes the cancellation on."""
+    """Whoever cancels by ``asyncio.timeout`` gets a TimeoutError when the caller
+    passes the cancellation on."""
 
     async def step() -> None:
         await asyncio.sleep(0.3)
@@ -265,7 +271,8 @@ async def test_a_timeout_around_an_insisting_step_is_still_a_timeout() -> None:
             await main()
 
 
-# -- callbacks ------------------------------------------------------------------------------------------------
+# -- callbacks
+# ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", STAYS)
@@ -322,7 +329,8 @@ def test_a_callback_in_a_thread_of_its_own_does_not_end_that_thread() -> None:
     assert went_on == [True]
 
 
-# -- ports ----------------------------------------------------------------------------------------------------
+# -- ports
+# ----------------------------------------------------------------------------------------------------
 
 
 class Hostile:

@@ -1,5 +1,5 @@
-"""What the source of the drivers has to look like, read from it: foreign code is reached through the guard alone, and nothing that can
-fail or block stands before a step that makes safe.
+"""What the source of the drivers has to look like, read from it: foreign code is reached through the guard
+alone, and nothing that can fail or block stands before a step that makes safe.
 """
 
 from __future__ import annotations
@@ -132,7 +132,8 @@ def test_the_drivers_put_nobodys_exception_into_words_but_by_the_guard(name: str
                     assert node.name not in used, f"{name}, line {inside.lineno}: use describe()"
 
 
-# -- the order ------------------------------------------------------------------------------------------------
+# -- the order
+# ------------------------------------------------------------------------------------------------
 
 
 def called(node: ast.AST) -> str:
@@ -189,7 +190,8 @@ def makes_safe(node: ast.AST) -> bool:
 
 
 def early(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    """What stands before the first step that makes safe and must not; empty if nothing does, or if the function makes nothing safe."""
+    """What stands before the first step that makes safe and must not; empty if nothing does, or if the
+    function makes nothing safe."""
     steps = list(in_order(function))
     safe = [(node.lineno, node.col_offset) for node in steps if makes_safe(node)]  # type: ignore[attr-defined]  # an expression
     if not safe:

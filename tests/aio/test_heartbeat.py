@@ -1,5 +1,5 @@
-"""The heartbeat beats only while the loop turns and the hardware can be made safe, says why it does not, and a thread drops the contactors
-when it stops.
+"""The heartbeat beats only while the loop turns and the hardware can be made safe, says why it does not, and
+a thread drops the contactors when it stops.
 """
 
 from __future__ import annotations
@@ -169,7 +169,8 @@ async def test_a_heartbeat_line_that_blocks_is_named_too() -> None:
 
 
 async def test_what_another_thread_calls_meanwhile_had_no_part_of_the_loop() -> None:
-    """The watchdog's drop, or a callback of a second loop: they take their time beside a loop that something else held up."""
+    """The watchdog's drop, or a callback of a second loop: they take their time beside a loop
+    that something else held up."""
 
     def takes_long(reason: str) -> None:
         time.sleep(0.05)
@@ -207,7 +208,8 @@ async def test_it_can_be_read_from_any_thread() -> None:
     here.heartbeat.stop("")
 
 
-# -- the watchdog ---------------------------------------------------------------------------------------------
+# -- the watchdog
+# ---------------------------------------------------------------------------------------------
 
 
 class Dropped:
@@ -283,7 +285,8 @@ async def test_closing_the_watchdog_drops_nothing() -> None:
     assert dropped.reasons == []
 
 
-# -- of a server and a client ---------------------------------------------------------------------------------
+# -- of a server and a client
+# ---------------------------------------------------------------------------------
 
 
 async def test_a_server_beats_through_a_session_and_its_port_is_told() -> None:
@@ -344,7 +347,8 @@ async def test_unsafe_contactors_between_sessions_stop_it() -> None:
 
 
 class NeverRead:
-    """A hold on the hardware whose readings are of long ago; what the session itself makes of that is not the matter here."""
+    """A hold on the hardware whose readings are of long ago; what the session itself makes of
+    that is not the matter here."""
 
     def __init__(self, hardware: Any) -> None:
         self._hardware = hardware
@@ -355,7 +359,8 @@ class NeverRead:
 
 
 async def test_readings_that_stop_coming_stop_it() -> None:
-    """The driver's own clock looks at the hardware; where that does not come about, nobody may count on this server."""
+    """The driver's own clock looks at the hardware; where that does not come about, nobody
+    may count on this server."""
     plant = Plant()
     async with site(plant) as here:
 

@@ -1,6 +1,8 @@
-"""What has to outlive a driver, a server's being closed, or a whole event loop: alarms, hardware that is not safe, and who waits.
+"""What has to outlive a driver, a server's being closed, or a whole event loop: alarms, hardware
+that is not safe, and who waits.
 
-Also two servers that were given the same contactors, of which one would open them under the power of the other.
+Also two servers that were given the same contactors, of which one would open them
+under the power of the other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Between sessions by itself: how often the hardware is looked at, what is said of it once, and when it is made safe."""
+"""Between sessions by itself: how often the hardware is looked at, what is said of it once,
+and when it is made safe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What may be told, from which thread, and what is kept: wrong types are refused where they come from, alarms never are."""
+"""What may be told, from which thread, and what is kept: wrong types are refused where they
+come from, alarms never are."""
 
 from __future__ import annotations
 

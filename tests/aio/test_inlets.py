@@ -1,6 +1,8 @@
-"""A truck with an MCS and a CCS2 inlet on one battery: at a megawatt hub, at a depot, where there are both, and where there is nothing.
+"""A truck with an MCS and a CCS2 inlet on one battery: at a megawatt hub, at a depot, where there are
+both, and where there is nothing.
 
-What contactors and currents of both inlets really are is watched at every step, beside the safety monitor of each session.
+What contactors and currents of both inlets really are is watched at every step, beside the
+safety monitor of each session.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Interfaces by name: which one it is, and for each reason that one cannot be used the words that help, from real virtual cables."""
+"""Interfaces by name: which one it is, and for each reason that one cannot be used the words that help,
+from real virtual cables."""
 
 from __future__ import annotations
 

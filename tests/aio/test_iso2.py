@@ -1,4 +1,5 @@
-"""ISO 15118-2 over real TCP, in the clear and over TLS 1.2, with discovery on ``::1`` and simulated hardware on both ends."""
+"""ISO 15118-2 over real TCP, in the clear and over TLS 1.2, with discovery on ``::1`` and
+simulated hardware on both ends."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def issued() -> IssuedPki:
 
 
 def plant(accepted: tuple[str, ...] = ("*",)) -> Plant:
-    """Two contracts in the vehicle, and a backend that takes these; a large pack that is nearly where it wants to be."""
+    """Two contracts in the vehicle, and a backend that takes these; a large pack that is
+    nearly where it wants to be."""
     root = issued().certificates["mo-root"]
     made = Plant(
         kind="ccs2",
@@ -64,7 +66,8 @@ async def test_a_vehicle_is_charged_in_the_clear() -> None:
 
 
 async def test_contracts_are_tried_in_turn_from_session_to_session() -> None:
-    """A refusal ends a session of this edition: the client begins the next one with another contract, until one has paid."""
+    """A refusal ends a session of this edition: the client begins the next one with another
+    contract, until one has paid."""
     here_plant = plant(accepted=(EMAIDS[1],))
     tls = secc_context(issued(), profile="iso2")
     async with site(here_plant, config=secc_config(**ONLY), tls=tls) as here:

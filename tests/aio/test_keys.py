@@ -41,7 +41,8 @@ class Heard:
 
 
 async def test_the_loop_turns_while_a_key_is_used() -> None:
-    """The token gives its signature only after the loop has turned: it would wait for ever if it were called on it."""
+    """The token gives its signature only after the loop has turned: it would wait for
+    ever if it were called on it."""
     turned = threading.Event()
     heard = Heard()
     keys = KeyCalls(asyncio.get_running_loop(), heard)

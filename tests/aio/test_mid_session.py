@@ -1,4 +1,5 @@
-"""A mind that is changed over real TCP and TLS: side streams, standby, another service; and what remains of it in the results."""
+"""A mind that is changed over real TCP and TLS: side streams, standby, another service; and what
+remains of it in the results."""
 
 from __future__ import annotations
 

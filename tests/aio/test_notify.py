@@ -1,4 +1,5 @@
-"""What systemd is told, at the other end of a datagram socket such as systemd gives: ready, alive while the heartbeat beats, stopping."""
+"""What systemd is told, at the other end of a datagram socket such as systemd gives: ready, alive while the
+heartbeat beats, stopping."""
 
 from __future__ import annotations
 

@@ -207,7 +207,8 @@ async def test_a_redirect_is_followed_with_the_same_request(status: str, methods
 
 
 def test_a_redirect_leads_nowhere_near() -> None:
-    """What listens on this machine for itself alone is not asked because somebody on the way of an answer says so."""
+    """What listens on this machine for itself alone is not asked because somebody on the
+    way of an answer says so."""
     for near in (
         "http://127.0.0.1:8080/reboot",
         "http://127.1/",

@@ -1,6 +1,7 @@
 """What the commands say and what the drivers log goes by threads.
 
-A pipe that nobody reads, a closed one, a handler that fails or blocks cost lines and nothing else: shown with real pipes.
+A pipe that nobody reads, a closed one, a handler that fails or blocks cost lines and nothing
+else: shown with real pipes.
 """
 
 from __future__ import annotations
@@ -224,7 +225,8 @@ def test_a_child_that_was_forked_writes_its_own_log() -> None:
     assert done.stdout.decode().splitlines() == ["parent says", "child says"]
 
 
-# -- a station as a process -------------------------------------------------------------------------------------
+# -- a station as a process
+# -------------------------------------------------------------------------------------
 
 
 def settings(folder: Path, sdp_port: int) -> Path:
@@ -259,7 +261,8 @@ def vehicle(folder: Path, sdp_port: int) -> Iterator[subprocess.Popen[bytes]]:
 def test_a_station_whose_pipe_is_of_no_use_charges_and_ends_in_order(
     how: str, which: str, tmp_path: Path
 ) -> None:
-    """Nobody reads what it says; its loop goes on, and a signal in the middle of charging ends the session in order."""
+    """Nobody reads what it says; its loop goes on, and a signal in the middle of charging
+    ends the session in order."""
     read, write = full_pipe() if how == "full" else os.pipe()
     if how == "closed":
         os.close(read)

@@ -1,4 +1,5 @@
-"""Pause and resume over real TCP and TLS: by hand with server and client, and from the plug on, with a link that sleeps in between."""
+"""Pause and resume over real TCP and TLS: by hand with server and client, and from the plug on, with a
+link that sleeps in between."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The other side vanishes, in every state of both roles: current zero and contactors open are asked for before the
-connection is given up, the hardware is safe, and the next session is served.
+"""The other side vanishes, in every state of both roles: current zero and contactors open are asked for
+before the connection is given up, the hardware is safe, and the next session is served.
 """
 
 from __future__ import annotations

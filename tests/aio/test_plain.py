@@ -1,5 +1,5 @@
-"""Numbers of libraries in values of ports: plain ones reach the session, within tuples and nested values too; and what a session does with
-a fault of its own that every measurement brings again."""
+"""Numbers of libraries in values of ports: plain ones reach the session, within tuples and nested values too;
+and what a session does with a fault of its own that every measurement brings again."""
 
 from __future__ import annotations
 
@@ -128,7 +128,8 @@ def test_decimals_of_a_coil_are_no_reading_for_a_session_either(field: str) -> N
         assert not is_coil_reading(kind(**{field: Decimal(1)}))
 
 
-# -- a fault of the session's own -------------------------------------------------------------------------------
+# -- a fault of the session's own
+# -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("role", ["secc", "evcc"])

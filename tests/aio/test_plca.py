@@ -1,4 +1,5 @@
-"""PLCA over ethtool's netlink family: the bytes against the running kernel's own policy, real interfaces without it, no permission."""
+"""PLCA over ethtool's netlink family: the bytes against the running kernel's own policy, real interfaces
+without it, no permission."""
 
 from __future__ import annotations
 

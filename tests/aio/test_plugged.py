@@ -1,4 +1,5 @@
-"""A connector on real sockets, from plug-in to unplug: what goes away in mid-session, comes back, or was never there."""
+"""A connector on real sockets, from plug-in to unplug: what goes away in mid-session, comes
+back, or was never there."""
 
 from __future__ import annotations
 

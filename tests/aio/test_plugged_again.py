@@ -1,4 +1,5 @@
-"""A connector on real sockets whose plug stays in: run again, restarted by either side, and outputs that are asserted and read back."""
+"""A connector on real sockets whose plug stays in: run again, restarted by either side, and outputs that
+are asserted and read back."""
 
 from __future__ import annotations
 

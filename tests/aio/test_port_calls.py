@@ -1,4 +1,5 @@
-"""Which call gives way to which: set-points, stops, contactors and readiness, on ports that are told when to answer."""
+"""Which call gives way to which: set-points, stops, contactors and readiness, on ports
+that are told when to answer."""
 
 from __future__ import annotations
 

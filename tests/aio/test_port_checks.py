@@ -1,4 +1,5 @@
-"""The parts of a station and a vehicle are looked at when they are put together: what is wrong is named, what is unusual is not refused."""
+"""The parts of a station and a vehicle are looked at when they are put together: what is wrong is named, what
+is unusual is not refused."""
 
 from __future__ import annotations
 
@@ -246,7 +247,8 @@ def test_a_property_is_not_read_to_find_out_that_it_is_there() -> None:
     assert bundle_of("Station", power=Power())
 
 
-# -- what is unusual, and right -------------------------------------------------------------------------------
+# -- what is unusual, and right
+# -------------------------------------------------------------------------------
 
 
 async def coroutine(*_: object) -> bool:

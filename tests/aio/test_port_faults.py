@@ -1,5 +1,5 @@
-"""Ports that raise, answer late, never answer or answer nonsense: the session ends, the hardware is safe, and the
-next session is served.
+"""Ports that raise, answer late, never answer or answer nonsense: the session ends, the hardware is safe,
+and the next session is served.
 """
 
 from __future__ import annotations
@@ -282,7 +282,8 @@ async def test_a_battery_that_does_not_report_leaves_the_vehicle_unconnected() -
         await here.charge()
 
 
-# -- the safe direction ---------------------------------------------------------------------------------------------
+# -- the safe direction
+# ---------------------------------------------------------------------------------------------
 
 
 async def test_a_supply_that_cannot_be_stopped_is_taken_off_by_the_contactors() -> None:

@@ -1,5 +1,5 @@
-"""Ports on which several calls meet: what is said again and when, what waits for what, how long a call may still have an effect, and which
-complaints are told once."""
+"""Ports on which several calls meet: what is said again and when, what waits for what, how long a call may
+still have an effect, and which complaints are told once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A station on an interface that changes under it: new address, made anew, late, lost; and two stations that want the same one."""
+"""A station on an interface that changes under it: new address, made anew, late, lost; and two
+stations that want the same one."""
 
 from __future__ import annotations
 

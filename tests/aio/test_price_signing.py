@@ -1,4 +1,5 @@
-"""A provider's key that signs prices, over the network stack: one that takes long, raises or lies holds up neither loop nor charge."""
+"""A provider's key that signs prices, over the network stack: one that takes long, raises or lies holds
+up neither loop nor charge."""
 
 from __future__ import annotations
 

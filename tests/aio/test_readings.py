@@ -1,5 +1,5 @@
-"""What a port reports is a reading only if its class, its numbers and its ranges can be one; nothing else gets past, and nothing raises but
-``HardwareError``.
+"""What a port reports is a reading only if its class, its numbers and its ranges can be one; nothing else
+gets past, and nothing raises but ``HardwareError``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Handshakes side by side: stalled ones are in nobody's way, the oldest makes room, and a stream waits for its session."""
+"""Handshakes side by side: stalled ones are in nobody's way, the oldest makes room, and a
+stream waits for its session."""
 
 from __future__ import annotations
 

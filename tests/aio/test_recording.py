@@ -1,4 +1,5 @@
-"""Recordings of both ends over TCP and TLS on ``::1``: what is in them, and that nothing that happens to them disturbs a session."""
+"""Recordings of both ends over TCP and TLS on ``::1``: what is in them, and that nothing that happens
+to them disturbs a session."""
 
 from __future__ import annotations
 
@@ -229,7 +230,8 @@ def test_a_directory_that_cannot_be_is_refused_before_anything_runs(tmp_path: Pa
 
 
 def test_a_vehicle_that_finds_no_session_still_leaves_its_connection(tmp_path: Path) -> None:
-    """A station that takes a connection and says nothing: what was sent is there, and that there was no session."""
+    """A station that takes a connection and says nothing: what was sent is there, and
+    that there was no session."""
 
     async def run() -> Recorder:
         from iso15118.aio import EvccClient

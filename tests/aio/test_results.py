@@ -1,4 +1,5 @@
-"""Results of sessions as a queue: each one once and in order, whatever else happens, and none of them holds on to its connection."""
+"""Results of sessions as a queue: each one once and in order, whatever else happens, and none of them
+holds on to its connection."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A vehicle that wakes up and connects anew again and again is never locked out: neither by strangers that wait, nor by the connections
-that it has left behind itself.
+"""A vehicle that wakes up and connects anew again and again is never locked out: neither by strangers that
+wait, nor by the connections that it has left behind itself.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ async def test_the_last_of_its_connections_counts(silent: bool) -> None:
         assert alive == [mine], "what it left behind is closed"
         desk.reception.free()
         assert desk.served[1] is mine
-        # It was given up as well: a connection that came later is the vehicle's, though it began before that session did.
+        # It was given up as well: a connection that came later is the vehicle's, though it
+        # began before that session did.
         streams.append(await comes(desk.port, issued()))
         last = await ours(desk, 4 + 2 * BUSY_WAITING)
         assert desk.returned[-1] is last

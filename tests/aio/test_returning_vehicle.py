@@ -1,4 +1,5 @@
-"""A vehicle that vanished without a word and comes back is served at once: it ends its own old session, and nobody else can."""
+"""A vehicle that vanished without a word and comes back is served at once: it ends its own old
+session, and nobody else can."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""An energy manager's schedules under a real event loop: asked, slow, wrong and raising ones; and whole sessions with one."""
+"""An energy manager's schedules under a real event loop: asked, slow, wrong and raising ones;
+and whole sessions with one."""
 
 from __future__ import annotations
 

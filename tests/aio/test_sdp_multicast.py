@@ -31,7 +31,8 @@ def ip(*arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def cables() -> Iterator[None]:
-    """A station with two connectors, ``s0`` and ``s1``, and a car at each; a car's end of the cable is ``car``."""
+    """A station with two connectors, ``s0`` and ``s1``, and a car at each; a car's
+    end of the cable is ``car``."""
     if shutil.which("ip") is None:
         pytest.skip("the command ip (iproute2) is not there")
     made: list[str] = []

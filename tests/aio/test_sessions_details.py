@@ -1,4 +1,5 @@
-"""What sessions owe to their driver: a goodbye after a refusal, a throttled start that is released, readings with their moment."""
+"""What sessions owe to their driver: a goodbye after a refusal, a throttled start that is released,
+readings with their moment."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Sessions that end from within: cancelled tasks, a server that is closed, a loop that is torn down, and faults of
-this software. Hardware first, every time.
+"""Sessions that end from within: cancelled tasks, a server that is closed, a loop that is torn down, and
+faults of this software. Hardware first, every time.
 """
 
 from __future__ import annotations
@@ -227,7 +227,8 @@ async def test_every_event_may_meet_a_fault_of_this_software() -> None:
 
 @pytest.mark.parametrize("side", ["station", "vehicle"])
 def test_a_program_that_closes_nothing_ends_when_its_contactors_are_open(side: str) -> None:
-    """Its main task returns under power. ``asyncio.run`` waits for the tasks that there are then, and one of them is of the session."""
+    """Its main task returns under power. ``asyncio.run`` waits for the tasks that there are then, and one
+    of them is of the session."""
     plants: list[Plant] = []
 
     async def main() -> None:

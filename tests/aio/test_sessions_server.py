@@ -1,4 +1,5 @@
-"""The server around the sessions: one at a time, idle and broken connections, plain TCP, commands, observers."""
+"""The server around the sessions: one at a time, idle and broken connections, plain
+TCP, commands, observers."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ from .rig import Raw
 from .site import LOOPBACK, Plant, Stopper, evcc_config, evcc_tls, gone, secc_config, secc_tls, site
 from .test_sessions_dropped import Charging
 
-# -- who is let in ----------------------------------------------------------------------------------------------
+# -- who is let in
+# ----------------------------------------------------------------------------------------------
 
 
 async def test_a_second_connection_waits_until_the_first_session_is_over() -> None:
@@ -142,7 +144,8 @@ async def test_the_next_session_begins_while_the_last_connection_is_kept_for_its
         await asyncio.wait([running])
 
 
-# -- trust ------------------------------------------------------------------------------------------------------
+# -- trust
+# ------------------------------------------------------------------------------------------------------
 
 
 async def test_a_stranger_is_refused_with_a_type_and_no_session() -> None:
@@ -252,7 +255,8 @@ def test_a_key_log_goes_to_no_strange_place(kind: str, tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere.txt").exists()
 
 
-# -- commands and news ------------------------------------------------------------------------------------------
+# -- commands and news
+# ------------------------------------------------------------------------------------------
 
 
 async def test_the_station_stops_in_an_orderly_way() -> None:

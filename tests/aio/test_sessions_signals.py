@@ -1,5 +1,5 @@
-"""What happens beside the connection: the control pilot, the data link, contactors on their way, and many sites at
-once.
+"""What happens beside the connection: the control pilot, the data link, contactors on their
+way, and many sites at once.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ async def test_the_vehicle_vanishes_while_the_contactors_are_closing(way: Way) -
 
 
 async def test_many_sites_charge_at_the_same_time_and_nothing_is_left() -> None:
-    # Twelve handshakes on one busy core: what is looked at here is what is left behind, not who keeps half a second.
+    # Twelve handshakes on one busy core: what is looked at here is what is left behind,
+    # not who keeps half a second.
     patient = Timing(message_timeout_loop=20.0, message_timeout=20.0, sequence_timeout_loop=20.0)
 
     async def one(number: int) -> float:

@@ -1,4 +1,5 @@
-"""A station's hardware by itself: what is missing to be safe, how it is brought there, and which readings are taken when."""
+"""A station's hardware by itself: what is missing to be safe, how it is brought there, and
+which readings are taken when."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What each side's hardware does with its ports: the meter and its energy, a cable check and its answers, readiness and contracts that are
-part of being safe."""
+"""What each side's hardware does with its ports: the meter and its energy, a cable check and its answers,
+readiness and contracts that are part of being safe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Hardware as it is: levels that follow late or bounce, and sensors with an offset. None of that ends charging or spoils a result.
+"""Hardware as it is: levels that follow late or bounce, and sensors with an offset. None of that ends
+charging or spoils a result.
 
 What lasts for longer does, within the time that is set for it.
 """
@@ -36,7 +37,8 @@ class Shown:
 
 
 class Level:
-    """What the feedback makes of a level: ``late`` s after it, and wrong from ``bounces`` s after it for ``bounce_s``."""
+    """What the feedback makes of a level: ``late`` s after it, and wrong from ``bounces`` s
+    after it for ``bounce_s``."""
 
     def __init__(self, *, late: float = 0.0, bounces: float = 0.0, bounce_s: float = 0.0) -> None:
         self.late, self.bounces, self.bounce_s = late, bounces, bounce_s

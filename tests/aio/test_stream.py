@@ -1,4 +1,5 @@
-"""Plain streams over real TCP: messages in any segmentation, and every way a connection can end, told once."""
+"""Plain streams over real TCP: messages in any segmentation, and every way a
+connection can end, told once."""
 
 from __future__ import annotations
 

@@ -36,7 +36,8 @@ def client_tls() -> MakeTls:
 async def relayed(
     owner: Owner, spoil: bytes | None = None, piece: int = 1 << 20
 ) -> AsyncIterator[tuple[int, list[bool]]]:
-    """A TLS server behind a relay; once the list is made non-empty, the last byte of everything the client sends is flipped."""
+    """A TLS server behind a relay; once the list is made non-empty, the last byte of everything
+    the client sends is flipped."""
     spoiling: list[bool] = []
 
     def carry(data: bytes, from_client: bool) -> list[bytes]:

@@ -1,4 +1,5 @@
-"""Discovery that looks wrong, on real sockets: an answer without TLS, a second station, a vehicle without its TLS."""
+"""Discovery that looks wrong, on real sockets: an answer without TLS, a second station,
+a vehicle without its TLS."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ TLS, NONE = Security.TLS, Security.NONE
 
 
 class Liar(asyncio.DatagramProtocol):
-    """Answers every request with all of ``answers``, a (port, security) each; those in ``later`` after so many s."""
+    """Answers every request with all of ``answers``, a (port, security) each; those in
+    ``later`` after so many s."""
 
     def __init__(
         self, *answers: tuple[int, Security], later: dict[tuple[int, Security], float] | None = None
@@ -257,7 +259,8 @@ async def test_it_is_refused_where_the_policy_says_so_and_the_next_one_is_served
 
 
 async def test_a_whole_session_with_a_liar_beside_the_station() -> None:
-    """He answers without TLS: the vehicle that may speak in the clear does, and its result says so; another one does not."""
+    """He answers without TLS: the vehicle that may speak in the clear does, and its result says
+    so; another one does not."""
     async with (
         site(config=secc_config(allow_plaintext=True)) as here,
         lying(Liar((here.server.ports[NONE], NONE))) as port,

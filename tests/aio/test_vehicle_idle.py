@@ -1,4 +1,5 @@
-"""A vehicle between its sessions: contactors that close and current that flows are switched off, said, and refuse the next one."""
+"""A vehicle between its sessions: contactors that close and current that flows are switched off,
+said, and refuse the next one."""
 
 from __future__ import annotations
 

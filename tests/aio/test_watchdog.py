@@ -1,4 +1,5 @@
-"""The watchdog and the beats by themselves, on clocks of the test: what is lost and when, how often it is said, and how late a loop was."""
+"""The watchdog and the beats by themselves, on clocks of the test: what is lost and when, how often it is
+said, and how late a loop was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Discovery without a cable on sockets of ``::1``: a place that is found, that still looks, or is another one; answers that are none."""
+"""Discovery without a cable on sockets of ``::1``: a place that is found, that still looks, or is another
+one; answers that are none."""
 
 from __future__ import annotations
 

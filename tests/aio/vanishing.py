@@ -1,7 +1,8 @@
-"""A peer that talks like any other up to a certain message, and then is gone: the connection of a real session,
-with the plug pulled at the moment of sending.
+"""A peer that talks like any other up to a certain message, and then is gone: the connection of a real
+session, with the plug pulled at the moment of sending.
 
-Nothing of it reacts afterwards: its session hears nothing more and sends nothing more, as if its process were dead.
+Nothing of it reacts afterwards: its session hears nothing more and sends nothing more,
+as if its process were dead.
 """
 
 from __future__ import annotations

@@ -101,7 +101,8 @@ def test_a_part_that_there_is_not_is_not_compared() -> None:
 
 
 def test_messages_are_about_as_long_as_those_that_others_were_measured_with() -> None:
-    """71, 50, 47, 2191, 28 and 673 octets; ours differ where a peer in the comparison insists on an element."""
+    """71, 50, 47, 2191, 28 and 673 octets; ours differ where a peer in the
+    comparison insists on an element."""
     from benchmarks.messages import SAMPLES
     from iso15118 import exi
 

@@ -1,6 +1,8 @@
-"""The comparison with other codecs runs, its processes keep to their words, and the counts on record are of its messages.
+"""The comparison with other codecs runs, its processes keep to their words, and the counts
+on record are of its messages.
 
-The others are not here: what they make of the messages is checked by the command itself, whenever it is run with them.
+The others are not here: what they make of the messages is checked by the command itself,
+whenever it is run with them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The package stays small: the wheel below 6 MB even with the TLS library in it, the tables of all sets below 400 kB."""
+"""The package stays small: the wheel below 6 MB even with the TLS library in it, the tables
+of all sets below 400 kB."""
 
 from __future__ import annotations
 

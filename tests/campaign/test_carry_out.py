@@ -1,4 +1,5 @@
-"""Cells carried out on processes of this machine and on a cluster of it, killed in the middle, and gone on with: none twice, none lost."""
+"""Cells carried out on processes of this machine and on a cluster of it, killed in the middle, and gone on
+with: none twice, none lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A campaign's file, and the cells that it comes to: which there are, what each is called, and what is refused by name."""
+"""A campaign's file, and the cells that it comes to: which there are, what each is called,
+and what is refused by name."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ class Printed:
 
     @property
     def refusal(self) -> str:
-        """What was said on a refusal, which is never a traceback, and on standard output only with ``--json``, as such."""
+        """What was said on a refusal, which is never a traceback, and on standard output only
+        with ``--json``, as such."""
         assert "Traceback" not in self.err
         assert self.out == "" or list(self.data) == ["error"]
         assert self.status == 2, self.err

@@ -1,4 +1,5 @@
-"""Completion in the shells themselves: commands, options, values and keys, and files where nothing else is known."""
+"""Completion in the shells themselves: commands, options, values and keys, and files
+where nothing else is known."""
 
 from __future__ import annotations
 

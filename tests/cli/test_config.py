@@ -1,4 +1,5 @@
-"""Configuration files: shown with every default, described by a schema, and refused by name when they are wrong."""
+"""Configuration files: shown with every default, described by a schema, and refused by
+name when they are wrong."""
 
 from __future__ import annotations
 

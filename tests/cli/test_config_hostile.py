@@ -1,4 +1,5 @@
-"""Configuration files that nobody means: values beyond all measure at every key, files without end, and settings that can never work."""
+"""Configuration files that nobody means: values beyond all measure at every key, files without end, and
+settings that can never work."""
 
 from __future__ import annotations
 

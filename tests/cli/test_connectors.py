@@ -1,4 +1,5 @@
-"""``iso15118 secc`` with two connectors in one file: each on a cable of its own where this machine lets us lay some, and over loopback."""
+"""``iso15118 secc`` with two connectors in one file: each on a cable of its own where this machine lets us
+lay some, and over loopback."""
 
 from __future__ import annotations
 
@@ -119,7 +120,8 @@ def test_where_no_interface_is_there_that_is_a_mistake(tmp_path: Path) -> None:
     assert "right: there is no network interface 'nowhere8'" in printed.err
 
 
-# -- on cables ------------------------------------------------------------------------------------------------
+# -- on cables
+# ------------------------------------------------------------------------------------------------
 
 
 def ip(*arguments: str) -> None:

@@ -1,4 +1,5 @@
-"""Plug and Charge on the command line: a loopback run by contract, and a provisioning service for one request."""
+"""Plug and Charge on the command line: a loopback run by contract, and a
+provisioning service for one request."""
 
 from __future__ import annotations
 

@@ -177,7 +177,8 @@ def test_what_follows_the_first_frame_is_left_out_and_said() -> None:
 
 
 def test_what_was_expected_is_named_once_each() -> None:
-    """An eMAID fragment in the old form, without its attribute: some hundred undeclared elements share one name, and none is accepted."""
+    """An eMAID fragment in the old form, without its attribute: some hundred undeclared elements share one
+    name, and none is accepted."""
     printed = iso15118(
         "exi", "decode", "--schema", "iso2", "--fragment", "80EC02B4B21A041111505090D0CC4C8CD05090CD4D9E80"
     )

@@ -1,4 +1,5 @@
-"""Names that somebody else chose are shown on a terminal and never obeyed by it, whatever command prints them."""
+"""Names that somebody else chose are shown on a terminal and never obeyed by it,
+whatever command prints them."""
 
 from __future__ import annotations
 

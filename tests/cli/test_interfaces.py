@@ -1,4 +1,5 @@
-"""What the commands say of interfaces: wrong names are not waited for, and two stations on one interface are told apart."""
+"""What the commands say of interfaces: wrong names are not waited for, and two stations on one
+interface are told apart."""
 
 from __future__ import annotations
 

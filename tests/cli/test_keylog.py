@@ -1,4 +1,5 @@
-"""TLS secrets in a file: only when asked for, by option, by file or by environment, and never without a warning."""
+"""TLS secrets in a file: only when asked for, by option, by file or by environment,
+and never without a warning."""
 
 from __future__ import annotations
 

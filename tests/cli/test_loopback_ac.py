@@ -1,4 +1,5 @@
-"""``iso15118 loopback --service ac`` and ``ac-bpt``: in memory and over the loopback interface, one phase and three."""
+"""``iso15118 loopback --service ac`` and ``ac-bpt``: in memory and over the loopback
+interface, one phase and three."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Plug and Charge in ISO 15118-2 through ``iso15118 loopback``: with a contract at hand or one that is installed, on both transports."""
+"""Plug and Charge in ISO 15118-2 through ``iso15118 loopback``: with a contract at hand or one that is
+installed, on both transports."""
 
 from __future__ import annotations
 

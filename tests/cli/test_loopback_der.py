@@ -1,4 +1,5 @@
-"""``iso15118 loopback --service ac-der-iec`` and ``ac-der-sae``: both transports, control modes and ways to be identified."""
+"""``iso15118 loopback --service ac-der-iec`` and ``ac-der-sae``: both transports, control modes
+and ways to be identified."""
 
 from __future__ import annotations
 

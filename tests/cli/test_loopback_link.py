@@ -1,4 +1,5 @@
-"""``iso15118 loopback --link``: from plug-in to unplug, in virtual time and over TCP, and the times that it says."""
+"""``iso15118 loopback --link``: from plug-in to unplug, in virtual time and over TCP,
+and the times that it says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""``iso15118 loopback --transport memory``: the figures of whole charges, and a summary that tells the truth about failures."""
+"""``iso15118 loopback --transport memory``: the figures of whole charges, and a summary that tells
+the truth about failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""``--pause`` of ``iso15118 loopback``: mid-charge the session rests, and goes on with the tickets of both sides."""
+"""``--pause`` of ``iso15118 loopback``: mid-charge the session rests, and goes on with
+the tickets of both sides."""
 
 from __future__ import annotations
 

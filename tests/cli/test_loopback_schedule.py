@@ -1,4 +1,5 @@
-"""``--schedule`` and ``--choice`` of ``iso15118 loopback``: which schedule is taken, what it costs, and what cannot work."""
+"""``--schedule`` and ``--choice`` of ``iso15118 loopback``: which schedule is taken, what it
+costs, and what cannot work."""
 
 from __future__ import annotations
 

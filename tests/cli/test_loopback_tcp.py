@@ -1,4 +1,5 @@
-"""``iso15118 loopback`` over the network of this machine: real discovery, TCP and mutual TLS, and a charge in seconds.
+"""``iso15118 loopback`` over the network of this machine: real discovery, TCP and mutual
+TLS, and a charge in seconds.
 
 The sockets are real; the clock of the event loop is that of ``tests/clock.py``.
 """

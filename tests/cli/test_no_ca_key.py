@@ -1,5 +1,5 @@
-"""No process opens the key of an authority: every file that a station and a vehicle open is watched while they charge, with the keys of
-their CAs beside their own."""
+"""No process opens the key of an authority: every file that a station and a vehicle open is watched while
+they charge, with the keys of their CAs beside their own."""
 
 from __future__ import annotations
 

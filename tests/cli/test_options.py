@@ -1,4 +1,5 @@
-"""Options that cannot work are refused with exit status 2, the option, the reason and the nearest valid name."""
+"""Options that cannot work are refused with exit status 2, the option, the reason
+and the nearest valid name."""
 
 from __future__ import annotations
 

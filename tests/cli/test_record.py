@@ -1,4 +1,5 @@
-"""``--record`` of ``iso15118 secc`` and ``iso15118 evcc`` on real sockets: what a killed process, and one that may write no more, leave."""
+"""``--record`` of ``iso15118 secc`` and ``iso15118 evcc`` on real sockets: what a killed process, and one
+that may write no more, leave."""
 
 from __future__ import annotations
 

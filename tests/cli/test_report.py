@@ -1,4 +1,5 @@
-"""``report``, ``diff`` and ``anonymize`` on the command line: what they print and write, and what they refuse."""
+"""``report``, ``diff`` and ``anonymize`` on the command line: what they print and
+write, and what they refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""``iso15118 slac watch`` on capture files that scapy writes, from the traffic of simulated modems; and the files that it cannot read."""
+"""``iso15118 slac watch`` on capture files that scapy writes, from the traffic of simulated modems; and the
+files that it cannot read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""All commands in one style: their help, their errors in words and as JSON, variables for their options, and what --quiet leaves."""
+"""All commands in one style: their help, their errors in words and as JSON, variables for their
+options, and what --quiet leaves."""
 
 from __future__ import annotations
 

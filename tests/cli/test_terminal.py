@@ -1,4 +1,5 @@
-"""On a terminal: a progress bar on stderr and colours, unless NO_COLOR says otherwise; nothing of it elsewhere."""
+"""On a terminal: a progress bar on stderr and colours, unless NO_COLOR says
+otherwise; nothing of it elsewhere."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def on_a_terminal(*options: str, stream: str, **environment: str) -> Seen:
         os.close(theirs)
         shown = b""
         while True:
-            # Another process may hold the terminal open, if one was forked in this moment: then its end is never seen.
+            # Another process may hold the terminal open, if one was forked in this
+            # moment: then its end is never seen.
             ended = running.poll() is not None
             if not select.select([ours], [], [], 0.1)[0]:
                 if ended:

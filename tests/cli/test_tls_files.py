@@ -1,4 +1,5 @@
-"""TLS with keys of one's own: a station with single files and a vehicle with a store charge, and neither has the key of a CA."""
+"""TLS with keys of one's own: a station with single files and a vehicle with a store charge, and
+neither has the key of a CA."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""``iso15118 secc`` and ``iso15118 evcc`` as two processes that charge, and what signals, strangers and a killed peer do to them.
+"""``iso15118 secc`` and ``iso15118 evcc`` as two processes that charge, and what signals, strangers
+and a killed peer do to them.
 
-Discovery has a port of its own in each process that runs tests, so that nothing else on this machine is in the way.
+Discovery has a port of its own in each process that runs tests, so that nothing else
+on this machine is in the way.
 """
 
 from __future__ import annotations
@@ -123,7 +125,8 @@ def test_two_processes_charge_one_vehicle_after_the_other(pki: Path, tmp_path: P
                 assert (one["tls"]["version"], one["tls"]["client_certificate"]) == ("TLSv1.3", True)
             else:
                 assert one["tls"] is None
-        # The hardware's clock runs 500 times as fast: what flows until the vehicle's next turn is the machine's affair.
+        # The hardware's clock runs 500 times as fast: what flows until the vehicle's next
+        # turn is the machine's affair.
         assert 79.8 <= ours["soc_end"] < 95.0
         # Each end keeps its own account; what joins them is what the messages said.
         assert theirs["energy_charged_kwh"] == pytest.approx(ours["energy_charged_kwh"], rel=0.1)

@@ -1,5 +1,5 @@
-"""Alternating current by the files of ``secc`` and ``evcc``: outlets and on-board chargers by name, in both editions that have it, and what
-the files refuse."""
+"""Alternating current by the files of ``secc`` and ``evcc``: outlets and on-board chargers by name, in both
+editions that have it, and what the files refuse."""
 
 from __future__ import annotations
 

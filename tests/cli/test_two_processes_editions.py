@@ -1,5 +1,5 @@
-"""One station of every edition behind one port, and vehicles of one edition or all: each speaks the best that both have, over TLS where
-there is TLS, and in the clear where there is none."""
+"""One station of every edition behind one port, and vehicles of one edition or all: each speaks the best that
+both have, over TLS where there is TLS, and in the clear where there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""``iso15118 secc`` and ``iso15118 evcc`` with a plug in their files: link first, then discovery; one plug-in after the other."""
+"""``iso15118 secc`` and ``iso15118 evcc`` with a plug in their files: link first, then discovery;
+one plug-in after the other."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ def test_two_plug_ins_of_two_processes(tmp_path: Path) -> None:
             )
         ]
         assert order == sorted(order)
-    # Which vehicle is assumed when, and so whether the second one is awaited before it is there, is the machine's affair.
+    # Which vehicle is assumed when, and so whether the second one is awaited before it is
+    # there, is the machine's affair.
     linked, charging = (
         f"iso15118: link: {phase}" for phase in ("linked; the vehicle looks for", "in a session")
     )

@@ -1,4 +1,5 @@
-"""The rules of the grammar on small schemas of one purpose each, and the refusal of what the compiler does not know."""
+"""The rules of the grammar on small schemas of one purpose each, and the refusal of what
+the compiler does not know."""
 
 from __future__ import annotations
 

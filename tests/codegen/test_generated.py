@@ -1,4 +1,5 @@
-"""What is committed is what the compiler makes of ``schemas/``, and that means what the published schemas mean."""
+"""What is committed is what the compiler makes of ``schemas/``, and that means what
+the published schemas mean."""
 
 from __future__ import annotations
 
@@ -132,7 +133,8 @@ CONTENT_MODEL = PUBLISHED / "iso20" / "amd1_der_content_model.json"
 def places(
     schema: SchemaSet, particle: Particle | None, *, optional: bool = False
 ) -> list[tuple[str, str, int, int]]:
-    """Name, type and occurrence of every element of a content model, in order, as the reference lists them."""
+    """Name, type and occurrence of every element of a content model, in order, as
+    the reference lists them."""
     if particle is None or isinstance(particle, Wildcard):
         return []
     if isinstance(particle, Group):
@@ -155,7 +157,8 @@ def kind_of(type_: SimpleType | ComplexType) -> str:
 @needs_schemas
 @pytest.mark.parametrize("name", ["iec", "sae"])
 def test_the_two_sets_of_amendment_1_follow_their_content_model(name: str) -> None:
-    """Types, order, occurrence and literals, as public code that was generated from the schemas tells them."""
+    """Types, order, occurrence and literals, as public code that was generated
+    from the schemas tells them."""
     model = json.loads(CONTENT_MODEL.read_text(encoding="utf-8"))["namespaces"]
     expected = model[f"urn:iso:std:iso:15118:-20:AC-DER-{name.upper()}"]
     shapes = shapes_of(next(one for one in SETS if one.name == f"iso20-ac-der-{name}"))

@@ -1,4 +1,5 @@
-"""A schema of somebody else becomes a package whose messages decode and encode at once, or is refused with file and line."""
+"""A schema of somebody else becomes a package whose messages decode and encode at once, or is
+refused with file and line."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ SCHEMAS = Path(__file__).parent / "schemas"
 
 @pytest.fixture(autouse=True)
 def left_as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Packages are importable from the test's folder, and forgotten after it, as are the sets that they registered."""
+    """Packages are importable from the test's folder, and forgotten after it, as are the
+    sets that they registered."""
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(codec, "_registered", {})
     monkeypatch.setattr(codec, "_codecs", dict(codec._codecs))
@@ -58,7 +60,8 @@ def test_a_vendor_schema_is_usable_at_once(tmp_path: Path) -> None:
     assert exi.from_xml("depot", exi.to_xml(request)) == request
     assert exi.from_json("depot", exi.to_json(request)) == request
     response = depot.PreconditioningRes(vehicle=bytes(6), outcome=depot.Outcome("Too late"))
-    # Two global elements and SE(*): two bits. SE(Vehicle), CH, six octets, EE, SE(Outcome), CH, two bits, EE, EE.
+    # Two global elements and SE(*): two bits. SE(Vehicle), CH, six octets, EE,
+    # SE(Outcome), CH, two bits, EE, EE.
     bits = "10000000" + "01" + "0" + "0" + "00000110" + "0" * 48 + "0" + "0" + "0" + "01" + "0" + "0"
     bits += "0" * (-len(bits) % 8)
     assert exi.encode("depot", response) == int(bits, 2).to_bytes(len(bits) // 8, "big")
@@ -115,7 +118,8 @@ def test_every_supported_construct(tmp_path: Path) -> None:
 
 
 def test_a_global_element_of_simple_type_is_a_document_and_a_fragment(tmp_path: Path) -> None:
-    """Each has a class with one field. A local one has none: it stands in its message, or is refused by name."""
+    """Each has a class with one field. A local one has none: it stands in its
+    message, or is refused by name."""
     made("notes", "notes.xsd", tmp_path)
     notes: Any = importlib.import_module("notes.notes")
     for message, text in (

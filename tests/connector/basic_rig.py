@@ -1,4 +1,5 @@
-"""Connectors with an AC outlet and an on-board charger for tests of basic charging, unplugged, in virtual time."""
+"""Connectors with an AC outlet and an on-board charger for tests of basic charging,
+unplugged, in virtual time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Basic charging from plug-in to unplug in virtual time, both roles, each under its monitor: when it begins, what it does, what ends it."""
+"""Basic charging from plug-in to unplug in virtual time, both roles, each under its monitor: when it begins,
+what it does, what ends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Basic charging that is told anything in any order: nothing raises, the monitors hold, and the plug has the last word."""
+"""Basic charging that is told anything in any order: nothing raises, the monitors hold, and
+the plug has the last word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The arbiter of several inlets: who may be joined to the battery, what each may have, and that it forgets no inlet that is."""
+"""The arbiter of several inlets: who may be joined to the battery, what each may have, and that it
+forgets no inlet that is."""
 
 from __future__ import annotations
 

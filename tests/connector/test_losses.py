@@ -1,6 +1,7 @@
 """Whatever is lost, in whatever state: everything is safe at once, and the next plug-in charges.
 
-What can be lost: the plug, the basic signalling (CP or CE), the station's readiness (E, F, or EC), and the data link.
+What can be lost: the plug, the basic signalling (CP or CE), the station's readiness (E,
+F, or EC), and the data link.
 """
 
 from __future__ import annotations
@@ -131,8 +132,8 @@ def test_every_loss_in_every_state_ends_safely_and_the_next_plug_in_charges(link
         where = f"{loss} in {moment}: " + "\n".join(
             f"{side.name} {line}" for side in rig.sides for line in describe(side.journal[-8:])
         )
-        # Unplug and signalling act at once, a carrier too. A modem is asked once a second, and has to say no twice; a charge loop
-        # notices within half a second by itself.
+        # Unplug and signalling act at once, a carrier too. A modem is asked once a second, and has to say no
+        # twice; a charge loop notices within half a second by itself.
         within = 0.2 if loss != "link" or link == "spe" else 0.8 if moment == "energy flows" else 3.2
         assert rig.run(within, safe(rig)), where
         rig.run(lost_at + 3.2 - rig.now)

@@ -1,4 +1,5 @@
-"""Pause and wake-up, machine against machine on a cable: sleeping, woken by either side, found again, or lost meanwhile."""
+"""Pause and wake-up, machine against machine on a cable: sleeping, woken by either side, found
+again, or lost meanwhile."""
 
 from __future__ import annotations
 

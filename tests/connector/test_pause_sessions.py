@@ -1,4 +1,5 @@
-"""A charge with a pause in it, from plug-in to unplug in virtual time: who may go on, who begins anew, and nobody is stranded.
+"""A charge with a pause in it, from plug-in to unplug in virtual time: who may go on, who begins
+anew, and nobody is stranded.
 
 The pairs' safety monitors watch everything; messages travel as bytes.
 """
@@ -133,7 +134,8 @@ def test_the_station_wakes_the_vehicle_up_and_the_tickets_come_from_a_file() -> 
 
 @pytest.mark.parametrize("kind", LINKS)
 def test_the_wake_up_is_over_before_the_vehicle_looks_for_the_station(kind: str) -> None:
-    """The session is at the cable check within a tenth of a second, and the end of the wake-up must not take its C back."""
+    """The session is at the cable check within a tenth of a second, and the end of the wake-up
+    must not take its C back."""
     rig, _ = paused(kind)
     told = len(rig.evcc.journal)
     rig.tell(rig.evcc, WakeUp())

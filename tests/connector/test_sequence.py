@@ -1,4 +1,5 @@
-"""From plug-in to unplug in virtual time: every link, several services, both roles, and again with the next vehicle."""
+"""From plug-in to unplug in virtual time: every link, several services, both roles, and
+again with the next vehicle."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A plug-in begins anew without pulling the plug, for either role and on every link, and within a budget; faults of the basic signalling
-are no unplug; the link waits for the session's hardware.
+"""A plug-in begins anew without pulling the plug, for either role and on every link, and within a budget;
+faults of the basic signalling are no unplug; the link waits for the session's hardware.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The timers of a connection at their edges, budgets, and what follows each way a session may end. The link is a plain one."""
+"""The timers of a connection at their edges, budgets, and what follows each way a session may
+end. The link is a plain one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Connections that are told anything in any order: nothing raises, nothing is stuck, and the plug always has the last word."""
+"""Connections that are told anything in any order: nothing raises, nothing is stuck, and the plug
+always has the last word."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Which public names say too little: found in the syntax trees of the modules that are in the API reference.
 
-Public is what ``__all__`` of one of these modules names, where it is defined, and the public methods and properties of such a class. Each
-has a docstring. A float that it takes, gives or holds has its unit in its name or in a docstring; what it raises itself is named in one.
+Public is what ``__all__`` of one of these modules names, where it is defined, and the public methods and
+properties of such a class. Each has a docstring. A float that it takes, gives or holds has its unit in its
+name or in a docstring; what it raises itself is named in one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ UNIT_IN_NAME = re.compile(
     r"(^|_)(s|ms|us|v|a|w|wh|kw|kwh|hz|ohm|db|dbm|soc|percent|mm|cm|m|va|var|days?|minutes|per_s|now|at|seconds"
     r"|share|factor|ratio|deadline|scale)$"
 )
-"""``now``, ``at`` and ``deadline`` are moments, in s on the clock of whoever calls; a share, factor, ratio and scale have no unit."""
+"""``now``, ``at`` and ``deadline`` are moments, in s on the clock of whoever calls; a share, factor,
+ratio and scale have no unit."""
 UNIT_IN_TEXT = re.compile(
     r"\b(s|ms|[Ss]econds?|days|minutes|V|A|W|Wh|kW|kWh|Hz|ohm|percent|var|VA|dB|dBm|mm|cm|m"
     r"|shares?|factor|ratio|per unit|unit|moments?|clock|SI|times)\b|%"
@@ -81,7 +83,8 @@ def _follow(path: Path, names: set[str], found: dict[Path, set[str]]) -> None:
 
 
 def raised(function: FUNCTION) -> set[str]:
-    """Exceptions that it raises itself, by name; not what it catches or lets pass, and not what is abstract."""
+    """Exceptions that it raises itself, by name; not what it catches or lets pass,
+    and not what is abstract."""
     found = {name for node in function.body for name in _raised_in(node)}
     return found - {"NotImplementedError", "AssertionError"}
 

@@ -1,4 +1,5 @@
-"""Programs of the documentation as processes in a folder: what they say is read as it comes, and none outlives its test."""
+"""Programs of the documentation as processes in a folder: what they say is read as it comes,
+and none outlives its test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The charger of ``examples/firmware`` with its board as a process: hung in mid-charge, and against a board that tells nonsense."""
+"""The charger of ``examples/firmware`` with its board as a process: hung in mid-charge, and against a
+board that tells nonsense."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The first hours of four roles, from the pages alone: what docs/first-hour.md sends each of them to is run, each part in an empty folder.
+"""The first hours of four roles, from the pages alone: what docs/first-hour.md sends each of them to is run,
+each part in an empty folder.
 
 The first charge is the same for three of them, and is run once.
 """

@@ -1,4 +1,5 @@
-"""What the pages name is there: settings by their keys, words that commands say, ends of sessions, codes of violations."""
+"""What the pages name is there: settings by their keys, words that commands say, ends of
+sessions, codes of violations."""
 
 from __future__ import annotations
 

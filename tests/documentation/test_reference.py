@@ -1,4 +1,5 @@
-"""The API reference is built without a warning, has what the pages name, and its docstrings say units and errors."""
+"""The API reference is built without a warning, has what the pages name, and its
+docstrings say units and errors."""
 
 from __future__ import annotations
 

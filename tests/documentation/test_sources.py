@@ -1,4 +1,5 @@
-"""Whatever the code and `config show` cite is in docs/sources.md: a standard, a document, an open stack. An unknown one fails here."""
+"""Whatever the code and `config show` cite is in docs/sources.md: a standard, a document, an open stack.
+An unknown one fails here."""
 
 from __future__ import annotations
 

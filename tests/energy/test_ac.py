@@ -1,4 +1,5 @@
-"""Alternating current in numbers: what a power on the wire means for the phases, and what may flow within both sides' limits."""
+"""Alternating current in numbers: what a power on the wire means for the phases, and what may flow
+within both sides' limits."""
 
 from __future__ import annotations
 

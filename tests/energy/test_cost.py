@@ -1,4 +1,5 @@
-"""What a course of power costs, to the last digit: by each algorithm, with parking, taxes, bounds and overstaying."""
+"""What a course of power costs, to the last digit: by each algorithm, with parking,
+taxes, bounds and overstaying."""
 
 from __future__ import annotations
 
@@ -97,7 +98,8 @@ def test_what_parking_costs_is_said_by_the_rule_of_that_moment() -> None:
         flat("0", 1800, parking_fee=D(2), parking_fee_period_s=900),
         flat("0", 1800, parking_fee=D(5), parking_fee_period_s=0),
     )
-    # At 0 and 1000 the first rule, at 2000 none until 3600, from then on the third one; a period of none costs nothing.
+    # At 0 and 1000 the first rule, at 2000 none until 3600, from then on the third one; a
+    # period of none costs nothing.
     assert of(tariff, load((7200, 1000.0))).parking == 1 + 1 + 2 + 2
 
 

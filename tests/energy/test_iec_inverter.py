@@ -1,4 +1,5 @@
-"""The functions of a European grid code on numbers alone: what the inverter does at which voltage and frequency, and after how long."""
+"""The functions of a European grid code on numbers alone: what the inverter does at which voltage and
+frequency, and after how long."""
 
 from __future__ import annotations
 

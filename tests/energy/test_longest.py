@@ -1,5 +1,5 @@
-"""What the longest schedules and profiles take, counted in lines of Python that are run and in calls: numbers that no busy machine changes.
-Twice as long takes twice as much, not four times."""
+"""What the longest schedules and profiles take, counted in lines of Python that are run and in calls: numbers
+that no busy machine changes. Twice as long takes twice as much, not four times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The functions of a North American grid code on numbers alone: trips, the return to service, and what is given at which voltage."""
+"""The functions of a North American grid code on numbers alone: trips, the return to service, and what
+is given at which voltage."""
 
 from __future__ import annotations
 

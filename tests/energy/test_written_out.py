@@ -1,5 +1,5 @@
-"""What is written out or kept for speed gives what its plain reading gives: each function beside a reference that takes one quantity after
-another and remembers nothing."""
+"""What is written out or kept for speed gives what its plain reading gives: each function beside a reference
+that takes one quantity after another and remembers nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A station made of messages: one valid answer of every kind, and the way to bring a vehicle's session to any of its await points.
+"""A station made of messages: one valid answer of every kind, and the way to bring a vehicle's
+session to any of its await points.
 
 The vehicle's hardware is played by hand: every answer it gives is an event of the test.
 """
@@ -192,7 +193,8 @@ class Host:
     # -- the way to an await point
 
     def step(self) -> None:
-        """One step of the ordinary way: answer what waits for an answer, or let the hardware do what it was asked."""
+        """One step of the ordinary way: answer what waits for an answer, or let the
+        hardware do what it was asked."""
         if isinstance(self.request, dc.DCPreChargeReq) and self.request.ev_processing is Processing.Ongoing:
             self.measure(BATTERY_V)
         if self._contactors is not None:

@@ -1,4 +1,5 @@
-"""A vehicle with AC at stations that say odd things: an SECC of ours whose answers are changed on their way."""
+"""A vehicle with AC at stations that say odd things: an SECC of ours whose answers
+are changed on their way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A schedule renegotiation beside the charge loop, as the vehicle sees it: which answers belong there, and what silence costs."""
+"""A schedule renegotiation beside the charge loop, as the vehicle sees it: which answers belong
+there, and what silence costs."""
 
 from __future__ import annotations
 
@@ -123,7 +124,8 @@ def test_an_answer_that_nobody_asked_for_ends_the_session(kind: type) -> None:
 @pytest.mark.parametrize("waits_for", AWAITED)
 @pytest.mark.parametrize("code", list(ResponseCode), ids=lambda code: code.value)
 def test_every_code_there(code: ResponseCode, waits_for: str) -> None:
-    """A refusal ends the session; WARNING_ScheduleRenegotiationFailed ends the attempt, and the vehicle asks the other way."""
+    """A refusal ends the session; WARNING_ScheduleRenegotiationFailed ends the attempt, and the
+    vehicle asks the other way."""
     host = Side().begun(waits_for)
     host.say(AWAITED[waits_for], response_code=code)
     if code.value.startswith("FAILED"):

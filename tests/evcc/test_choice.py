@@ -1,4 +1,5 @@
-"""Which schedule a vehicle takes of what a station says, and how it keeps to it: ends of the types, prices that are none, many entries."""
+"""Which schedule a vehicle takes of what a station says, and how it keeps to it: ends of the types, prices
+that are none, many entries."""
 
 from __future__ import annotations
 

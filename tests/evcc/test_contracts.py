@@ -1,4 +1,5 @@
-"""A vehicle with contracts against a station that answers anything: it leaves or goes on, and never takes what is not good."""
+"""A vehicle with contracts against a station that answers anything: it leaves or goes on, and
+never takes what is not good."""
 
 from __future__ import annotations
 

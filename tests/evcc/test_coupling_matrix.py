@@ -1,6 +1,8 @@
-"""The vehicle under a pantograph and over a pad: every await point against every response of its families, every FAILED code, and silence.
+"""The vehicle under a pantograph and over a pad: every await point against every response of its families,
+every FAILED code, and silence.
 
-Whatever does not belong ends the session with the vehicle off the cable, its coil stopped and its drive as the device demands.
+Whatever does not belong ends the session with the vehicle off the cable, its coil stopped and its
+drive as the device demands.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ CELLS = [(family, state) for family in FAMILIES for state in ordinary(family)[0]
 
 
 def answered_by(family: str, state: str, other: Any) -> tuple[Pair, bool]:
-    """The session in which the first answer in ``state`` is this one; and whether it is of the kind that is awaited."""
+    """The session in which the first answer in ``state`` is this one; and whether it is of
+    the kind that is awaited."""
     seen: list[bool] = []
     pair: Pair
 

@@ -1,4 +1,5 @@
-"""A vehicle's steps to the last digit: when contactors close, what is asked for how often in the charge loop, and when it winds down."""
+"""A vehicle's steps to the last digit: when contactors close, what is asked for how often in the charge
+loop, and when it winds down."""
 
 from __future__ import annotations
 

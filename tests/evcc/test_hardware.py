@@ -1,4 +1,5 @@
-"""What a vehicle's session makes of its hardware: contactors that move by themselves, ramps, and readings that stay away."""
+"""What a vehicle's session makes of its hardware: contactors that move by themselves, ramps,
+and readings that stay away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Private keys that take their time: the vehicle waits aside, looks at its hardware meanwhile, and does without one that takes too long."""
+"""Private keys that take their time: the vehicle waits aside, looks at its hardware meanwhile, and does
+without one that takes too long."""
 
 from __future__ import annotations
 

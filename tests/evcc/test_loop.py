@@ -1,4 +1,5 @@
-"""What a vehicle asks for in the charge loop: never more than battery, station and schedule allow, and energy back only when it may."""
+"""What a vehicle asks for in the charge loop: never more than battery, station and schedule allow, and
+energy back only when it may."""
 
 from __future__ import annotations
 

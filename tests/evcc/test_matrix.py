@@ -1,4 +1,5 @@
-"""Every await point of the vehicle against every response there is, every response code, foreign session ids and endless Ongoing.
+"""Every await point of the vehicle against every response there is, every response code, foreign
+session ids and endless Ongoing.
 
 Whatever does not belong ends the session with the vehicle off the cable; nothing raises.
 """
@@ -68,7 +69,8 @@ def _sap(host: Host) -> Any:
 
 @pytest.mark.parametrize("code", list(ResponseCode), ids=lambda code: code.value)
 def test_every_response_code_in_every_state(code: ResponseCode) -> None:
-    """FAILED ends at once and without a word; OK goes on; a warning never ends in anything but an orderly way out."""
+    """FAILED ends at once and without a word; OK goes on; a warning never ends in
+    anything but an orderly way out."""
     for state in OF_SESSION:
         host = Host(ServiceID.DC).to(state)
         host.answer(response_code=code)

@@ -1,4 +1,5 @@
-"""The vehicle signs what its own measurement bears out: readings that fit, never fall, and are of this session."""
+"""The vehicle signs what its own measurement bears out: readings that fit, never
+fall, and are of this session."""
 
 from __future__ import annotations
 
@@ -193,7 +194,8 @@ def test_a_reading_without_what_was_given_back_has_given_nothing_back() -> None:
 
 
 def test_what_flowed_before_the_first_reading_belongs_to_no_one() -> None:
-    """With 16 Wh of tolerance a vehicle that has counted 8 and 6 Wh already sees the first reading, and counts from there."""
+    """With 16 Wh of tolerance a vehicle that has counted 8 and 6 Wh already sees the first
+    reading, and counts from there."""
     config = EvccConfig(meter_tolerance_percent=0.0, meter_tolerance_wh=16.0, meter_delay_s=0.0)
     for charged_wh, discharged_wh, fits in (
         (84.0, 40.0, True),

@@ -1,4 +1,5 @@
-"""Pause and resume at the vehicle: asked for where it may be, kept only if granted, and gone on with at the same station only."""
+"""Pause and resume at the vehicle: asked for where it may be, kept only if granted, and gone on with
+at the same station only."""
 
 from __future__ import annotations
 

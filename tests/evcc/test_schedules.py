@@ -1,4 +1,5 @@
-"""When a vehicle asks for another schedule: where it gains something by it, once, and not again before a while."""
+"""When a vehicle asks for another schedule: where it gains something by it, once, and
+not again before a while."""
 
 from __future__ import annotations
 

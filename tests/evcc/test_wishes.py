@@ -1,4 +1,5 @@
-"""What a vehicle asks for, at the edges of what battery, driver and station allow, and when it has had enough."""
+"""What a vehicle asks for, at the edges of what battery, driver and station allow,
+and when it has had enough."""
 
 from __future__ import annotations
 
@@ -161,7 +162,8 @@ def test_a_battery_that_lacks_hardly_anything_is_full(lacks_wh: float, goes_on: 
     ("wish_a", "goes_on"), [(0.0, True), (0.06, False), (0.099, False), (0.1, True), (5.0, True)]
 )
 def test_a_battery_that_asks_for_less_than_can_be_said_has_enough(wish_a: float, goes_on: bool) -> None:
-    """A wish that is rounded to nothing brings nothing: the vehicle would wait for an hour. One of nothing is for the battery to end."""
+    """A wish that is rounded to nothing brings nothing: the vehicle would wait for an hour. One of nothing
+    is for the battery to end."""
     host = loop_of()
     host.measure(BATTERY_V)
     host.battery(target_current_a=wish_a)
@@ -252,7 +254,8 @@ def test_a_vehicle_that_only_charges_takes_nothing_back(mode: ControlMode) -> No
 
 
 def offered(host: Host, **changes: float) -> Host:
-    """The station's offer, with some of its fields changed, and the first request of the loop if it comes to that."""
+    """The station's offer, with some of its fields changed, and the first request of the
+    loop if it comes to that."""
     host.to("DC_ChargeParameterDiscovery")
     offer = host.response(dc.DCChargeParameterDiscoveryRes).dc_cpd_res_energy_transfer_mode
     fields = {name: getattr(offer, name) for name in offer.__struct_fields__}

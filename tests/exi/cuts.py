@@ -1,8 +1,9 @@
-"""``python -m tests.exi.cuts``: every reference vector cut at every octet and with every bit flipped, one at a time.
+"""``python -m tests.exi.cuts``: every reference vector cut at every octet and with
+every bit flipped, one at a time.
 
-Each broken stream is refused with `ExiError`, or is a message; a message can be written and reads as the same again, or is not
-written since a value has a length that its type does not allow, or the abstract head of a group stood empty in the place of a member.
-Anything else is an `AssertionError` that shows the stream.
+Each broken stream is refused with `ExiError`, or is a message; a message can be written and reads as the same
+again, or is not written since a value has a length that its type does not allow, or the abstract head of a
+group stood empty in the place of a member. Anything else is an `AssertionError` that shows the stream.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ LONGEST_ERROR = 2048
 
 
 def verdict(schema: str, data: bytes, *, fragment: bool) -> str:
-    """What a stream is: `REFUSED`, `SAME`, `NOT_WRITTEN` or `LACKING`; AssertionError if it is anything else."""
+    """What a stream is: `REFUSED`, `SAME`, `NOT_WRITTEN` or `LACKING`;
+    AssertionError if it is anything else."""
     try:
         message = exi.decode(schema, data, fragment=fragment)
     except ExiError as error:

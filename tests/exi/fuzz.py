@@ -1,6 +1,8 @@
-"""``python -m tests.exi.fuzz``: coverage-guided fuzzing of every decoder of the EXI engine, by cargo-fuzz; rust/fuzz/README.md.
+"""``python -m tests.exi.fuzz``: coverage-guided fuzzing of every decoder of the EXI engine, by
+cargo-fuzz; rust/fuzz/README.md.
 
-Builds the targets of ``rust/fuzz``, runs them one after another on the corpus kept there, and prints what each did.
+Builds the targets of ``rust/fuzz``, runs them one after another on the corpus kept
+there, and prints what each did.
 """
 
 from __future__ import annotations
@@ -89,7 +91,8 @@ def write(folder: Path, inputs: Iterable[bytes]) -> None:
 
 
 def pack(target: str) -> int:
-    """Writes the corpus anew: the smallest set of made messages that reaches what all of them reach; its octets.
+    """Writes the corpus anew: the smallest set of made messages that reaches what
+    all of them reach; its octets.
 
     Of more than `MOST` some are left out, evenly by length. What was found before stays.
     """

@@ -1,7 +1,8 @@
-"""Every place of a schema set where a simple value or a list stands, with messages around it: for tests of bounds.
+"""Every place of a schema set where a simple value or a list stands, with messages
+around it: for tests of bounds.
 
-A place is a field of a class that can be a fragment, or of a class inside one that can. Which values belong there is read
-from the schema, not from the tables of the engine.
+A place is a field of a class that can be a fragment, or of a class inside one that can. Which values belong
+there is read from the schema, not from the tables of the engine.
 """
 
 from __future__ import annotations
@@ -162,7 +163,8 @@ def _all_states(schema: str) -> list[State]:
 
 @contextmanager
 def without_maximum(schema: str, at_least: int = 1) -> Iterator[None]:
-    """The second encoder writes every list of the set, with this maximum or more, as if it could go on for ever."""
+    """The second encoder writes every list of the set, with this maximum or more, as
+    if it could go on for ever."""
     saved = [(state, list(state.productions)) for state in _all_states(schema)]
     try:
         for state, productions in saved:
@@ -179,7 +181,8 @@ def without_maximum(schema: str, at_least: int = 1) -> Iterator[None]:
 
 
 def allowed(type_: SimpleType) -> list[object]:
-    """Every literal of an enumeration; both values of a boolean; the bounds of an integer; the shortest and longest text."""
+    """Every literal of an enumeration; both values of a boolean; the bounds of an integer; the
+    shortest and longest text."""
     if type_.literals:
         return list(second.literals(type_))
     if type_.primitive == "boolean":
@@ -227,7 +230,8 @@ def of_other_types(type_: SimpleType) -> list[object]:
 
 
 def codes_beyond(type_: SimpleType) -> list[object]:
-    """What `second_opinion.encode` can write and no decoder may take: values beyond the type that have a code."""
+    """What `second_opinion.encode` can write and no decoder may take: values beyond
+    the type that have a code."""
     if type_.literals:
         count = len(type_.literals)
         return [count] if second.width(count) == second.width(count + 1) else []

@@ -1,4 +1,5 @@
-"""The published schemas and the vectors beside the project, where they are: ISO15118_REFERENCE or ../shared/reference."""
+"""The published schemas and the vectors beside the project, where they are:
+ISO15118_REFERENCE or ../shared/reference."""
 
 from __future__ import annotations
 
@@ -48,5 +49,6 @@ def octets(row: dict[str, Any]) -> bytes:
 
 
 def root(row: dict[str, Any]) -> str | None:
-    """The root element to encode with: named where it is a fragment, since several elements may share a type."""
+    """The root element to encode with: named where it is a fragment, since several
+    elements may share a type."""
     return str(row["message"]) if row["fragment"] else None

@@ -1,7 +1,8 @@
-"""A second EXI encoder and a generator of valid messages, both straight from the grammar automata of the compiler.
+"""A second EXI encoder and a generator of valid messages, both straight from the
+grammar automata of the compiler.
 
-Slow and simple on purpose: it shares no line with the engine and does not read the tables, so what both agree on is
-neither a fault of the engine nor one of the table format.
+Slow and simple on purpose: it shares no line with the engine and does not read the tables, so what both agree
+on is neither a fault of the engine nor one of the table format.
 """
 
 from __future__ import annotations
@@ -114,8 +115,8 @@ class Bits:
 def encode(schema: str, message: Any, *, fragment: bool = False) -> bytes:
     """The EXI stream by the rules.
 
-    Nothing is checked: a value beyond its type is written if there is a code for it, a literal may be given by its position,
-    and an element with too little in it ends by the second level.
+    Nothing is checked: a value beyond its type is written if there is a code for it, a literal may be given
+    by its position, and an element with too little in it ends by the second level.
     """
     shape = shape_by_name(schema)[type(message).__module__, type(message).__name__]
     names = _names(schema, fragment)

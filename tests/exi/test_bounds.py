@@ -63,7 +63,8 @@ def test_values_that_the_schema_does_not_allow_are_not_written(schema: str) -> N
             with pytest.raises(ExiError) as refused:
                 exi.encode(schema, place.message(value), fragment=True)
             if value is None and not place.shape.fields[place.field].repeated:
-                # What is missing has no place of its own: the error names the element that it is missing from.
+                # What is missing has no place of its own: the error names the
+                # element that it is missing from.
                 assert f"{refused.value.path}/".startswith(f"{place.root}/")
                 assert place.element in refused.value.expected or not place.element
             else:
@@ -99,7 +100,8 @@ def test_values_that_the_schema_does_not_allow_are_not_read(schema: str) -> None
 
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_lists_that_the_schema_allows_are_written_and_read(schema: str) -> None:
-    """The last allowed item changes the codes behind it, so every list is tried one short of full, and full."""
+    """The last allowed item changes the codes behind it, so every list is tried
+    one short of full, and full."""
     number = 0
     for place, minimum, maximum in lists(schema):
         message, item = with_list(place)
@@ -134,7 +136,8 @@ def test_lists_that_are_too_short_or_too_long_are_neither_written_nor_read(schem
         with pytest.raises(ExiError, match=f"{place.name} has too many items") as refused:
             exi.encode(schema, tried, fragment=True)
         assert refused.value.path == place.root
-        # There is no code for one more, but there is in the streams of those who write a full list as if it could go on.
+        # There is no code for one more, but there is in the streams of those who write a
+        # full list as if it could go on.
         with without_maximum(schema):
             octets = second.encode(schema, tried, fragment=True)
         with pytest.raises(ExiError) as refused:
@@ -147,7 +150,8 @@ def test_lists_that_are_too_short_or_too_long_are_neither_written_nor_read(schem
 
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_a_full_list_that_was_written_as_if_it_could_go_on_is_read_with_a_note(schema: str) -> None:
-    """The deviation of one code generator in the field: two bits for the end of a full list instead of one."""
+    """The deviation of one code generator in the field: two bits for the end of a
+    full list instead of one."""
     number = 0
     for place, _, maximum in lists(schema):
         if maximum == 0:

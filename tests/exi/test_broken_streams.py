@@ -1,4 +1,5 @@
-"""Two hundred messages cut at every octet and with every bit flipped, and random octets: a message or ExiError.
+"""Two hundred messages cut at every octet and with every bit flipped, and random
+octets: a message or ExiError.
 
 ISO15118_FUZZ_ROUNDS sets the number of random inputs of each set.
 """
@@ -96,7 +97,8 @@ def test_random_octets(schema: str) -> None:
 
 
 def test_the_memory_of_one_decode_is_bounded_by_its_input() -> None:
-    """The worst input found is a list of the smallest entries; the bound holds for whatever random octets bring about."""
+    """The worst input found is a list of the smallest entries; the bound holds for whatever
+    random octets bring about."""
     source = random.Random("memory")
     inputs = [b"\x80" + source.randbytes(4000) for _ in range(50)]
     inputs += [octets[:20] + b"\xff" * 3000 for octets in made("iso20-common", False, 50)]

@@ -21,7 +21,8 @@ HEADER = ct.MessageHeader(session_id=SESSION, time_stamp=1_700_000_000)
 
 
 def stream(width: int, index: int) -> Bits:
-    """The header octet and the code of the root element: its place among the global elements of the set, by name."""
+    """The header octet and the code of the root element: its place among the global
+    elements of the set, by name."""
     return Bits().bits(8, 0x80).bits(width, index)
 
 
@@ -273,9 +274,11 @@ def test_fragment(message: Message, bits: Bits) -> None:
 
 
 def test_the_signed_contract_identifier_of_iso2_has_the_relaxed_grammar() -> None:
-    """eMAID is declared with two types, so that a fragment of it may hold any attribute and any element of the set."""
-    # In the start state ten attributes, AT(*), 243 elements, SE(*), EE, text and the escape: nine bits. Id is declared
-    # without namespace (XML Signature), in MsgBody and in MsgDataTypes; the last is the fifth attribute.
+    """eMAID is declared with two types, so that a fragment of it may hold any attribute
+    and any element of the set."""
+    # In the start state ten attributes, AT(*), 243 elements, SE(*), EE, text and the escape: nine
+    # bits. Id is declared without namespace (XML Signature), in MsgBody and in MsgDataTypes; the
+    # last is the fifth attribute.
     text = 10 + 1 + 243 + 1 + 1
     bits = stream(8, 236).bits(9, 4).string("id4").bits(9, text).string("DEABCC123ABC56")
     bits.bits(8, 243 + 1).bits(8, 243 + 1)  # EE behind the elements and SE(*); ED behind the roots and SE(*)
@@ -296,7 +299,8 @@ def test_the_signed_contract_identifier_of_iso2_has_the_relaxed_grammar() -> Non
 
 
 def test_requests_of_one_type_are_told_apart_by_their_class() -> None:
-    """ACDP connects and disconnects with messages of the same type: the code of the root element is all that differs."""
+    """ACDP connects and disconnects with messages of the same type: the code of the root
+    element is all that differs."""
     state = acdp.ElectricalChargingDeviceStatus.State_B
     for index, message in (
         (0, acdp.ACDPConnectReq(header=HEADER, ev_electrical_charging_device_status=state)),

@@ -1,4 +1,5 @@
-"""The C interface: the example in C on messages of every schema set, and the text of every message the same as `to_json`.
+"""The C interface: the example in C on messages of every schema set, and the text of every
+message the same as `to_json`.
 
 The example is compiled by the system's C compiler against the library that cargo makes of rust/c-abi.
 """

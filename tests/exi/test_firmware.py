@@ -1,7 +1,9 @@
-"""The engine without an operating system: rust/firmware decodes and encodes as a program without libc, and on a Cortex-M4.
+"""The engine without an operating system: rust/firmware decodes and encodes as a program
+without libc, and on a Cortex-M4.
 
-The first runs wherever this processor is an x86-64 under Linux. The second needs a target of the Rust tool chain
-(``rustup target add thumbv7em-none-eabihf``) and, to run, QEMU (Debian: qemu-system-arm); what is missing is said.
+The first runs wherever this processor is an x86-64 under Linux. The second needs a target of the
+Rust tool chain (``rustup target add thumbv7em-none-eabihf``) and, to run, QEMU (Debian:
+qemu-system-arm); what is missing is said.
 """
 
 from __future__ import annotations

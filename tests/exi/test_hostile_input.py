@@ -1,4 +1,5 @@
-"""Broken input of every kind, through the generated tables and classes: a message or ExiError, and memory in proportion.
+"""Broken input of every kind, through the generated tables and classes: a message or
+ExiError, and memory in proportion.
 
 ISO15118_FUZZ_ROUNDS enlarges the random part (rounds per schema set).
 """
@@ -44,7 +45,8 @@ def attempt(schema: str, data: bytes, *, fragment: bool = False, lenient: bool =
     try:
         octets = engine.encode(message, fragment)
     except ExiError:
-        # A value too short is only ever read, and so is a message that lacks what an abstract element stood for.
+        # A value too short is only ever read, and so is a message that lacks what
+        # an abstract element stood for.
         notes = engine.decode_with_notes(data, fragment, open_arrays=lenient, any_length=lenient)[1]
         assert lenient or any(note.startswith("empty-abstract") for note in notes)
     else:
@@ -79,7 +81,8 @@ def test_random_octets_are_refused_or_a_message(schema: str) -> None:
 
 
 def test_a_length_field_reserves_nothing_it_cannot_fill() -> None:
-    # SessionSetupReq with an EVCCID whose length claims the whole 64 bits, then some; and the same for a SessionID.
+    # SessionSetupReq with an EVCCID whose length claims the whole 64 bits, then some;
+    # and the same for a SessionID.
     octets = codec("iso20-common").encode(SETUP)
     whole = int.from_bytes(octets, "big")
     size = len(octets) * 8
@@ -113,7 +116,8 @@ def test_the_memory_of_a_message_is_in_proportion_to_its_octets() -> None:
 
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_the_memory_of_every_list_is_in_proportion_to_its_octets(schema: str) -> None:
-    """The smallest items there are, as many as the list may hold: an empty Object of xmldsig is five bits and 48 octets."""
+    """The smallest items there are, as many as the list may hold: an empty Object of xmldsig
+    is five bits and 48 octets."""
     engine = codec(schema)
     number = 0
     for place, minimum, maximum in lists(schema):

@@ -1,4 +1,5 @@
-"""The binding between engine and message classes: every wrong value is refused by name, nothing leaks, nothing is dropped."""
+"""The binding between engine and message classes: every wrong value is refused by name, nothing
+leaks, nothing is dropped."""
 
 from __future__ import annotations
 

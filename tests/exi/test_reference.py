@@ -1,6 +1,8 @@
-"""Against another implementation and against real traffic: every row of the reference vectors of the sets that there are.
+"""Against another implementation and against real traffic: every row of the reference
+vectors of the sets that there are.
 
-Left out where the reference folder is absent; `test_by_hand`, `test_second_opinion` and the rest need nothing.
+Left out where the reference folder is absent; `test_by_hand`,
+`test_second_opinion` and the rest need nothing.
 """
 
 from __future__ import annotations

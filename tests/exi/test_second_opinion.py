@@ -1,4 +1,5 @@
-"""Messages made at random, encoded by the engine and by a second encoder written from the rules: the same bytes."""
+"""Messages made at random, encoded by the engine and by a second encoder written from
+the rules: the same bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Every element that a signature of -2 or -20 refers to stands alone as a fragment, and SignedInfo in both grammars in use."""
+"""Every element that a signature of -2 or -20 refers to stands alone as a fragment, and
+SignedInfo in both grammars in use."""
 
 from __future__ import annotations
 
@@ -47,8 +48,9 @@ def test_a_signed_element_is_a_fragment(schema: str, name: str, element: str) ->
 
 @pytest.mark.parametrize("schema", exi.SCHEMAS)
 def test_whatever_a_signature_can_refer_to_stands_alone(schema: str) -> None:
-    """The Reference of a signature names an attribute Id. So what is refused as a fragment is never signed: elements of
-    simple type, which have no attributes, abstract ones, and several types under one name, none of them with an Id."""
+    """The Reference of a signature names an attribute Id. So what is refused as a fragment is never
+    signed: elements of simple type, which have no attributes, abstract ones, and several types under one
+    name, none of them with an Id."""
     shapes = second.shapes(schema)
     classes = {QName(local, uri): cls for local, uri, cls in codec(schema).roots(True)}
     refused = 0
@@ -63,7 +65,8 @@ def test_whatever_a_signature_can_refer_to_stands_alone(schema: str) -> None:
 
 
 def test_signed_info_has_a_form_of_its_own_in_each_grammar() -> None:
-    """The digest is that of the standalone form; the one in a message set has another code for the same element."""
+    """The digest is that of the standalone form; the one in a message set has another
+    code for the same element."""
     info = xmldsig.SignedInfo(
         canonicalization_method=xmldsig.CanonicalizationMethod(
             algorithm="http://www.w3.org/TR/canonical-exi/"

@@ -1,7 +1,8 @@
-"""Simulated AC hardware of one end where the other end is another stack: what is assumed there takes its place on the circuit.
+"""Simulated AC hardware of one end where the other end is another stack: what is assumed there
+takes its place on the circuit.
 
-A station presumes a vehicle that shows C and takes what it is told; a vehicle presumes an outlet that closes when the vehicle shows C and
-opens when it no longer does.
+A station presumes a vehicle that shows C and takes what it is told; a vehicle presumes an outlet that closes
+when the vehicle shows C and opens when it no longer does.
 """
 
 from __future__ import annotations

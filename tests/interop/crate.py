@@ -1,6 +1,8 @@
-"""Runs this stack against the crate ``iso15118`` over a cable of two network namespaces; README.md says how and what came out.
+"""Runs this stack against the crate ``iso15118`` over a cable of two network namespaces;
+README.md says how and what came out.
 
-``python -m tests.interop.crate`` from the project's root, as root. Not a test of pytest: it needs root, cargo and the crate index.
+``python -m tests.interop.crate`` from the project's root, as root. Not a test of pytest: it needs
+root, cargo and the crate index.
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ class Case:
     strict: bool = False
     """Our station without the setting for vehicles that leave pre-charge at Ongoing."""
     expected: str = "ok"
-    """``end_reason`` of our side where the session cannot succeed, or what it says where there is none; README.md says why."""
+    """``end_reason`` of our side where the session cannot succeed, or what it says where there is
+    none; README.md says why."""
 
     @property
     def name(self) -> str:
@@ -97,7 +100,8 @@ class Outcome:
 
 
 def node(folder: Path) -> Path:
-    """The crate's example, built at the first call where cargo unpacked it. Raises ``OSError`` with what is missing."""
+    """The crate's example, built at the first call where cargo unpacked it. Raises
+    ``OSError`` with what is missing."""
     home = folder / f"crate-{VERSION}"
     target = Path(os.environ.get("CARGO_TARGET_DIR", home / "target"))
     program = target / "release" / EXAMPLE
@@ -110,7 +114,8 @@ def node(folder: Path) -> Path:
     (home / "src" / "lib.rs").touch()
     manifest = home / "Cargo.toml"
     manifest.write_text(MANIFEST)
-    # A package of its own around the example: the crate's other examples and tests need a container engine's client.
+    # A package of its own around the example: the crate's other examples and tests need
+    # a container engine's client.
     told = subprocess.run(
         ["cargo", "metadata", "--format-version", "1"], cwd=home, check=True, capture_output=True, text=True
     )

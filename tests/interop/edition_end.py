@@ -1,6 +1,8 @@
-"""One of our two ends with what the files cannot say: TLS 1.2 of ISO 15118-2 and its contracts, and simulated AC hardware.
+"""One of our two ends with what the files cannot say: TLS 1.2 of ISO 15118-2 and its
+contracts, and simulated AC hardware.
 
-``python -m tests.interop.edition_end secc -c secc.toml --pki FOLDER``; prints the session as ``--json`` does there.
+``python -m tests.interop.edition_end secc -c secc.toml --pki FOLDER``; prints the
+session as ``--json`` does there.
 """
 
 from __future__ import annotations

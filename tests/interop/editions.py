@@ -1,6 +1,8 @@
-"""Runs this stack in ISO 15118-2, DIN 70121 and AC against every foreign stack; writes docs/interop.md. README.md says how.
+"""Runs this stack in ISO 15118-2, DIN 70121 and AC against every foreign stack; writes
+docs/interop.md. README.md says how.
 
-``python -m tests.interop.editions`` from the project's root, as root. Not a test of pytest: it needs root, Java, cargo and minutes.
+``python -m tests.interop.editions`` from the project's root, as root. Not a test of pytest: it needs
+root, Java, cargo and minutes.
 """
 
 from __future__ import annotations
@@ -27,10 +29,11 @@ from tests.interop.stacks import STACKS, Stack
 
 SESSION_S = 90.0
 ATTEMPTS = 3
-"""How often a session that ended as TIMEOUT is tried: the standard's timers are tight, and a busy machine or a cold Java says nothing
-about the messages."""
+"""How often a session that ended as TIMEOUT is tried: the standard's timers are tight, and a busy machine or
+a cold Java says nothing about the messages."""
 EMAID = "DE8AACA2B3C4D5L"
-"""Of the contract, without hyphens: two of the peers copy the common name into a field that has room for 15 characters."""
+"""Of the contract, without hyphens: two of the peers copy the common name into a field that
+has room for 15 characters."""
 AGAIN = f"A session that ends as TIMEOUT is tried again, {ATTEMPTS} attempts in all; the remark tells which one counts."
 PAGE = ROOT / "docs" / "interop.md"
 

@@ -1,6 +1,8 @@
-"""One end of a cable as a process of its own: SLAC on the interface, the control pilot over a socket, then discovery, TLS and a session.
+"""One end of a cable as a process of its own: SLAC on the interface, the control pilot over a socket, then
+discovery, TLS and a session.
 
-``python -m tests.interop.end secc --pilot SOCKET -c secc.toml``; without a file the link only, told as lines of JSON.
+``python -m tests.interop.end secc --pilot SOCKET -c secc.toml``; without a file the link
+only, told as lines of JSON.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Fresh messages through our codec and through EXIficient, out of the jar of the PyPI package ``iso15118``: the same octets, both ways.
+"""Fresh messages through our codec and through EXIficient, out of the jar of the PyPI package
+``iso15118``: the same octets, both ways.
 
-``python -m tests.interop.exificient --seed N --count M``. One Java process serves the whole run. Each message is made at
-random from the schemas (`tests.exi.second_opinion`), then: our octets and theirs are compared, they read ours, we read theirs.
-Every set is tried with grammars that EXIficient makes of our schemas, and those sets that the peer's own codec is built with,
-with its compiled grammars as well.
+``python -m tests.interop.exificient --seed N --count M``. One Java process serves the whole run. Each message
+is made at random from the schemas (`tests.exi.second_opinion`), then: our octets and theirs are compared,
+they read ours, we read theirs. Every set is tried with grammars that EXIficient makes of our schemas, and
+those sets that the peer's own codec is built with, with its compiled grammars as well.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ class Exificient:
         self._made: set[str] = set()
 
     def _grammar(self, name: str) -> str:
-        """Has a grammar made at its first use: "iso2/schema" from our schema, "iso2/built-in" as the peer has it."""
+        """Has a grammar made at its first use: "iso2/schema" from our schema,
+        "iso2/built-in" as the peer has it."""
         if name not in self._made:
             schema, _, kind = name.partition("/")
             if kind == "schema":
@@ -142,7 +144,8 @@ class Sample:
 
 
 def samples(seed: int, count: int) -> Iterator[Sample]:
-    """Messages of every class of every set in turn, each different; every fifth goes on in lists as far as it may."""
+    """Messages of every class of every set in turn, each different; every fifth goes on
+    in lists as far as it may."""
     source = random.Random(seed)
     places = [
         (schema, fragment, shape)
@@ -159,7 +162,8 @@ def samples(seed: int, count: int) -> Iterator[Sample]:
 
 
 def bounds() -> Iterator[Sample]:
-    """Every value of every set at its bounds, every literal, and every list empty, with one item, nearly full and full."""
+    """Every value of every set at its bounds, every literal, and every list empty, with one
+    item, nearly full and full."""
     for schema in exi.SCHEMAS:
         for place, type_ in simple_places(schema):
             for value in allowed(type_):
@@ -173,7 +177,8 @@ def bounds() -> Iterator[Sample]:
 
 
 def mended(value: Any, *, fill: bool, name: str = "") -> Any:
-    """The same without what XML cannot carry: white space at the edges of an anyURI, which a reader of XML takes away.
+    """The same without what XML cannot carry: white space at the edges of an anyURI,
+    which a reader of XML takes away.
 
     ``fill`` puts something into every empty string and binary as well; no type of the schemas forbids one.
     """
@@ -190,7 +195,8 @@ def mended(value: Any, *, fill: bool, name: str = "") -> Any:
 
 
 def xml_of(sample: Sample, octets: bytes) -> str:
-    """The message as XML, under the root element that our encoder took: some names are there in two namespaces."""
+    """The message as XML, under the root element that our encoder took: some names
+    are there in two namespaces."""
     engine = codec(sample.schema)
     roots = engine.roots(sample.fragment)
     width = (len(roots) + (1 if sample.fragment else 0)).bit_length()
@@ -209,7 +215,8 @@ OPEN = {"iso2": 16, "iso20-common": 1000, "iso20-wpt": 255}
 
 
 def try_one(peer: Exificient, schema_kind: str, sample: Sample) -> str:
-    """What came of a message with "schema" or "built-in": one of the verdicts above, or "UNEXPLAINED: ..."."""
+    """What came of a message with "schema" or "built-in": one of the verdicts
+    above, or "UNEXPLAINED: ..."."""
     schema, fragment, message = sample.schema, sample.fragment, sample.message
     grammar = f"{schema}/{schema_kind}"
     ours = exi.encode(schema, message, fragment=fragment)

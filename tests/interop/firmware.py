@@ -1,4 +1,5 @@
-"""The charger of ``examples/firmware``, with its board, against the vehicle of the PyPI package ``iso15118`` over TLS on a cable.
+"""The charger of ``examples/firmware``, with its board, against the vehicle of the PyPI package
+``iso15118`` over TLS on a cable.
 
 ``python -m tests.interop.firmware`` from the project's root, as root; as ``josev.py``, whose peer it runs.
 """

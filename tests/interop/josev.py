@@ -1,6 +1,8 @@
-"""Runs this stack against the PyPI package ``iso15118`` over a cable of two network namespaces; README.md says how and what came out.
+"""Runs this stack against the PyPI package ``iso15118`` over a cable of two network namespaces;
+README.md says how and what came out.
 
-``python -m tests.interop.josev`` from the project's root, as root. Not a test of pytest: it needs root, Java and minutes.
+``python -m tests.interop.josev`` from the project's root, as root. Not a test of pytest: it
+needs root, Java and minutes.
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ SESSION_S = 90.0
 """How long one session may take; the peer needs 20 to 40 ms for every message."""
 
 HABITS = {"accept_ongoing_pre_charge": "true", "first_meter_reading": "false"}
-"""What our station bears with: the peer goes from pre-charge Ongoing straight to PowerDelivery, and reads no meter that counts
-both ways."""
+"""What our station bears with: the peer goes from pre-charge Ongoing straight to PowerDelivery, and reads no
+meter that counts both ways."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,18 @@ class Case:
     service: str = "dc"
     control: str = "scheduled"
     transport: str = "tcp"
-    """``tcp``, ``tls`` (certificates of our issuer) or ``tls-their-pki`` (certificates of the peer's script)."""
+    """``tcp``, ``tls`` (certificates of our issuer) or ``tls-their-pki``
+    (certificates of the peer's script)."""
     figures: str = "plausible"
-    """What the peer's application says: ``plausible``, ``reversing``, ``shipped`` or ``misnamed``; see ``josev_peer.py``."""
+    """What the peer's application says: ``plausible``, ``reversing``, ``shipped`` or
+    ``misnamed``; see ``josev_peer.py``."""
     strict: str = ""
     """Our station without this setting of ``HABITS``."""
     contract: bool = False
     """Plug and Charge instead of external identification."""
     central: str = ""
-    """The station knows no root of a contract and asks its backend, which does: the contract is ``honest``, or a ``stranger``'s whose root
-    nobody knows, or spoiled as a case of ``iso15118 pki cases``."""
+    """The station knows no root of a contract and asks its backend, which does: the contract is ``honest``,
+    or a ``stranger``'s whose root nobody knows, or spoiled as a case of ``iso15118 pki cases``."""
     expected: str = "ok"
     """``end_reason`` of our side where the session cannot succeed; README.md says why."""
 

@@ -1,9 +1,11 @@
 # mypy: ignore-errors
-"""The other side of the interop runs: starts the PyPI package ``iso15118`` as EVCC or SECC; run by the Python of its own environment.
+"""The other side of the interop runs: starts the PyPI package ``iso15118`` as EVCC or SECC; run by the
+Python of its own environment.
 
-Messages, sequence, timers and TLS are the package's. What is given to it here is an application: its simulators as they
-are ("shipped"), the same with figures that a battery and a station could have ("plausible"), these with energy
-flowing back for a while ("reversing"), or with a vehicle that goes by its simulator's name and not its certificate's ("misnamed").
+Messages, sequence, timers and TLS are the package's. What is given to it here is an application: its
+simulators as they are ("shipped"), the same with figures that a battery and a station could have
+("plausible"), these with energy flowing back for a while ("reversing"), or with a vehicle that goes by its
+simulator's name and not its certificate's ("misnamed").
 """
 
 import asyncio
@@ -60,7 +62,8 @@ def rational(number):
 
 
 class PlausibleVehicle(SimEVController):
-    """A battery of 400 V that takes 50 A (reversing: gives 25 A), the control mode it was told to choose, its certificate's name."""
+    """A battery of 400 V that takes 50 A (reversing: gives 25 A), the control mode it was told to
+    choose, its certificate's name."""
 
     def __init__(self, config, order):
         super().__init__(config)
@@ -137,7 +140,8 @@ class PlausibleVehicle(SimEVController):
 
 
 class PlausibleStation(SimEVSEController):
-    """50 kW at up to 500 V whose output follows the target, and falls to nothing when it is stopped; reversing, it asks for 10 kW."""
+    """50 kW at up to 500 V whose output follows the target, and falls to nothing when it is stopped;
+    reversing, it asks for 10 kW."""
 
     def __init__(self, reversing, asks=""):
         super().__init__()

@@ -1,7 +1,9 @@
-"""Our own two ends on a cable of two network namespaces with the back-end of 10BASE-T1S: carrier and PLCA over netlink, MCS, and no SLAC.
+"""Our own two ends on a cable of two network namespaces with the back-end of 10BASE-T1S: carrier and PLCA
+over netlink, MCS, and no SLAC.
 
-``python -m tests.interop.mcs`` from the project's root, as root. The programs are ``iso15118 secc`` and ``iso15118 evcc`` as they are; CE
-and ID are assumed at each end, and ``iso15118 slac watch`` beside the vehicle counts the HomePlug frames, of which there must be none.
+``python -m tests.interop.mcs`` from the project's root, as root. The programs are ``iso15118 secc`` and
+``iso15118 evcc`` as they are; CE and ID are assumed at each end, and ``iso15118 slac watch`` beside the
+vehicle counts the HomePlug frames, of which there must be none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Charging cables on one machine: two network namespaces joined by a veth pair, or each with one to a modem, and link-local addresses."""
+"""Charging cables on one machine: two network namespaces joined by a veth pair, or each with one to a modem,
+and link-local addresses."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ def cable() -> Iterator[Cable]:
 
 
 class ModemCables(Cable):
-    """Two ends that share nothing but what passes their modems, whose interfaces are in this process's own namespace."""
+    """Two ends that share nothing but what passes their modems, whose interfaces are in
+    this process's own namespace."""
 
     def __init__(self, secc: str, evcc: str, secc_modem: str, evcc_modem: str) -> None:
         super().__init__(secc, evcc)
@@ -80,7 +82,8 @@ class ModemCables(Cable):
 
 @contextmanager
 def modem_cables(interface: str = INTERFACE) -> Iterator[ModemCables]:
-    """Lay two, one from each host to where its modem is emulated. Raises ``OSError`` where this is not allowed."""
+    """Lay two, one from each host to where its modem is emulated. Raises ``OSError``
+    where this is not allowed."""
     process = os.getpid()
     ends = [f"iop{process}{role}" for role in ("secc", "evcc")]
     modems = [f"im{process}{role}" for role in "se"]

@@ -8,7 +8,8 @@ from tests.interop.namespaces import INTERFACE
 __all__ = ["toml"]
 
 _PATIENCE = "message_timeout = 10.0\nmessage_timeout_loop = 2.0\n"
-"""A peer's codec takes longer than the standard's timers when it is cold or the machine is busy, and neither is the subject here."""
+"""A peer's codec takes longer than the standard's timers when it is cold or the machine is busy, and
+neither is the subject here."""
 _PACE = {
     "iso20": f"[session.timing]\n{_PATIENCE}",
     "iso2": f"[session.iso2.timing]\n{_PATIENCE}",

@@ -1,6 +1,8 @@
-"""Our own two ends on a cable of two network namespaces, from plug-in over SLAC on real AF_PACKET sockets to charging and unplug.
+"""Our own two ends on a cable of two network namespaces, from plug-in over SLAC on real AF_PACKET
+sockets to charging and unplug.
 
-``python -m tests.interop.pair`` from the project's root, as root. Pytest runs it too, where namespaces are allowed.
+``python -m tests.interop.pair`` from the project's root, as root. Pytest runs it too,
+where namespaces are allowed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The peer's own environment and its certificates, in a folder outside the project: made once, used by every run."""
+"""The peer's own environment and its certificates, in a folder outside the project:
+made once, used by every run."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "iso151
 
 
 def own_surroundings() -> dict[str, str]:
-    """Environment variables for the peer's Python: with a PYTHONPATH of ours it would find this package by the same name."""
+    """Environment variables for the peer's Python: with a PYTHONPATH of ours it would find this
+    package by the same name."""
     return {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
 
 
@@ -56,9 +58,11 @@ def environment(folder: Path) -> Path:
 
 
 def lay_out_pki(pki: IssuedPki, ours: Path, folder: Path) -> None:
-    """Our certificates, written to ``ours`` by our issuer, under the names the peer looks for in its PKI_PATH ``folder``.
+    """Our certificates, written to ``ours`` by our issuer, under the names the peer looks
+    for in its PKI_PATH ``folder``.
 
-    As EVCC the peer calls its TLS certificate the OEM's; it gets the vehicle certificate there, as -20 wants it.
+    As EVCC the peer calls its TLS certificate the OEM's; it gets the vehicle
+    certificate there, as -20 wants it.
     """
     certificates, keys = _folders(folder)
     for made in (certificates, keys):
@@ -110,7 +114,8 @@ _ISO2 = {
 
 
 def lay_out_iso2(pki: IssuedPki, folder: Path) -> None:
-    """Our certificates of ISO 15118-2 under the names the peer looks for in its PKI_PATH ``folder``, all with their keys."""
+    """Our certificates of ISO 15118-2 under the names the peer looks for in its PKI_PATH
+    ``folder``, all with their keys."""
     certificates, keys = _folders(folder)
     for made in (certificates, keys):
         made.mkdir(parents=True)
@@ -149,7 +154,8 @@ _THEIRS = {
     "oem-sub2": ("oemSubCA2", "oem-sub1"),
     "vehicle": ("oemLeaf", "oem-sub2"),
 }
-"""Our names, theirs, and the issuer. The peer has no vehicle certificate: it shows its provisioning certificate."""
+"""Our names, theirs, and the issuer. The peer has no vehicle certificate: it shows its
+provisioning certificate."""
 
 
 def their_pki(python: Path, ours: Path, folder: Path) -> None:

@@ -1,7 +1,9 @@
-"""The control pilot between processes: the plug is in one of them, and each end holds its side of it over a Unix socket, line by line.
+"""The control pilot between processes: the plug is in one of them, and each end holds its side of it over
+a Unix socket, line by line.
 
-Unix sockets by path do not care for network namespaces, as a pilot wire does not. Lines to an end: ``{"signal": "B"}``, ``{"duty": 5.0}``;
-from it: ``{"role": "station"}`` first, then ``{"pilot": "FIVE_PERCENT"}`` or ``{"show": "C"}``.
+Unix sockets by path do not care for network namespaces, as a pilot wire does not. Lines to an end:
+``{"signal": "B"}``, ``{"duty": 5.0}``; from it: ``{"role": "station"}`` first, then ``{"pilot":
+"FIVE_PERCENT"}`` or ``{"show": "C"}``.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ __all__ = ["PilotServer", "RemotePilot"]
 
 
 class RemotePilot:
-    """One end's side: a ``BasicSignalling``. ``role``: "station" or "vehicle". Make it within a running event loop."""
+    """One end's side: a ``BasicSignalling``. ``role``: "station" or "vehicle". Make it
+    within a running event loop."""
 
     def __init__(self, path: Path, role: str) -> None:
         self._listeners: list[Listener] = []

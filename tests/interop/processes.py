@@ -1,4 +1,5 @@
-"""One session between two processes at the ends of a cable: the station starts first, and both are gone afterwards.
+"""One session between two processes at the ends of a cable: the station starts first,
+and both are gone afterwards.
 
 Who they are is the caller's business: this stack's command line here, another stack there.
 """
@@ -27,7 +28,8 @@ _LAST_WORDS_S = 0.5
 
 @dataclass(frozen=True)
 class Process:
-    """A command line with its environment. ``log``: where its standard error goes; ``printed``: its standard output is kept apart."""
+    """A command line with its environment. ``log``: where its standard error goes; ``printed``: its
+    standard output is kept apart."""
 
     command: list[str]
     environ: dict[str, str]
@@ -46,7 +48,8 @@ def our_process(role: Role, settings: Path, log: Path) -> Process:
 def session(
     ends: Cable, station: Process, vehicle: Process, *, waits_for: Process, limit_s: float
 ) -> tuple[dict[str, list[str]], str]:
-    """Run both until ``waits_for`` has ended. What each printed, by role, and what kept the session from being run ("" if nothing did)."""
+    """Run both until ``waits_for`` has ended. What each printed, by role, and what kept the session from
+    being run ("" if nothing did)."""
     problem = ""
     running: dict[Role, subprocess.Popen[str]] = {}
     with (

@@ -1,6 +1,8 @@
-"""Runs our SLAC against the PyPI package ``pyslac`` over emulated modems between two network namespaces; README.md says what came out.
+"""Runs our SLAC against the PyPI package ``pyslac`` over emulated modems between two network namespaces;
+README.md says what came out.
 
-``python -m tests.interop.pyslac`` from the project's root, as root. Not a test of pytest: it needs root, the package index, and minutes.
+``python -m tests.interop.pyslac`` from the project's root, as root. Not a test of pytest: it needs root,
+the package index, and minutes.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from tests.interop.site import Host, Site, site
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = ("pyslac==0.8.3", "marshmallow<4", "scapy==2.6.1")
-"""The peer; it does not start with marshmallow 4, and its script for a vehicle imports scapy without asking for it."""
+"""The peer; it does not start with marshmallow 4, and its script for a vehicle imports
+scapy without asking for it."""
 SCRIPT_INTERFACE = "enp0s3"
 """The interface that this script is written for."""
 

@@ -1,8 +1,10 @@
 # mypy: ignore-errors
-"""The other side of the SLAC interop runs: the PyPI package ``pyslac`` as a station; run by the Python of its own environment.
+"""The other side of the SLAC interop runs: the PyPI package ``pyslac`` as a station; run by the
+Python of its own environment.
 
-Messages, sequence and timers are the package's, and so is the choice of what to do at which state of the control pilot. What is given
-to it here is the pilot: a Unix socket with lines of JSON in the place of a board.
+Messages, sequence and timers are the package's, and so is the choice of what to do at which
+state of the control pilot. What is given to it here is the pilot: a Unix socket with lines of
+JSON in the place of a board.
 """
 
 import asyncio

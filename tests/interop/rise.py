@@ -1,4 +1,5 @@
-"""RISE-V2G 1.2.6, a stack of ISO 15118-2 in Java: built once in the folder of the peers, outside the project, and how it is started."""
+"""RISE-V2G 1.2.6, a stack of ISO 15118-2 in Java: built once in the folder of the peers, outside the
+project, and how it is started."""
 
 from __future__ import annotations
 

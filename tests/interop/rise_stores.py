@@ -19,7 +19,8 @@ _PASSPHRASE = b"123456"
 
 
 def write_stores(pki: IssuedPki, folder: Path, *, contract: bool) -> None:
-    """Everything that either program looks for in the folder it runs in. ``contract``: its vehicle has one from the start."""
+    """Everything that either program looks for in the folder it runs in. ``contract``: its
+    vehicle has one from the start."""
     own = {
         "secc": "secc_cert",
         "oemprov": "oem_prov_cert",

@@ -1,6 +1,8 @@
-"""A charging site on one machine: two hosts in network namespaces, a modem for each emulated between them, a plug, and a listener.
+"""A charging site on one machine: two hosts in network namespaces, a modem for each emulated between
+them, a plug, and a listener.
 
-Nothing passes from host to host but what the modems let through, and the control pilot. Each host runs a process of its own.
+Nothing passes from host to host but what the modems let through, and the control pilot. Each
+host runs a process of its own.
 """
 
 from __future__ import annotations

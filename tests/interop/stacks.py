@@ -31,8 +31,8 @@ class Stack(Protocol):
     what: ClassVar[str]
 
     def __init__(self, cache: Path, folder: Path, pki: IssuedPki) -> None:
-        """``cache``: where it is built once; ``folder``: logs and certificates of this run; ``pki``: what both sides trust.
-        Raises ``OSError`` with what is missing."""
+        """``cache``: where it is built once; ``folder``: logs and certificates of this run; ``pki``: what
+        both sides trust. Raises ``OSError`` with what is missing."""
 
     def process(self, case: Case, role: Role) -> Process:
         """The command that runs it in ``role``."""

@@ -1,4 +1,5 @@
-"""A few fresh messages of every set through our codec and through EXIficient; ``python -m tests.interop.exificient`` does more.
+"""A few fresh messages of every set through our codec and through EXIficient; ``python -m
+tests.interop.exificient`` does more.
 
 Left out where the peer's environment is not there: the interop runs install it, the tests do not.
 """

@@ -1,4 +1,5 @@
-"""Our two ends as processes in two network namespaces: SLAC on AF_PACKET through emulated modems, a pilot, IPv6, SDP, TLS, charging."""
+"""Our two ends as processes in two network namespaces: SLAC on AF_PACKET through emulated modems, a pilot,
+IPv6, SDP, TLS, charging."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Two ends and a power line for the tests of the link: machines with repeatable randomness, and a hand that plays a peer."""
+"""Two ends and a power line for the tests of the link: machines with repeatable randomness, and
+a hand that plays a peer."""
 
 from __future__ import annotations
 
@@ -128,7 +129,8 @@ def frame(source: bytes, message: Message, destination: bytes = BROADCAST) -> Fr
 
 
 class AtEvse:
-    """A station's machine with its modem keyed and the pilot at B at time 0, played by hand as vehicle and modem."""
+    """A station's machine with its modem keyed and the pilot at B at time 0, played by
+    hand as vehicle and modem."""
 
     def __init__(
         self,

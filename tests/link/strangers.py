@@ -1,4 +1,5 @@
-"""Strangers on a power line: they overhear everything, and send every message at any moment to whoever is there, in their own name.
+"""Strangers on a power line: they overhear everything, and send every message at any moment to whoever
+is there, in their own name.
 
 One machine is several vehicles and a station at once. It is a ``DataLink`` so that a bench can drive it.
 """
@@ -41,7 +42,8 @@ PACE_S = 0.025
 
 
 class Gossip:
-    """What everybody on the line has said so far: vehicles, stations, and the run identifiers of each vehicle."""
+    """What everybody on the line has said so far: vehicles, stations, and the run
+    identifiers of each vehicle."""
 
     def __init__(self) -> None:
         self.vehicles: dict[bytes, bytes] = {}
@@ -61,8 +63,8 @@ class Gossip:
 
 
 class Stranger:
-    """``claim_db``: the least attenuation that it claims as a station. ``rate``: messages a second beside its matchings. ``silent``: it
-    only announces itself as a station."""
+    """``claim_db``: the least attenuation that it claims as a station. ``rate``: messages a second beside its
+    matchings. ``silent``: it only announces itself as a station."""
 
     def __init__(
         self, mac: bytes, gossip: Gossip, chance: random.Random, *, claim_db: int, rate: float, silent: bool
@@ -116,7 +118,8 @@ class Stranger:
         return SendFrame(Frame(destination, name or self.mac, message))
 
     def _whole_matching(self) -> list[SendFrame]:
-        """A matching as a vehicle, up to the request to be matched, with a station that is somebody else's."""
+        """A matching as a vehicle, up to the request to be matched, with a
+        station that is somebody else's."""
         name, run = self.chance.choice(self.names), self.chance.randbytes(8)
         stations = sorted(self.gossip.stations)
         if not stations:

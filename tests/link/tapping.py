@@ -14,7 +14,8 @@ __all__ = ["TappedBench", "two_bays"]
 
 
 class TappedBench(LinkBench):
-    """``tap``: time and bytes of every frame that the host ``at`` sent and received; of all hosts if it is empty."""
+    """``tap``: time and bytes of every frame that the host ``at`` sent and received; of
+    all hosts if it is empty."""
 
     def __init__(self, line: PowerLine | None = None, *, at: str = "") -> None:
         super().__init__(line)
@@ -34,7 +35,8 @@ class TappedBench(LinkBench):
 
 
 def two_bays(at: str = "CAR_1", *, own_db: float = 15.0, across_db: float = 30.0) -> TappedBench:
-    """A car at its station, beside another station that is occupied and answers too; run until the link is up and the plug is out again."""
+    """A car at its station, beside another station that is occupied and answers too; run until the link is up
+    and the plug is out again."""
     bench = TappedBench(PowerLine(seed=4), at=at)
     stations = [add_station(bench, mac) for mac in (EVSE, EVSE2)]
     car = add_vehicle(bench, CAR)

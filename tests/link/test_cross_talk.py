@@ -1,4 +1,5 @@
-"""Two vehicles and two stations that hear each other: everybody finds its own partner, by attenuation or by toggles of the pilot."""
+"""Two vehicles and two stations that hear each other: everybody finds its own partner, by attenuation
+or by toggles of the pilot."""
 
 from __future__ import annotations
 
@@ -128,7 +129,8 @@ def test_two_vehicles_with_perfect_cross_talk_one_after_the_other(seed: int, apa
 
 @pytest.mark.parametrize("seed", range(3))
 def test_two_vehicles_that_toggle_at_the_same_moment_are_not_stuck(seed: int) -> None:
-    # Who partners whom is beyond what toggles can tell when both pilots toggle alike, so only the links are asked for.
+    # Who partners whom is beyond what toggles can tell when both pilots toggle alike, so
+    # only the links are asked for.
     park = Park(20.0, 20.0, seed=seed)
     park.plug_in(0)
     park.plug_in(1)

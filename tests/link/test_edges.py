@@ -1,4 +1,5 @@
-"""Timers of which only the moment just before and just after tells whether they are kept: pauses, wake-ups, toggles, link status."""
+"""Timers of which only the moment just before and just after tells whether they are kept: pauses,
+wake-ups, toggles, link status."""
 
 from __future__ import annotations
 

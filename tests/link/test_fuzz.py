@@ -1,4 +1,5 @@
-"""Random and mutated frames: nothing but ``SlacError`` from the reader, nothing at all from the machines, and nobody is stuck after it.
+"""Random and mutated frames: nothing but ``SlacError`` from the reader, nothing at all from the machines,
+and nobody is stuck after it.
 
 ISO15118_SLAC_FUZZ sets the number of frames; 200,000 by default.
 """

@@ -1,5 +1,6 @@
-"""Our vehicle and our station on one line with neighbours of every kind: other pairs, occupied stations as near as ours, and strangers who
-send every message at every moment. Ours find each other within T_conn_max_comm (8 s) and stay together.
+"""Our vehicle and our station on one line with neighbours of every kind: other pairs, occupied stations as
+near as ours, and strangers who send every message at every moment. Ours find each other within
+T_conn_max_comm (8 s) and stay together.
 
 ``ISO15118_NEIGHBOURS=1000 pytest tests/link/test_hostile_neighbour.py`` runs a thousand different lines.
 """

@@ -1,4 +1,5 @@
-"""Every message lost, repeated or late, one at a time and all at random: the pair comes together all the same, or begins again cleanly."""
+"""Every message lost, repeated or late, one at a time and all at random: the pair comes together all the
+same, or begins again cleanly."""
 
 from __future__ import annotations
 
@@ -103,7 +104,8 @@ def test_messages_that_come_twice_change_nothing(mmtype: MmType) -> None:
 )
 @pytest.mark.parametrize("mmtype", PEER_MESSAGES, ids=lambda t: t.name)
 def test_messages_that_come_late_delay_the_link_at_most(mmtype: MmType, late_s: float, how_many: int) -> None:
-    # Beyond TT_match_response only once: a request that is always late is a repeated one, which starts the process anew.
+    # Beyond TT_match_response only once: a request that is always late is a repeated one,
+    # which starts the process anew.
     pair = disturbed(mmtype, range(how_many), (late_s,))
     pair.plug_in()
     assert pair.bench.run(20.0, lambda: pair.linked), pair.bench.notes()

@@ -1,4 +1,5 @@
-"""Lost, repeated and late messages beside those of every matching: the validation's, and those between a host and its own modem."""
+"""Lost, repeated and late messages beside those of every matching: the validation's, and those between
+a host and its own modem."""
 
 from __future__ import annotations
 

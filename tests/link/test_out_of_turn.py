@@ -1,4 +1,5 @@
-"""What comes when nobody waits for it: link status while asleep, timers of a process that is over, more stations than fit."""
+"""What comes when nobody waits for it: link status while asleep, timers of a process that is
+over, more stations than fit."""
 
 from __future__ import annotations
 
@@ -110,7 +111,8 @@ def test_a_count_that_is_lost_is_asked_for_again_after_the_whole_window() -> Non
     assert isinstance(step_2, ValidateReq)
     window = (step_2.timer + 1) * 0.1
     again = [t for t in named(run_to(at.ev, ready + 10.0), "ValidateReq") if t < ready + 5.0]
-    # After the toggles (0.6 s), the rest of the window and an answer's time; then a window and an answer's time for each repetition.
+    # After the toggles (0.6 s), the rest of the window and an answer's time; then a window and an
+    # answer's time for each repetition.
     gaps = [round(b - a, 6) for a, b in zip([ready, *again], again, strict=False)]
     assert gaps[0] == pytest.approx(0.6 + 0.3 + 0.2)
     assert gaps[1] == pytest.approx(window + 0.2)

@@ -1,4 +1,5 @@
-"""Outputs have a defined state: at the start whatever was left there, at every end, and never state F for good."""
+"""Outputs have a defined state: at the start whatever was left there, at every end,
+and never state F for good."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A vehicle and a station in virtual time, from plug-in to unplug: the link, its end in every state, pause, errors, and new keys."""
+"""A vehicle and a station in virtual time, from plug-in to unplug: the link, its end in every state,
+pause, errors, and new keys."""
 
 from __future__ import annotations
 
@@ -116,7 +117,8 @@ def test_every_session_has_a_key_of_its_own_and_leaves_it_behind() -> None:
     ]
     assert len(handed_out) == len(set(handed_out)) == 3
     set_keys = keys(pair)
-    # One before the first session; then each key twice (station, vehicle), and a new one for each side afterwards.
+    # One before the first session; then each key twice (station, vehicle), and a new
+    # one for each side afterwards.
     assert len(set(set_keys)) == 1 + 3 * 2
     assert ready_news(pair, "EVSE1") == ready_news(pair, "CAR_1") == [True, False] * 3
 

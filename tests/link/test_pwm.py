@@ -1,4 +1,5 @@
-"""Duty cycles and currents: the tables of IEC 61851-1 for a station and for a vehicle, and that neither ever makes more of them."""
+"""Duty cycles and currents: the tables of IEC 61851-1 for a station and for a vehicle, and that
+neither ever makes more of them."""
 
 from __future__ import annotations
 

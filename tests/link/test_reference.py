@@ -1,4 +1,5 @@
-"""Frames captured from real stations and vehicles: each is read and built again, and our machines follow three captured matchings."""
+"""Frames captured from real stations and vehicles: each is read and built again, and our machines follow
+three captured matchings."""
 
 from __future__ import annotations
 
@@ -197,7 +198,8 @@ def test_as_that_charger() -> None:
     assert isinstance(theirs, m.SlacMatchCnf)
     assert (match.pev_mac, match.evse_mac, match.run_id) == (theirs.pev_mac, theirs.evse_mac, theirs.run_id)
     assert bytes(match.nmk) != bytes(theirs.nmk)
-    # 12 s after the match without a link the charger starts over, with another key, and answers the vehicle at 24 s.
+    # 12 s after the match without a link the charger starts over, with another key, and
+    # answers the vehicle at 24 s.
     assert [at for at, _ in slac] == pytest.approx([0.0, 0.564752, 1.576403, 24.293383])
     keys = [f.message.new_key for _, f in answers if isinstance(f.message, m.SetKeyReq)]
     assert keys
@@ -268,7 +270,8 @@ def test_a_vehicle_between_two_stations_takes_the_one_that_was_taken() -> None:
     captured_answers = {data for _, data, _ in capture.of(m.AttenCharRsp)}
     assert {f.to_bytes() for f in frames[:2]} == captured_answers
     assert frames[2].to_bytes() == capture.of(m.SlacMatchReq)[0][1]
-    # Decided 100 ms after the second of two announced stations has answered (494 ms in the capture), well before 1.2 s are over.
+    # Decided 100 ms after the second of two announced stations has answered (494 ms in the
+    # capture), well before 1.2 s are over.
     assert out[-1][0] == pytest.approx(last_sound + 0.063729 + 0.1, abs=1e-6)
 
 
@@ -301,6 +304,7 @@ def test_of_two_stations_the_one_that_is_asked_answers_and_the_other_one_forgets
     assert [type(a) for _, a in found[1][1]].count(m.SlacMatchCnf) == 0
     loser = found[1][0]
     assert loser.peer is None
-    # TT_EVSE_match_session after its sound window, which began with the first CM_START_ATTEN_CHAR.IND at 0.361971 s.
+    # TT_EVSE_match_session after its sound window, which began with the first
+    # CM_START_ATTEN_CHAR.IND at 0.361971 s.
     over = [(at, a) for at, a in run_to(loser, 11.5) if "TT_EVSE_match_session" in repr(a)]
     assert [at for at, _ in over] == pytest.approx([0.361971 + 0.6 + 10.0])

@@ -1,4 +1,5 @@
-"""Single-pair Ethernet of MCS: both ends with their plug in virtual time, budgets and timers at their edges."""
+"""Single-pair Ethernet of MCS: both ends with their plug in virtual time, budgets
+and timers at their edges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Faults of CE and ID are faults, with a guard time and a budget, and no unplug; a set-up that is late is tried again."""
+"""Faults of CE and ID are faults, with a guard time and a budget, and no unplug; a set-up
+that is late is tried again."""
 
 from __future__ import annotations
 

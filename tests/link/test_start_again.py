@@ -1,5 +1,5 @@
-"""SLAC begins anew without pulling the plug: asked by either side's application, by toggles and C in X1, after a failed matching, after a
-lost link, and within the times of the standard.
+"""SLAC begins anew without pulling the plug: asked by either side's application, by toggles and C in X1,
+after a failed matching, after a lost link, and within the times of the standard.
 """
 
 from __future__ import annotations
@@ -158,7 +158,8 @@ def test_after_a_failed_matching_a_restart_of_the_vehicle_begins_at_once() -> No
 
 
 class Waiting(EvSlac):
-    """A vehicle that leaves a link that is lost, and waits for the station's E or F then, as the standard has it."""
+    """A vehicle that leaves a link that is lost, and waits for the station's E or F
+    then, as the standard has it."""
 
     def handle(self, event: Event, now: float) -> list[Action]:
         actions = super().handle(event, now)

@@ -1,4 +1,5 @@
-"""What somebody else on the power line may not bring about: false news of the modem, another amplitude map, a lock-out, a wrong choice."""
+"""What somebody else on the power line may not bring about: false news of the modem, another amplitude map, a
+lock-out, a wrong choice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The listener: what it says of real captures, of simulated matchings and of nonsense, and that it never tells a key."""
+"""The listener: what it says of real captures, of simulated matchings and of nonsense, and
+that it never tells a key."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""The table of fall-backs: vehicle and station of every list of editions, with TLS and without, each pair a cell of a campaign over TCP.
+"""The table of fall-backs: vehicle and station of every list of editions, with TLS and without, each pair a
+cell of a campaign over TCP.
 
-``python -m tests.matrix.fallback`` runs them all and writes ``docs/fallback.md``; exit status 1 if the page was another one before.
+``python -m tests.matrix.fallback`` runs them all and writes ``docs/fallback.md``; exit status 1 if the
+page was another one before.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ SIDES: Final = {
 CONNECTIONS: Final = {"TLS": True, "plain": False}
 """Whether the two have certificates; without any nothing but the clear is left."""
 Cell = tuple[str, str]
-"""The edition that was spoken, and over which TLS or ``plain``; both empty where the two part without a session, the second where only a
-laboratory has one."""
+"""The edition that was spoken, and over which TLS or ``plain``; both empty where the two part without a
+session, the second where only a laboratory has one."""
 
 
 def campaign() -> Campaign:

@@ -1,8 +1,9 @@
-"""Every service of ISO 15118-20 x control mode x authorization x transport through ``iso15118 loopback``: all of them end as asked, and the
-energies of meter and battery agree.
+"""Every service of ISO 15118-20 x control mode x authorization x transport through ``iso15118 loopback``: all
+of them end as asked, and the energies of meter and battery agree.
 
-``python -m tests.matrix.loopback [--transport memory|tcp] [--service NAME ...]`` runs them one after the other in this process, prints one
-line for each, and the counts. Exit status 1 if one failed, or its energies differ by more than 0.1 %.
+``python -m tests.matrix.loopback [--transport memory|tcp] [--service NAME ...]`` runs them one after the
+other in this process, prints one line for each, and the counts. Exit status 1 if one failed, or its
+energies differ by more than 0.1 %.
 """
 
 from __future__ import annotations

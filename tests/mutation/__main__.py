@@ -1,7 +1,8 @@
-"""``python -m tests.mutation``: make mutants, run the tests that touch them, and say which ones nobody noticed.
+"""``python -m tests.mutation``: make mutants, run the tests that touch them, and
+say which ones nobody noticed.
 
-Verdicts are kept in ``target/mutation/verdicts.jsonl``, so that a run that was broken off goes on where it was; ``--record`` writes
-them to ``record.jsonl`` beside this file, from which the next checkout goes on.
+Verdicts are kept in ``target/mutation/verdicts.jsonl``, so that a run that was broken off goes on where it
+was; ``--record`` writes them to ``record.jsonl`` beside this file, from which the next checkout goes on.
 """
 
 from __future__ import annotations

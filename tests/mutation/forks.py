@@ -1,7 +1,9 @@
-"""A process for each mutant, forked from one that has imported everything: it runs the tests that may kill it, until one does.
+"""A process for each mutant, forked from one that has imported everything: it runs the tests that
+may kill it, until one does.
 
-A mutant within a function is put in place of the living code. One that acts at import is read by an import hook, in a process that has
-not imported the sources yet. A test kills only if it fails by itself, too, and has passed in such a process without a mutant.
+A mutant within a function is put in place of the living code. One that acts at import is read by an import
+hook, in a process that has not imported the sources yet. A test kills only if it fails by itself, too, and
+has passed in such a process without a mutant.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ __all__ = ["Attempt", "Outcome", "Try", "at_import", "judge", "preload", "within
 
 _MEMORY = 4 << 30
 _STUCK_S = 20.0
-"""Real seconds, and twenty times its usual ones, after which a test that uses no processor is ended; the limit that counts is of the
-processor's time."""
+"""Real seconds, and twenty times its usual ones, after which a test that uses no processor is ended; the
+limit that counts is of the processor's time."""
 _DONE, _BROKEN = 11, 12
 _BEGINS, _FAILED, _WHY = b"+", b"!", b"?"
 _TIMES = {"SIGPROF": "(processor time)", "SIGALRM": "(stuck)"}
@@ -70,7 +72,8 @@ class Attempt:
 def judge(
     mutant: Mutant, tests: Tests, complete: bool, attempt: Try, fit: Callable[[str, float, Try], bool]
 ) -> Attempt:
-    """Try a mutant. A test counts if it fails by itself as well, and is ``fit``: it has passed without any mutant."""
+    """Try a mutant. A test counts if it fails by itself as well, and is ``fit``: it has
+    passed without any mutant."""
     left, tried = list(tests), 0
     while left:
         outcome = attempt(mutant, left)
@@ -281,7 +284,8 @@ class _Overlay(importlib.abc.MetaPathFinder):
 
 
 class _Only:
-    """Of what is collected, the tests that were asked for, in their order; of those whose names have changed, all."""
+    """Of what is collected, the tests that were asked for, in their order; of those
+    whose names have changed, all."""
 
     def __init__(self, tests: Tests) -> None:
         self._order = {test: number for number, (test, _) in enumerate(tests)}

@@ -1,4 +1,5 @@
-"""What is known of mutants: verdicts of earlier runs, one JSON line each, and which tests can be believed in a forked process."""
+"""What is known of mutants: verdicts of earlier runs, one JSON line each, and which tests can be
+believed in a forked process."""
 
 from __future__ import annotations
 
@@ -22,8 +23,9 @@ DEAD = frozenset({"killed", "timeout"})
 
 @dataclass(frozen=True)
 class Verdict:
-    """``verdict`` is killed, timeout (a test did not end), survived (all tests that run the line passed), undecided (those within the
-    budget did), untested (no test runs the line) or broken (it could not be tried)."""
+    """``verdict`` is killed, timeout (a test did not end), survived (all tests that run the
+    line passed), undecided (those within the budget did), untested (no test runs the line) or
+    broken (it could not be tried)."""
 
     file: str
     line: int
@@ -53,8 +55,8 @@ class Verdict:
 class Ledger:
     """Verdicts in a file to which several processes append.
 
-    A dead mutant holds as long as its source is the same. Another one is tried again with the test modules that have changed since, and an
-    undecided one with all of them if the budget is larger.
+    A dead mutant holds as long as its source is the same. Another one is tried again with the test modules
+    that have changed since, and an undecided one with all of them if the budget is larger.
     """
 
     def __init__(self, project: Project, kept: Path | None = None) -> None:
@@ -78,7 +80,8 @@ class Ledger:
         return held
 
     def _earlier(self) -> Iterator[Verdict]:
-        """What the record says. By which tests is not in it, so whoever lived is tried with all of them again."""
+        """What the record says. By which tests is not in it, so whoever lived is
+        tried with all of them again."""
         for known in [] if self._kept is None else record.read(self._kept, self._project):
             source = self._sources[known.file]
             for number, mutant in enumerate(mutants_of(known.file, self._project.read(known.file))):

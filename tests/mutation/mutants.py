@@ -1,6 +1,7 @@
 """Every way to be wrong in one place of a source file: the mutants, as edits of its text.
 
-A mutant is known by its file, the text of its line and the name of its mutation, so that it is found again where lines have moved.
+A mutant is known by its file, the text of its line and the name of its mutation, so that it is found
+again where lines have moved.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class Mutant:
     lines: tuple[int, int]
     """First and last line of the statement around it, or of its head."""
     function: tuple[str, int] | None
-    """Qualified name and first line of the outermost function around it; None: it acts when the module is imported."""
+    """Qualified name and first line of the outermost function around it; None: it acts
+    when the module is imported."""
 
     @property
     def key(self) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Mutants with a name: mistakes that no test noticed once. All of them must be killed.
 
-A text of the source stands for the place, so that the list says when it has moved; what comes of it is written beside.
+A text of the source stands for the place, so that the list says when it has moved; what
+comes of it is written beside.
 """
 
 from __future__ import annotations

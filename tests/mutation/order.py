@@ -1,4 +1,5 @@
-"""In which order tests try to kill a mutant: quick ones that run little else, are named alike and killed its neighbours come first.
+"""In which order tests try to kill a mutant: quick ones that run little else, are named alike and
+killed its neighbours come first.
 
 Variants of one test function come one at a time, since they mostly notice the same.
 """
@@ -53,7 +54,8 @@ class Order:
 
 
 def within(tests: list[tuple[str, float]], budget_s: float) -> list[tuple[str, float]]:
-    """As many as the budget allows, and one at least; one that does not fit leaves its place to a quicker one."""
+    """As many as the budget allows, and one at least; one that does not fit leaves
+    its place to a quicker one."""
     left = budget_s
     taken: list[tuple[str, float]] = []
     for test, seconds in tests:

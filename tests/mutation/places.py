@@ -1,6 +1,8 @@
-"""Where a name that is made when a module is imported is used, a constant or a field for instance: the lines that mention it.
+"""Where a name that is made when a module is imported is used, a constant or a field for
+instance: the lines that mention it.
 
-It is a guess by the text, which only has to find the tests that may notice; a name of another thing costs a test that does not.
+It is a guess by the text, which only has to find the tests that may notice; a name of another
+thing costs a test that does not.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What is mutated, which tests may kill, and where the tool keeps what it found: here, or in a toy that tests the tool."""
+"""What is mutated, which tests may kill, and where the tool keeps what it found: here, or in
+a toy that tests the tool."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ class Project:
         return (self.root / file).read_bytes()
 
     def test_hashes(self) -> dict[str, str]:
-        """The digest of each test module: whoever survived the ones of yesterday is tried again with those of today."""
+        """The digest of each test module: whoever survived the ones of yesterday is tried
+        again with those of today."""
         return {name: digest([self.read(name)]) for name in self.test_files()}
 
 

@@ -1,6 +1,8 @@
-"""What earlier runs found, kept with the sources: one line of ``record.jsonl`` for each file that was tried, so that runs add up.
+"""What earlier runs found, kept with the sources: one line of ``record.jsonl`` for each file that
+was tried, so that runs add up.
 
-A line holds as long as the file's code is the same; comments, docstrings and the wrapping of lines do not count.
+A line holds as long as the file's code is the same; comments, docstrings and the
+wrapping of lines do not count.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 @dataclass(frozen=True)
 class Known:
-    """Of one file: how many mutants there are, and the verdicts that are not ``killed``, by number in the order of the text."""
+    """Of one file: how many mutants there are, and the verdicts that are not ``killed``, by number
+    in the order of the text."""
 
     file: str
     code: str

@@ -1,4 +1,5 @@
-"""The survivors that people have judged, with the reason: ``survivors.toml`` read, and what is wrong with it."""
+"""The survivors that people have judged, with the reason: ``survivors.toml`` read,
+and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ def survivors(path: Path) -> list[Survivor]:
 
 
 def unfounded(project: Project, listed: list[Survivor]) -> list[str]:
-    """What is wrong with the list: mutants that cannot be made any more, reasons that are missing, entries that stand there twice."""
+    """What is wrong with the list: mutants that cannot be made any more, reasons that are missing,
+    entries that stand there twice."""
     wrong = [f"{one.key}: no reason" for one in listed if len(one.reason) < 10]
     wrong += [
         f"{key}: listed twice" for key, times in Counter(one.key for one in listed).items() if times > 1

@@ -1,4 +1,5 @@
-"""The tool for mutations itself, on a toy: what is noticed is killed, what is not is said, and the lists are not stale."""
+"""The tool for mutations itself, on a toy: what is noticed is killed, what is not is said,
+and the lists are not stale."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Which tests run which lines: one run of the tests with coverage and a context for each of them, kept in the build folder.
+"""Which tests run which lines: one run of the tests with coverage and a context for each of
+them, kept in the build folder.
 
-The map is made anew for a test module that has changed. Where a source has changed since, its lines are found again by their text.
+The map is made anew for a test module that has changed. Where a source has changed since, its lines
+are found again by their text.
 """
 
 from __future__ import annotations
@@ -74,15 +76,16 @@ class Touched:
         return {test: taken for module in self.modules.values() for test, taken in module.seconds.items()}
 
     def tests_of(self, mutant: Mutant) -> set[str]:
-        """Whoever runs this line. For what acts at import: whoever runs a line that mentions its name, or anything of the file; if nobody
-        does, whoever runs anything of its folder."""
+        """Whoever runs this line. For what acts at import: whoever runs a line that mentions its name, or
+        anything of the file; if nobody does, whoever runs anything of its folder."""
         found: set[str] = set()
         if mutant.function is not None:
             found = self._at(mutant.file, [mutant.line])
             if not found:
                 found = self._at(mutant.file, range(mutant.lines[0], mutant.lines[1] + 1))
             if self._is_async(mutant):
-                # What follows on a cancellation is not always seen by the measurement: whoever runs anything of it, too.
+                # What follows on a cancellation is not always seen by the measurement:
+                # whoever runs anything of it, too.
                 found |= self._at(mutant.file, range(mutant.function[1], mutant.line))
             if found or not self.acts_at_import(mutant):
                 return found
@@ -139,7 +142,8 @@ class Touched:
         return {test for file in files for test in self.shares(file)}
 
     def _then(self, module: Module, file: str, lines: Iterable[int]) -> set[int]:
-        """Lines now -> lines when the map of that module was made. A new line counts as the one above it that was there."""
+        """Lines now -> lines when the map of that module was made. A new line counts as the
+        one above it that was there."""
         then = module.sources.get(file, "")
         if (file, then) not in self._places:
             text = self._project.read(file).decode()
@@ -242,7 +246,8 @@ def _measure(
 
 
 class _Clock:
-    """Switches the context with each test, and takes its time. Tests that fail or are left out are no judges."""
+    """Switches the context with each test, and takes its time. Tests that fail or
+    are left out are no judges."""
 
     def __init__(self, cov: coverage.Coverage) -> None:
         self.cov = cov

@@ -1,4 +1,5 @@
-"""What is left to try, and the processes that do it: first the mutants within functions, then those that act at import.
+"""What is left to try, and the processes that do it: first the mutants within functions,
+then those that act at import.
 
 Whoever lives within a function that runs at import, too, is tried once more as one that acts at import.
 """

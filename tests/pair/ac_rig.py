@@ -1,4 +1,5 @@
-"""Pairs with alternating current for tests: an outlet and a vehicle with an on-board charger of ordinary size."""
+"""Pairs with alternating current for tests: an outlet and a vehicle with an on-board
+charger of ordinary size."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ def ac_pair(
     station_options: dict[str, Any] | None = None,
     **options: Any,
 ) -> AcPair:
-    """A pair that has not started yet: by default 11 kW of a car at 22 kW of an outlet, charged from 40 to 42 %."""
+    """A pair that has not started yet: by default 11 kW of a car at 22 kW of an
+    outlet, charged from 40 to 42 %."""
     back = service is ServiceID.AC_BPT
     limits = outlet or AcStationLimits.of(
         current_a=station_a,

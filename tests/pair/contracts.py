@@ -1,4 +1,5 @@
-"""A pair with contracts: a PKI of the virtual clock's day, a backend at the station, a contract store in the vehicle."""
+"""A pair with contracts: a PKI of the virtual clock's day, a backend at the station, a
+contract store in the vehicle."""
 
 from __future__ import annotations
 
@@ -85,8 +86,8 @@ def contract_pair(
     secc: dict[str, Any] | None = None,
     **options: Any,
 ) -> Pair:
-    """A pair whose vehicle has the contracts ``names`` and no wish for external identification. ``installs``: contracts at
-    the service."""
+    """A pair whose vehicle has the contracts ``names`` and no wish for external identification. ``installs``:
+    contracts at the service."""
     from iso15118.evcc.config import Identification
 
     pki = issued(algorithm)

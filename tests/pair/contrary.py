@@ -265,7 +265,8 @@ class VehicleJudge(Judge):
             self.within(least, amperes, "current below a minimum")
         for least in (self.said.minimum_charge_power_w, read(self.declared.ev_minimum_charge_power)):
             self.within(least * _LOSS, watts, "power below a minimum")
-        # Header and anchor are written in whole seconds, and a slow station sends them a while after it wrote them.
+        # Header and anchor are written in whole seconds, and a slow station sends them
+        # a while after it wrote them.
         room = 1.7 if self.station.habits.slow else 0.3
         scheduled = [
             power for begins, ends, power in self.station.schedule if begins - room <= now <= ends + room
@@ -284,7 +285,8 @@ class VehicleJudge(Judge):
 
 
 def station_session(seed: int, *, minds: bool = False) -> tuple[Pair, Judge, Any]:
-    """Our station, a contrary vehicle, and somebody who changes limits and set-points meanwhile. ``minds``: it changes its mind, too."""
+    """Our station, a contrary vehicle, and somebody who changes limits and set-points meanwhile. ``minds``:
+    it changes its mind, too."""
     rng = random.Random(f"session {seed}")
     circuit = DcCircuit()
     megawatt = rng.random() < 0.5

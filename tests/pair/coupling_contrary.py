@@ -1,9 +1,10 @@
-"""Our station against vehicles of other habits and our vehicle against such stations, under a pantograph and over a pad: one session per
-seed, under the safety monitor.
+"""Our station against vehicles of other habits and our vehicle against such stations, under a pantograph and
+over a pad: one session per seed, under the safety monitor.
 
-A session is its seed: ``python -m tests.pair.coupling_contrary --family wpt --seed 17`` repeats one, ``--count 10000`` runs many and prints
-how they ended. Even seeds have a contrary station, odd ones a contrary vehicle. The side that is ours must neither fail nor do anything
-that the monitor forbids, and nothing flows and nothing is joined in the end.
+A session is its seed: ``python -m tests.pair.coupling_contrary --family wpt --seed 17`` repeats one,
+``--count 10000`` runs many and prints how they ended. Even seeds have a contrary station, odd ones a contrary
+vehicle. The side that is ours must neither fail nor do anything that the monitor forbids, and nothing flows
+and nothing is joined in the end.
 """
 
 from __future__ import annotations

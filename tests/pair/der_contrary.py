@@ -1,6 +1,8 @@
-"""Conversations of an energy resource with a contrary peer, by seeds: ``python -m tests.pair.der_contrary --count 10000 --first 0``.
+"""Conversations of an energy resource with a contrary peer, by seeds: ``python -m
+tests.pair.der_contrary --count 10000 --first 0``.
 
-A seeded part runs with the tests; whatever the peer says, our side ends without a fault of its own and without power.
+A seeded part runs with the tests; whatever the peer says, our side ends without a fault
+of its own and without power.
 """
 
 from __future__ import annotations

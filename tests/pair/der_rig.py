@@ -1,4 +1,5 @@
-"""Pairs in which the vehicle is an energy resource, and a contrary peer of each role: our own session with what it says bent by a seed."""
+"""Pairs in which the vehicle is an energy resource, and a contrary peer of each role: our own session with
+what it says bent by a seed."""
 
 from __future__ import annotations
 
@@ -124,7 +125,8 @@ _ODD = (0.0, 0.001, -3.5, 12.3456, 230.0, 49.9, 1e4, -1e9, 3e7, 65_535.0)
 
 
 def _shaken(rng: random.Random, value: Any, depth: int = 0) -> Any:
-    """One or two of the numbers, flags, literals and optional elements in it are others, all of them legal in the schema."""
+    """One or two of the numbers, flags, literals and optional elements in it are others, all of
+    them legal in the schema."""
     if not isinstance(value, msgspec.Struct) or depth > 6:
         return value
     names = [name for name in value.__struct_fields__ if name != "header"]
@@ -153,7 +155,8 @@ def _shaken(rng: random.Random, value: Any, depth: int = 0) -> Any:
 
 
 def contrary(rng: random.Random, pair: AcPair, *, station: bool, share: float = 0.02) -> AcPair:
-    """A peer that now and then says something else of the grid code, of its limits or of itself than it means."""
+    """A peer that now and then says something else of the grid code, of its limits
+    or of itself than it means."""
 
     def bend(message: Any) -> Any:
         fields: dict[type, str] = {

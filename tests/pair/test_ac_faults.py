@@ -1,4 +1,5 @@
-"""AC sessions in which something fails: contactors, the control pilot, a phase, the charger, what is measured, ports and the link."""
+"""AC sessions in which something fails: contactors, the control pilot, a phase, the charger, what is
+measured, ports and the link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Random walks with AC: whatever is said, measured or wished, in whatever order, the safety monitor sees nothing that must not happen."""
+"""Random walks with AC: whatever is said, measured or wished, in whatever order, the safety monitor sees
+nothing that must not happen."""
 
 from __future__ import annotations
 

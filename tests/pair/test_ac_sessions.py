@@ -1,4 +1,5 @@
-"""Whole sessions with AC under the safety monitor: services, control modes, phases, targets, limits that change, pauses and faults."""
+"""Whole sessions with AC under the safety monitor: services, control modes, phases, targets, limits that
+change, pauses and faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A bus under a pantograph: whole sessions, places of positioning, pause, and whatever can fail on either side, under the monitor."""
+"""A bus under a pantograph: whole sessions, places of positioning, pause, and whatever can fail on
+either side, under the monitor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Every named signature and installation case through both roles' sessions: the right response code, and a safe end.
+"""Every named signature and installation case through both roles' sessions: the right
+response code, and a safe end.
 
 One message on its way is replaced by a spoiled one; what the other side makes of it is its own doing. At
 the end, one where nothing is spoiled: how often a reading is to be confirmed.

@@ -1,4 +1,5 @@
-"""Sessions with peers that change their minds, a seeded part of those that ``python -m tests.pair.contrary --mid-session`` runs."""
+"""Sessions with peers that change their minds, a seeded part of those that ``python -m
+tests.pair.contrary --mid-session`` runs."""
 
 from __future__ import annotations
 

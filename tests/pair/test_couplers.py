@@ -1,4 +1,5 @@
-"""Couplers of MCS by their Connector parameter: offered and taken where they fit, refused where they do not, and never given too much."""
+"""Couplers of MCS by their Connector parameter: offered and taken where they fit, refused where they do not,
+and never given too much."""
 
 from __future__ import annotations
 

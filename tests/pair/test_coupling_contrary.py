@@ -1,4 +1,5 @@
-"""Sessions with peers of other habits, a seeded part of those that ``python -m tests.pair.coupling_contrary`` runs."""
+"""Sessions with peers of other habits, a seeded part of those that ``python -m
+tests.pair.coupling_contrary`` runs."""
 
 from __future__ import annotations
 

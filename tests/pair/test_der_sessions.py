@@ -1,4 +1,5 @@
-"""Whole sessions of a vehicle that is an energy resource: energies, functions that its inverter follows, and those that it does not."""
+"""Whole sessions of a vehicle that is an energy resource: energies, functions that its inverter follows,
+and those that it does not."""
 
 from __future__ import annotations
 

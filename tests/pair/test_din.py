@@ -1,4 +1,5 @@
-"""Whole sessions of DIN 70121 in virtual time, over V2GTP and EXI as on a wire, under the safety monitor: both of our sides together."""
+"""Whole sessions of DIN 70121 in virtual time, over V2GTP and EXI as on a wire, under the safety monitor:
+both of our sides together."""
 
 from __future__ import annotations
 

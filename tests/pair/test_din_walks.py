@@ -1,6 +1,8 @@
-"""Random walks through both sessions of DIN 70121 that mix legal, illegal and absurd steps, every one under the safety monitor.
+"""Random walks through both sessions of DIN 70121 that mix legal, illegal and absurd steps, every
+one under the safety monitor.
 
-A walk is its seed: a failing one is repeated by ``walk_station(seed)`` or ``walk_vehicle(seed)``. ISO15118_WALKS sets the number.
+A walk is its seed: a failing one is repeated by ``walk_station(seed)`` or ``walk_vehicle(seed)``.
+ISO15118_WALKS sets the number.
 """
 
 from __future__ import annotations

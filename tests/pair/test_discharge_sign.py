@@ -1,4 +1,5 @@
-"""The sign of discharge limits: each side sends the one that was set, in every message that has any, and reads either by its magnitude."""
+"""The sign of discharge limits: each side sends the one that was set, in every message that has any, and
+reads either by its magnitude."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Which edition a vehicle and a station come to speak: every pair of lists on every kind of connection, each to the end of its session."""
+"""Which edition a vehicle and a station come to speak: every pair of lists on every kind of connection, each
+to the end of its session."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "fallback.md"
 ALL = ("iso20", "iso2", "din")
 SIDES = {"all": ALL, "-20": ("iso20",), "-2": ("iso2",), "DIN": ("din",)}
 
-# Written by hand: vehicle, then what comes of it at a station of all, -20, -2, DIN; "" where they part at once.
+# Written by hand: vehicle, then what comes of it at a station of all, -20, -2,
+# DIN; "" where they part at once.
 EXPECTED = {
     "TLSv1.3": {
         "all": ("iso20", "iso20", "iso2", ""),
@@ -90,7 +92,8 @@ def test_a_vehicle_keeps_its_order() -> None:
 
 
 def test_the_page_of_runs_over_tcp_says_the_same() -> None:
-    """With certificates the two agree on the newest TLS that both have, and without any common one on none."""
+    """With certificates the two agree on the newest TLS that both have, and
+    without any common one on none."""
     rows = [
         [part.strip() for part in line.strip("|").split("|")][1:]
         for line in PAGE.read_text(encoding="utf-8").splitlines()

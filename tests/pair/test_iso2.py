@@ -1,4 +1,5 @@
-"""Both ends of ISO 15118-2 against each other, over octets and under the safety monitor: charges, contracts, pauses and negotiations."""
+"""Both ends of ISO 15118-2 against each other, over octets and under the safety monitor: charges,
+contracts, pauses and negotiations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Meter readings that the vehicle confirms in the charge loop with the key of its contract, in whole sessions."""
+"""Meter readings that the vehicle confirms in the charge loop with the key of its
+contract, in whole sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A mind that is changed in mid-session, in whole sessions of both roles: renegotiations, standby, needs, pause, under the monitor."""
+"""A mind that is changed in mid-session, in whole sessions of both roles: renegotiations, standby, needs,
+pause, under the monitor."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ families = pytest.mark.parametrize(("service", "mode"), FAMILIES, ids=lambda one
 def test_another_schedule_is_agreed_on(
     service: ServiceID, mode: ControlMode, asked_by: str, form: Renegotiation
 ) -> None:
-    """Contactors stay closed throughout, and no cable check is made; beside the loop it goes on, at least one turn between two messages."""
+    """Contactors stay closed throughout, and no cable check is made; beside the loop it goes on, at least one
+    turn between two messages."""
     watched = make(service, mode, evcc={"renegotiation": form}, delay_s=0.05).to(20)
     rig = watched.rig
     checks = [kind for kind in rig.secc.states if kind == "DC_CableCheck"]
@@ -278,7 +280,8 @@ def test_why_the_vehicle_leaves_is_told() -> None:
 
 
 def test_delays_count_down_and_the_most_urgent_is_told_first() -> None:
-    """A vehicle that follows nothing: pause, service and schedule are told one after the other, each for its time, then the end."""
+    """A vehicle that follows nothing: pause, service and schedule are told one after the other, each
+    for its time, then the end."""
     watched = make(
         ServiceID.DC, SCHEDULED, secc={"service_renegotiation": True}, battery={"capacity_wh": 400e3}
     )

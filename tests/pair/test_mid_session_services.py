@@ -1,5 +1,5 @@
-"""A mind that is changed in mid-session, in the services that are not plain DC or AC: energy resources, a pantograph, a pad. Whole sessions
-of both roles, under the monitor."""
+"""A mind that is changed in mid-session, in the services that are not plain DC or AC: energy resources, a
+pantograph, a pad. Whole sessions of both roles, under the monitor."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Whole sessions in which both sides change their minds at any moment and in any order, under the monitor: all of them end in order.
+"""Whole sessions in which both sides change their minds at any moment and in any order, under the
+monitor: all of them end in order.
 
-A walk is its seed: a failing one is repeated by ``walk(seed)``. ISO15118_WALKS sets the number of steps in other walks; here it is a part.
+A walk is its seed: a failing one is repeated by ``walk(seed)``. ISO15118_WALKS sets the number of steps in
+other walks; here it is a part.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What a driver needs, said by the vehicle and by the station, and changed in mid-session: whole sessions, under the monitor."""
+"""What a driver needs, said by the vehicle and by the station, and changed in mid-session: whole
+sessions, under the monitor."""
 
 from __future__ import annotations
 
@@ -107,7 +108,8 @@ def test_in_the_other_mode_the_station_says_nothing_of_it() -> None:
 
 
 def test_the_range_for_cycling_is_kept_to() -> None:
-    """Charged to the target, the vehicle stays: energy is taken back as long as the range allows it, and no longer."""
+    """Charged to the target, the vehicle stays: energy is taken back as long as the range
+    allows it, and no longer."""
     watched = make(
         ServiceID.DC_BPT,
         DYNAMIC,

@@ -1,4 +1,5 @@
-"""Both ends with schedules of an energy manager: waiting, gaps, ends, three of them, both directions, AC, prices signed well and badly."""
+"""Both ends with schedules of an energy manager: waiting, gaps, ends, three of them, both directions, AC,
+prices signed well and badly."""
 
 from __future__ import annotations
 

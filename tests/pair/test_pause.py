@@ -1,4 +1,5 @@
-"""A charge by contract with a pause in it: the contract goes on paying, and goes on signing what the meter says."""
+"""A charge by contract with a pause in it: the contract goes on paying, and goes on
+signing what the meter says."""
 
 from __future__ import annotations
 

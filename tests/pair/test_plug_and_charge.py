@@ -316,7 +316,8 @@ def test_a_root_that_only_the_backend_knows() -> None:
 
 
 def test_a_self_made_contract_for_somebody_elses_emaid_does_not_pay() -> None:
-    """Right in all but its root, as anybody can make one: the station leaves it to the backend, whose roots decide."""
+    """Right in all but its root, as anybody can make one: the station leaves it to the
+    backend, whose roots decide."""
     known, thief = (
         issue_test_pki(at=DAY, organization="Elsewhere"),
         issue_test_pki(at=DAY, organization="Thief"),

@@ -1,6 +1,8 @@
-"""Twenty thousand walks through both sessions that mix legal, illegal and absurd steps, every one under the safety monitor.
+"""Twenty thousand walks through both sessions that mix legal, illegal and absurd steps, every
+one under the safety monitor.
 
-A walk is its seed: a failing one is repeated by ``walk_station(seed)`` or ``walk_vehicle(seed)``. ISO15118_WALKS sets the number.
+A walk is its seed: a failing one is repeated by ``walk_station(seed)`` or ``walk_vehicle(seed)``.
+ISO15118_WALKS sets the number.
 """
 
 from __future__ import annotations

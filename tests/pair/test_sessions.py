@@ -1,4 +1,5 @@
-"""Whole sessions in virtual time, over V2GTP and EXI as on a wire, under the safety monitor: every service in both control modes."""
+"""Whole sessions in virtual time, over V2GTP and EXI as on a wire, under the safety monitor: every
+service in both control modes."""
 
 from __future__ import annotations
 

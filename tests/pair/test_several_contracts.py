@@ -1,4 +1,5 @@
-"""One truck with several contracts at chargers that accept one each: they are tried in turn, and the terminal is the last way."""
+"""One truck with several contracts at chargers that accept one each: they are tried in turn, and the
+terminal is the last way."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ def test_three_contracts_three_chargers_and_a_fourth_at_the_terminal() -> None:
         assert [claim.emaid for claim in backend.claims][-1] == emaid
         paid.append(rig.secc.emaid)
     assert paid == list(EMAIDS)
-    # A charger whose operator knows none of the providers: each is refused, and the driver holds his card there.
+    # A charger whose operator knows none of the providers: each is refused, and the
+    # driver holds his card there.
     backend = ContractBackend(trust(issued("p521")), accept_emaids(("SE9ZZ",)))
     rig, heard = at_the_charger(backend, store)
     charged(rig)
@@ -123,7 +125,8 @@ def test_contracts_are_installed_until_none_remains_and_then_tried_in_turn() -> 
 def test_a_contract_of_iso2_pays_here_only_where_both_sides_say_so(
     vehicle: str, station: str, pays: bool
 ) -> None:
-    """Its key is of P-256, which ISO 15118-20 does not have: the setting ``edition = "lab"`` of either side is the explicit policy."""
+    """Its key is of P-256, which ISO 15118-20 does not have: the setting ``edition = "lab"`` of either
+    side is the explicit policy."""
     pki = issued("p256")
     rig, heard = at_the_charger(
         ContractBackend(trust(pki, edition=station), accept_emaids(("*",))),

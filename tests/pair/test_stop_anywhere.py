@@ -1,4 +1,5 @@
-"""A wish to stop, at every message of a session in which much is changed: every state has a legal way out, with safe hardware."""
+"""A wish to stop, at every message of a session in which much is changed: every state has a legal
+way out, with safe hardware."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ OF_THE_STATION = (EndReason.STOPPED_BY_STATION, EndReason.REFUSED)
 def session(
     service: ServiceID, form: Renegotiation, stop: int | None, role: str, wish: Any
 ) -> tuple[Any, int]:
-    """A session that is told ``wish`` with its ``stop``-th message; and how many messages there were until the second service runs."""
+    """A session that is told ``wish`` with its ``stop``-th message; and how many messages there were
+    until the second service runs."""
     make: Any = ac_pair if service is ServiceID.AC else pair
     seen = 0
 

@@ -1,4 +1,5 @@
-"""Value-added services between both ends of ISO 15118-20: chosen by wish, told on both sides, checked in and out beside the charge."""
+"""Value-added services between both ends of ISO 15118-20: chosen by wish, told on both sides, checked in
+and out beside the charge."""
 
 from __future__ import annotations
 

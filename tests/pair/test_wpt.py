@@ -1,4 +1,5 @@
-"""A car over a pad: whole sessions, places of positioning, pause, warnings, and whatever can fail on either side, under the monitor."""
+"""A car over a pad: whole sessions, places of positioning, pause, warnings, and whatever can fail on
+either side, under the monitor."""
 
 from __future__ import annotations
 

@@ -31,7 +31,8 @@ def pad_pair(
     station_options: dict[str, Any] | None = None,
     **options: Any,
 ) -> Pair:
-    """A pair that has not started yet: a car that is still 2 m away, to be charged from 40 to 45 % with 11 kW."""
+    """A pair that has not started yet: a car that is still 2 m away, to be charged
+    from 40 to 45 % with 11 kW."""
     gap = WirelessCircuit(**(circuit or {}))
     cells: dict[str, Any] = CAR | {"capacity_wh": 20e3, "soc": 40.0, "target_soc": 45.0} | (battery or {})
     station = WirelessStation(

@@ -1,4 +1,5 @@
-"""A station that leaves contracts under unknown roots to its backend leaves nothing else to it, in either edition."""
+"""A station that leaves contracts under unknown roots to its backend leaves nothing else
+to it, in either edition."""
 
 from __future__ import annotations
 

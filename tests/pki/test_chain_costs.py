@@ -1,4 +1,5 @@
-"""What a peer may cost before it has proven anything: certificates with far more in them than any honest one has."""
+"""What a peer may cost before it has proven anything: certificates with far more in
+them than any honest one has."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ def check(chain: list[bytes]) -> Verdict:
 
 @pytest.mark.parametrize("kind", ["extensions", "names", "uses", "responders"])
 def test_how_much_is_wrong_with_certificates_is_not_for_their_sender_to_say(kind: str) -> None:
-    """Before it has proven anything, a peer may send eight certificates, each with a thousand things to say about it."""
+    """Before it has proven anything, a peer may send eight certificates, each with a
+    thousand things to say about it."""
     key = load_key(ED448.keys["secc"])
     oids = [x509.ObjectIdentifier(f"1.2.3.{number}") for number in range(500)]
     one = x509.NameAttribute(x509.NameOID.COMMON_NAME, "x", _ASN1Type.PrintableString)

@@ -1,6 +1,8 @@
-"""Keys in a token by PKCS#11, with SoftHSM: made or put there, signing and agreeing there, and never coming out.
+"""Keys in a token by PKCS#11, with SoftHSM: made or put there, signing and agreeing
+there, and never coming out.
 
-Needs SoftHSM (``apt-get install softhsm2``) and the extra ``pkcs11``; left out, and saying so, where one is absent.
+Needs SoftHSM (``apt-get install softhsm2``) and the extra ``pkcs11``; left out, and
+saying so, where one is absent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Signed messages and contract installation of -2, as octets between two sides that share nothing but roots."""
+"""Signed messages and contract installation of -2, as octets between two sides
+that share nothing but roots."""
 
 from __future__ import annotations
 

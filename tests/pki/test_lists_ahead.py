@@ -1,4 +1,5 @@
-"""Revocation lists are read before a peer comes, in a thread or at the start: a handshake on the event loop finds them known."""
+"""Revocation lists are read before a peer comes, in a thread or at the start: a handshake on the
+event loop finds them known."""
 
 from __future__ import annotations
 

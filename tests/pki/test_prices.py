@@ -1,4 +1,5 @@
-"""Signed price schedules: digits that survive, signatures of the provider, and every way to tamper with one price."""
+"""Signed price schedules: digits that survive, signatures of the provider, and every way
+to tamper with one price."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Rules that hold a chain together beyond each certificate: validity within validity, keys, anchors, responders, marks and rule ids."""
+"""Rules that hold a chain together beyond each certificate: validity within validity, keys, anchors,
+responders, marks and rule ids."""
 
 from __future__ import annotations
 

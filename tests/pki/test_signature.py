@@ -125,7 +125,8 @@ def test_our_own_mistakes_are_ours() -> None:
 @each_key
 @pytest.mark.parametrize("form", ["standalone", "combined"])
 def test_what_the_key_signed_is_refused_all_the_same_if_it_may_not_stand_there(kind: str, form: Form) -> None:
-    """An XPath step would select what is digested, HMACOutputLength would cut the value short: the value itself is right here."""
+    """An XPath step would select what is digested, HMACOutputLength would cut the value short: the
+    value itself is right here."""
     key = KEYS[kind]
     good = sign(key, [authorization()], form=form).signed_info
     (step,) = good.reference[0].transforms.transform  # type: ignore[union-attr]  # our own

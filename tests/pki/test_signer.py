@@ -1,4 +1,5 @@
-"""Signers and key agreements in memory: what they give, what they refuse by name, and what they never show."""
+"""Signers and key agreements in memory: what they give, what they refuse by name,
+and what they never show."""
 
 from __future__ import annotations
 

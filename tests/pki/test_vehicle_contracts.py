@@ -1,4 +1,5 @@
-"""What a vehicle holds: which contract is tried first, what a store on disk keeps, and keys that are wrapped for a TPM."""
+"""What a vehicle holds: which contract is tried first, what a store on disk keeps, and keys
+that are wrapped for a TPM."""
 
 from __future__ import annotations
 

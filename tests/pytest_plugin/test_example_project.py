@@ -1,4 +1,5 @@
-"""The project in ``examples/pytest_project`` in an environment of its own: found by its entry point, alone and under xdist."""
+"""The project in ``examples/pytest_project`` in an environment of its own: found by its entry
+point, alone and under xdist."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Python of a new environment that has this package and pytest, as after an installation, and nothing of this project's tests."""
+    """Python of a new environment that has this package and pytest, as after an installation, and
+    nothing of this project's tests."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=False)
     (packages,) = folder.glob("lib/python*/site-packages")

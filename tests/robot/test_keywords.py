@@ -1,4 +1,5 @@
-"""The keywords, called as Robot Framework calls them, with texts; and the project in ``examples/robot_project``, run by Robot Framework."""
+"""The keywords, called as Robot Framework calls them, with texts; and the project in
+``examples/robot_project``, run by Robot Framework."""
 
 from __future__ import annotations
 

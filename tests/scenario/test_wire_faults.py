@@ -1,4 +1,5 @@
-"""Each named fault of the wire, from either side, in memory and over real sockets with TLS: the ends that it must have."""
+"""Each named fault of the wire, from either side, in memory and over real sockets with TLS:
+the ends that it must have."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from tests.scenario.rig import TRANSPORTS, ends, told
 
 LOOP = {"secc": "DCChargeLoopRes", "evcc": "DCChargeLoopReq"}
 VANISHED = {"PEER_VANISHED", "SIGNAL_LOST", "TIMEOUT"}
-"""A side that only saw the other one go: by the connection, the pilot or the silence, whichever came first."""
+"""A side that only saw the other one go: by the connection, the pilot or the
+silence, whichever came first."""
 
 ENDS: dict[tuple[str, str], tuple[set[str], set[str]]] = {
     # fault, by whom: ends of the station, ends of the vehicle
@@ -63,7 +65,8 @@ def test_a_station_that_is_late_within_the_time_is_waited_for(transport: str) ->
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("side", ["secc", "evcc"])
 def test_numbers_beyond_the_limits_harm_nobody(side: Any, transport: str) -> None:
-    """The station of a vehicle that asks for too much keeps to its own limits and the declared ones; the simulation would show it."""
+    """The station of a vehicle that asks for too much keeps to its own limits and the declared ones; the
+    simulation would show it."""
     step = Step(side=side, do="wire", wire="limits-ignored", message=LOOP[side], factor=3.0)
     outcome = told(step, transport=transport)
     assert outcome.verdict == "pass", outcome.reasons

@@ -1,4 +1,5 @@
-"""A vehicle with an on-board charger made of messages: valid requests, and the way to bring a station's AC session into its states."""
+"""A vehicle with an on-board charger made of messages: valid requests, and the way to bring a station's
+AC session into its states."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The station with AC, message by message: what its table lists, how charge parameters are judged, what it says in the loop, and when the
-contactors close."""
+"""The station with AC, message by message: what its table lists, how charge parameters are judged, what it
+says in the loop, and when the contactors close."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ LISTED = {
     "AC_ChargeLoop": {"ACChargeLoopReq", "PowerDeliveryReq", "SessionStopReq"},
     "SessionStop": {"SessionStopReq"},
 }
-"""What may be said when, written without looking at the table; installation and metering confirmation are not offered here."""
+"""What may be said when, written without looking at the table; installation and metering
+confirmation are not offered here."""
 
 
 def of(drive: AcDrive, kind: type) -> Any:

@@ -1,5 +1,5 @@
-"""The pantograph at the station: every state against every request with its next states pinned here, the device's ways to fail, its timers
-at their edges, and the status stream."""
+"""The pantograph at the station: every state against every request with its next states pinned here, the
+device's ways to fail, its timers at their edges, and the status stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A schedule renegotiation beside the charge loop, as the station sees it: what is legal, when it holds, and that the loop goes on."""
+"""A schedule renegotiation beside the charge loop, as the station sees it: what is legal, when it holds,
+and that the loop goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""One cable check after the other in one session: what is said about an earlier one says nothing about a later one."""
+"""One cable check after the other in one session: what is said about an earlier one says
+nothing about a later one."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def asked(drive: Drive) -> int:
 
 
 def again() -> tuple[Drive, int, int]:
-    """A vehicle that stopped a check, chose a service anew, and waits for the next one; the numbers of the two."""
+    """A vehicle that stopped a check, chose a service anew, and waits for the next
+    one; the numbers of the two."""
     drive = Drive(config=CONFIG).to(State.DC_CABLE_CHECK)
     first = asked(drive)
     drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.Stop)
@@ -52,7 +54,8 @@ def test_a_late_result_of_an_earlier_check_does_not_count(ok: bool) -> None:
 
 
 def test_the_result_of_a_check_that_was_stopped_is_not_its_failure() -> None:
-    """The supply was told to stop in the middle of it, so it cannot be good: that says nothing about the cable."""
+    """The supply was told to stop in the middle of it, so it cannot be good: that
+    says nothing about the cable."""
     drive = Drive(config=CONFIG).to(State.DC_CABLE_CHECK)
     number = asked(drive)
     drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.Stop)

@@ -1,4 +1,5 @@
-"""The station of AC_DER_IEC and AC_DER_SAE, message by message: what its tables list, what it tells of the grid code, and when."""
+"""The station of AC_DER_IEC and AC_DER_SAE, message by message: what its tables list, what it tells
+of the grid code, and when."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""A station's numbers to the last digit: what the cable check and pre-charge are asked for, where a request is just allowed, and when the
-meter is asked. And the preconditions of each step, which hold whatever the table of messages says."""
+"""A station's numbers to the last digit: what the cable check and pre-charge are asked for, where a
+request is just allowed, and when the meter is asked. And the preconditions of each step, which hold
+whatever the table of messages says."""
 
 from __future__ import annotations
 
@@ -228,7 +229,8 @@ def test_nothing_that_is_asked_for_is_nothing_to_charge_with() -> None:
 
 
 def test_after_another_schedule_the_battery_holds_the_output() -> None:
-    """Contactors are closed, and nothing has to be compared, however far the battery has gone since pre-charge."""
+    """Contactors are closed, and nothing has to be compared, however far the battery
+    has gone since pre-charge."""
     drive = charging()
     drive.measure(BATTERY_V)
     loop(drive, 100.0)
@@ -306,7 +308,8 @@ def test_every_answer_carries_the_time_at_which_it_is_sent_and_its_session() -> 
 
 
 def test_after_a_refusal_whoever_decides_is_asked_again_once_and_not_at_once() -> None:
-    """A vehicle that asks again within the pause waits, and its question is passed on when the pause is over."""
+    """A vehicle that asks again within the pause waits, and its question is passed
+    on when the pause is over."""
     drive = drive_with(authorization_pause_s=2.0).to(State.AUTHORIZATION)
     drive.send(cm.AuthorizationReq)
     drive.book.tell(ev.AuthorizationDecided(False))

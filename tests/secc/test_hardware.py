@@ -1,5 +1,5 @@
-"""What a station's session makes of its hardware: contactors without permission, the end of a cable check, ramps, and readings that stay
-away while the vehicle goes on asking."""
+"""What a station's session makes of its hardware: contactors without permission, the end of a cable check,
+ramps, and readings that stay away while the vehicle goes on asking."""
 
 from __future__ import annotations
 

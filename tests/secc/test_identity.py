@@ -1,4 +1,5 @@
-"""Who a vehicle is, by its own word and by its certificate; and answers that are told from those to other questions."""
+"""Who a vehicle is, by its own word and by its certificate; and answers that are told from
+those to other questions."""
 
 from __future__ import annotations
 

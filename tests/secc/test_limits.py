@@ -1,4 +1,5 @@
-"""The bounds a station sets in the charge loop: always within the vehicle's limits, its own, and the energy manager's."""
+"""The bounds a station sets in the charge loop: always within the vehicle's limits, its own,
+and the energy manager's."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Every state of the station against every request there is: what the table lists is served, everything else is refused and ends safely.
+"""Every state of the station against every request there is: what the table lists is served, everything
+else is refused and ends safely.
 
-The expectation of a cell comes from the table of ``sequence.py``; that the table itself says the right thing is tested below, row by row,
-against a list written independently of it.
+The expectation of a cell comes from the table of ``sequence.py``; that the table itself says the right thing
+is tested below, row by row, against a list written independently of it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""How a session begins on the station's side: which protocol is chosen, how long set-up may take, and the id of the session."""
+"""How a session begins on the station's side: which protocol is chosen, how long set-up may take,
+and the id of the session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a station wants in mid-session, to the second: delays, withdrawn wishes, readings that nobody confirms, receipts, standby."""
+"""What a station wants in mid-session, to the second: delays, withdrawn wishes, readings that nobody
+confirms, receipts, standby."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a station offers of its energy manager's plans: tuples, prices, waiting, points, both directions; and the profile against it."""
+"""What a station offers of its energy manager's plans: tuples, prices, waiting, points, both directions;
+and the profile against it."""
 
 from __future__ import annotations
 

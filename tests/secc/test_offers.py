@@ -1,5 +1,5 @@
-"""What a station offers, to the last digit: limits derated to a vehicle's, values that just leave something to charge with, schedules at
-their end; and how often it tries, asks and waits."""
+"""What a station offers, to the last digit: limits derated to a vehicle's, values that just leave something
+to charge with, schedules at their end; and how often it tries, asks and waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Pause and resume at the station: granted where it may be, and gone on with by the vehicle that paused, only it, and only once."""
+"""Pause and resume at the station: granted where it may be, and gone on with by the vehicle that
+paused, only it, and only once."""
 
 from __future__ import annotations
 

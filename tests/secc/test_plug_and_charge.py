@@ -1,4 +1,5 @@
-"""A station that takes contracts, and a vehicle that says anything: the right answer in every state, and nothing raised."""
+"""A station that takes contracts, and a vehicle that says anything: the right answer in every
+state, and nothing raised."""
 
 from __future__ import annotations
 

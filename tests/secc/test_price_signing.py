@@ -1,4 +1,5 @@
-"""Prices that are being signed while the vehicle is told to wait: when it is told what, of both editions, without a network or a clock."""
+"""Prices that are being signed while the vehicle is told to wait: when it is told what, of both editions,
+without a network or a clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Questions about the driver are numbered: an answer that comes late is one to the question that it was given to, not to the next."""
+"""Questions about the driver are numbered: an answer that comes late is one to the question that it was
+given to, not to the next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a station refuses, with which response code, and that every refusal of this edition ends the session safely."""
+"""What a station refuses, with which response code, and that every refusal of this
+edition ends the session safely."""
 
 from __future__ import annotations
 

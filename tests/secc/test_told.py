@@ -1,5 +1,5 @@
-"""What a station tells in its answers: flags at the very limit, delays that count down, its opinion of the vehicle's power over time, and
-names of vehicles that are just long enough to pause."""
+"""What a station tells in its answers: flags at the very limit, delays that count down, its opinion of the
+vehicle's power over time, and names of vehicles that are just long enough to pause."""
 
 from __future__ import annotations
 

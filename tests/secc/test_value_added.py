@@ -1,4 +1,5 @@
-"""Value-added services of ISO 15118-20 at the station: what is offered and selected, and parking status on its stream."""
+"""Value-added services of ISO 15118-20 at the station: what is offered and selected, and
+parking status on its stream."""
 
 from __future__ import annotations
 

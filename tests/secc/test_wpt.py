@@ -1,5 +1,5 @@
-"""Wireless power at the station: every state against every request with its next states pinned here, positioning, pairing and alignment
-with their warnings, and what takes the power away."""
+"""Wireless power at the station: every state against every request with its next states pinned here,
+positioning, pairing and alignment with their warnings, and what takes the power away."""
 
 from __future__ import annotations
 

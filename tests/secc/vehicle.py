@@ -1,4 +1,5 @@
-"""A vehicle made of messages: one valid request of every kind, and the way to bring a station's session into any of its states.
+"""A vehicle made of messages: one valid request of every kind, and the way to bring a station's
+session into any of its states.
 
 The station's hardware is played by hand: every answer it gives is an event of the test.
 """

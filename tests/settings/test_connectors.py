@@ -200,7 +200,8 @@ def test_a_scenario_drives_one_connector(tmp_path: Path) -> None:
     assert "drives one connector" in iso15118("secc", "-c", file, "--scenario", "x.toml").refusal
 
 
-# -- couplers of MCS ------------------------------------------------------------------------------------------
+# -- couplers of MCS
+# ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

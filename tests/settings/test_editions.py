@@ -1,4 +1,5 @@
-"""Editions in the files of both roles: certificates of each, its settings and timers, and what does not go together."""
+"""Editions in the files of both roles: certificates of each, its settings and timers, and
+what does not go together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Certificates and keys of TLS from single files and from a store: what they come to in both roles, and what is refused by which key."""
+"""Certificates and keys of TLS from single files and from a store: what they come to in both roles, and
+what is refused by which key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Every number of every settings class has a range, at the field, and nothing out of it is taken, from a file or from a program."""
+"""Every number of every settings class has a range, at the field, and nothing out of it is taken, from
+a file or from a program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Two presets of strictness: each deviation is a setting whose default is the field's, the page lists it, and a file's own word counts."""
+"""Two presets of strictness: each deviation is a setting whose default is the field's, the page lists it, and
+a file's own word counts."""
 
 from __future__ import annotations
 

@@ -85,7 +85,8 @@ class Bench:
         self.run(5.0)
 
     def turn(self, *, dynamic: bool = False) -> None:
-        """One charge loop: the vehicle's wish, or in the dynamic way its limits, become the bounds of the output."""
+        """One charge loop: the vehicle's wish, or in the dynamic way its limits, become
+        the bounds of the output."""
         state = self.vehicle.battery_state(self.now)
         if self.set_point_w is not None and self.set_point_w < 0.0:
             power_w = min(-self.set_point_w, state.maximum_discharge_power_w)

@@ -1,4 +1,5 @@
-"""The simulated AC circuit by itself: phases, ramps, what charger and battery allow, energies, and the ways in which it fails."""
+"""The simulated AC circuit by itself: phases, ramps, what charger and battery allow, energies, and
+the ways in which it fails."""
 
 from __future__ import annotations
 

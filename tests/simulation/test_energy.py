@@ -64,7 +64,8 @@ def test_cells_gain_what_the_terminals_took_less_the_heat() -> None:
     bench.charge()
     gained_wh = bench.battery.stored_wh - before_wh
     heat_wh = bench.battery.charged_wh - gained_wh
-    # I squared R at the mean current; the current varies with voltage and taper, so only the size can be told beforehand.
+    # I squared R at the mean current; the current varies with voltage and taper, so only the
+    # size can be told beforehand.
     hours = bench.circuit.record.transfer_s / 3600.0
     mean_a = gained_wh / hours / 790.0
     assert 0.9 < heat_wh / (mean_a**2 * 0.002 * hours) < 1.3
@@ -149,7 +150,8 @@ def test_terminals_never_rise_above_the_battery_maximum() -> None:
     assert bench.circuit.record.beyond_vehicle == 0
 
 
-# The last seconds before the target are paced for the charge loop, so they take as long on any clock: five seconds.
+# The last seconds before the target are paced for the charge loop, so they take as
+# long on any clock: five seconds.
 @pytest.mark.parametrize(("time_scale", "tolerance"), [(10.0, 0.03), (60.0, 0.2)])
 def test_a_faster_plant_gives_the_same_charge_in_less_time(time_scale: float, tolerance: float) -> None:
     slow = Bench(battery=truck(soc=20.0, constant_power_w=1_000_000.0))

@@ -1,4 +1,5 @@
-"""The timetable of a simulated energy manager: one clock from the first question on, and again when it is over."""
+"""The timetable of a simulated energy manager: one clock from the first question on,
+and again when it is over."""
 
 from __future__ import annotations
 

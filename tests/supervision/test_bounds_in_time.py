@@ -1,4 +1,5 @@
-"""Every wait has a timer of our own: just before it nothing happens, at it and after it the side has acted, answered or not."""
+"""Every wait has a timer of our own: just before it nothing happens, at it and after it the side
+has acted, answered or not."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Whatever a session is told: it goes on, ends safely, or refuses it by name before anything of it is kept. Nothing else comes out.
+"""Whatever a session is told: it goes on, ends safely, or refuses it by name before anything of it is
+kept. Nothing else comes out.
 
-Every event, every field, every nonsense value, in several states of both roles; and faults of this software, provoked inside.
+Every event, every field, every nonsense value, in several states of both roles; and faults of
+this software, provoked inside.
 """
 
 from __future__ import annotations

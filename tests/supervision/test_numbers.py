@@ -1,4 +1,5 @@
-"""The supervisors on numbers alone: every rule at its threshold, above it for less than its time, and above it for as long."""
+"""The supervisors on numbers alone: every rule at its threshold, above it for less than its time,
+and above it for as long."""
 
 from __future__ import annotations
 

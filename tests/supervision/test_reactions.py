@@ -1,4 +1,5 @@
-"""What a session does about a finding: it tells, it asks to stop, or it makes safe at once, before the end and after it; both roles.
+"""What a session does about a finding: it tells, it asks to stop, or it makes safe at once, before the
+end and after it; both roles.
 
 And the further sensors of a station in a session: when they are listened to, and what of them is no reading.
 """
@@ -264,7 +265,8 @@ def test_a_reading_of_a_vehicle_that_is_no_number(off: bool) -> None:
 
 
 ENDS: dict[str, tuple[Any, float | None]] = {
-    # how a station's session ends, and for how long the link is kept open for the vehicle's goodbye; None: it is lost
+    # how a station's session ends, and for how long the link is kept open for the
+    # vehicle's goodbye; None: it is lost
     "silence": (lambda d: d.book.wait(0.6), 0.0),
     "link": (lambda d: d.book.tell(ev.TransportLost(ev.TransportLoss.RESET)), None),
     "bytes": (lambda d: d.book.tell(ev.Undecodable("x")), 0.0),

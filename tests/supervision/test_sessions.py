@@ -1,4 +1,5 @@
-"""What the simulated hardware does wrong ends a session: both roles, every service and control mode, and how long it takes in virtual time.
+"""What the simulated hardware does wrong ends a session: both roles, every service and control mode, and how
+long it takes in virtual time.
 
 ``pytest -s`` prints the table of times. The pair measures every 50 ms, as a driver does.
 """

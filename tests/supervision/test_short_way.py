@@ -1,4 +1,5 @@
-"""The short way of a sample against the rules: a supervisor that may take it finds, at every moment, what one that never does finds.
+"""The short way of a sample against the rules: a supervisor that may take it finds, at every moment,
+what one that never does finds.
 
 Commands and samples are drawn from values at which rules begin; both supervisors of a pair get the same.
 """

@@ -1,5 +1,5 @@
-"""The station's supervisor to the last ampere where several rules or phases meet: ratings, sensors of large connectors, bounds that move,
-frozen readings, and where the short way of a sample ends."""
+"""The station's supervisor to the last ampere where several rules or phases meet: ratings, sensors of large
+connectors, bounds that move, frozen readings, and where the short way of a sample ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The vehicle's supervisor on numbers alone: every rule at its threshold, above it for less than its time, and for as long."""
+"""The vehicle's supervisor on numbers alone: every rule at its threshold, above it for less than
+its time, and for as long."""
 
 from __future__ import annotations
 
@@ -368,7 +369,8 @@ def test_a_station_that_tells_other_values() -> None:
 
 
 def test_a_sample_within_all_bounds_looks_at_no_rule() -> None:
-    """Such a sample needs a handful of comparisons; one that is outside, or no number, is left to the rules."""
+    """Such a sample needs a handful of comparisons; one that is outside, or no
+    number, is left to the rules."""
     supervisor, other = station(), vehicle()
     charging(supervisor)
     for one in (supervisor, other):

@@ -15,7 +15,8 @@ from .rig import NOW
 
 
 class Stapler:
-    """A staple source of ``TlsContext``: what the responder of a PKI says, by names of certificates; ``missing`` for nothing."""
+    """A staple source of ``TlsContext``: what the responder of a PKI says, by names of
+    certificates; ``missing`` for nothing."""
 
     def __init__(self, pki: IssuedPki, script: Mapping[str, str] | None = None) -> None:
         said = {name: answer for name, answer in (script or {}).items() if answer != "missing"}

@@ -1,6 +1,8 @@
-"""A TLS 1.3 end (RFC 8446) that can lie: one suite, one group, no checks, and a say in every message it sends. For tests only.
+"""A TLS 1.3 end (RFC 8446) that can lie: one suite, one group, no checks, and a say in every
+message it sends. For tests only.
 
-``MiniCar`` and ``MiniStation`` are fed and drained like a ``TlsConnection``. What they sign, claim and append is up to the test.
+``MiniCar`` and ``MiniStation`` are fed and drained like a ``TlsConnection``. What they sign, claim
+and append is up to the test.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Thousands of TLS handshakes over real sockets against one station, half of them failing in every way there is, and what is left behind.
+"""Thousands of TLS handshakes over real sockets against one station, half of them failing in every way there
+is, and what is left behind.
 
-``python -m tests.tls.soak --handshakes 5000``: one JSON line; exit status 1 if descriptors or memory do not come back, a handshake ends
-otherwise than it should, or a good one is hindered by a hundred that stall.
+``python -m tests.tls.soak --handshakes 5000``: one JSON line; exit status 1 if descriptors or memory do not
+come back, a handshake ends otherwise than it should, or a good one is hindered by a hundred that stall.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ NEW = issued()
 ED448 = issue_test_pki("iso20", "ed448", at=NOW, organization="Second maker")
 HANDSHAKE_S = 2.0
 PATIENCE_S = 30.0
-"""A connection may have to wait for the sessions before it, and for the system to try again when the backlog is full."""
+"""A connection may have to wait for the sessions before it, and for the system to try again
+when the backlog is full."""
 AT_ONCE = 24
 RSS_GROWTH = 0.05
 GOOD_BESIDE_STALLED = 20
@@ -154,7 +156,8 @@ def by_context(context: TlsContext, *, fails: bool, piece: int = 1 << 20) -> Way
 
 
 def by_bytes(*pieces: bytes | None, answered: bool = False) -> Way:
-    """Sends these octets; None is the end of the stream. The station must end it, within its time for a handshake."""
+    """Sends these octets; None is the end of the stream. The station must end it, within
+    its time for a handshake."""
 
     async def way(where: int) -> str:
         wire = await Wire.to(where)

@@ -1,4 +1,5 @@
-"""The named negative cases as handshakes: our server and client in memory, with the alert seen at the other end.
+"""The named negative cases as handshakes: our server and client in memory, with the
+alert seen at the other end.
 
 The certificates of chain cases are presented by a side that does not mind; the other side refuses.
 """
@@ -75,7 +76,8 @@ def outcome(case: Case, role: str, algorithm: str) -> str | None:
     if judge.handshake_complete:
         return "accepted"
     if case.expect.any or "key-type" in case.expect.codes or "mixed-algorithms" in case.expect.codes:
-        # The presenter may find no scheme for its key, or our library refuse the certificate, before our check.
+        # The presenter may find no scheme for its key, or our library refuse the
+        # certificate, before our check.
         allowed = {
             case.expect.alert,
             "handshake_failure",

@@ -1,5 +1,5 @@
-"""Chain cases between our stack and the openssl command over TCP: it presents the bad chain, we refuse, and it
-sees the alert.
+"""Chain cases between our stack and the openssl command over TCP: it presents the bad chain, we
+refuse, and it sees the alert.
 """
 
 from __future__ import annotations

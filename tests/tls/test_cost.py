@@ -81,7 +81,8 @@ def test_sixteen_thousand_trusted_ca_keys_are_not_read(monkeypatch: pytest.Monke
 
 
 def doubles(count: int) -> list[bytes]:
-    """Certificates with the name of a Sub-CA that issues itself, each with a key and a signature of its own."""
+    """Certificates with the name of a Sub-CA that issues itself, each with a key
+    and a signature of its own."""
     name = x509.load_der_x509_certificate(PKI.secc.chain[1]).subject
     found = []
     for serial in range(1, count + 1):

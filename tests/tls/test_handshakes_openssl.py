@@ -1,4 +1,5 @@
-"""Handshakes with the openssl command over TCP, both editions, both ways: what is agreed, what is refused, and the alert that it sees."""
+"""Handshakes with the openssl command over TCP, both editions, both ways: what is agreed, what is refused,
+and the alert that it sees."""
 
 from __future__ import annotations
 
@@ -171,7 +172,8 @@ def test_their_vehicle_of_an_old_version_is_refused_by_version(new: IssuedPki) -
 
 @pytest.mark.parametrize("roots", ["", "two.pem", "v2g-root.pem"])
 def test_their_vehicle_of_the_newer_edition_is_let_in(roots: str, new: IssuedPki, folder: Path) -> None:
-    """With no root named, with two of which the second fits, and with ours; it sees the leaf's OCSP response."""
+    """With no root named, with two of which the second fits, and with ours; it sees
+    the leaf's OCSP response."""
     named = ["-requestCAfile", str(folder / roots)] if roots else []
     ours, error, said = as_vehicle(port(new), [*NEW_CAR, "-status", *named, *identity(folder, "vehicle")])
     assert error is None
@@ -239,7 +241,8 @@ def test_a_session_of_another_station_is_not_resumed(new: IssuedPki, folder: Pat
     assert "Reused" not in said
 
 
-# -- their command as a station -------------------------------------------------------------------------------------------
+# -- their command as a station
+# -------------------------------------------------------------------------------------------
 
 
 STATIONS: dict[str, tuple[list[str], str]] = {

@@ -1,5 +1,6 @@
-"""Peers that lie in a handshake or go on badly after it, by an engine of our own that can: proofs of possession, empty certificates,
-resumption, early data, KeyUpdates without end, handshake messages that have no place."""
+"""Peers that lie in a handshake or go on badly after it, by an engine of our own that can: proofs
+of possession, empty certificates, resumption, early data, KeyUpdates without end, handshake
+messages that have no place."""
 
 from __future__ import annotations
 
@@ -141,7 +142,8 @@ def test_a_vehicle_without_proof_or_without_certificates_is_refused() -> None:
         assert not ours.handshake_complete
 
 
-# -- resumption and early data ------------------------------------------------------------------------------------------
+# -- resumption and early data
+# ------------------------------------------------------------------------------------------
 
 
 def offering_a_session(credential: Credential = PKI.vehicle, *, early_data: bool) -> MiniCar:
@@ -188,7 +190,8 @@ def test_early_data_without_end_is_refused() -> None:
     assert not ours.handshake_complete
 
 
-# -- after the handshake ------------------------------------------------------------------------------------------------
+# -- after the handshake
+# ------------------------------------------------------------------------------------------------
 
 
 def met() -> tuple[MiniCar, TlsConnection]:

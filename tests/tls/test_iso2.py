@@ -1,4 +1,5 @@
-"""TLS 1.2 of ISO 15118-2: what is agreed, how the vehicle names its roots, which chain it gets, and the OCSP response of the leaf."""
+"""TLS 1.2 of ISO 15118-2: what is agreed, how the vehicle names its roots, which chain it gets, and the
+OCSP response of the leaf."""
 
 from __future__ import annotations
 
@@ -178,7 +179,8 @@ def test_static_ecdh_is_a_limit_with_a_name() -> None:
         station2(PKI, profile=msgspec.structs.replace(ISO2, cipher_suites=both))
 
 
-# -- the OCSP response of the leaf ----------------------------------------------------------------------------------
+# -- the OCSP response of the leaf
+# ----------------------------------------------------------------------------------
 
 
 def test_the_leafs_response_is_stapled_and_judged() -> None:
@@ -210,7 +212,8 @@ def test_the_vehicle_may_do_without() -> None:
     joined(car2(PKI, demand="none"), station2(PKI))
 
 
-# -- vehicles of both editions ----------------------------------------------------------------------------------------
+# -- vehicles of both editions
+# ----------------------------------------------------------------------------------------
 
 
 def dual(pki: IssuedPki, *trusted: IssuedPki) -> TlsContext:

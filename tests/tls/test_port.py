@@ -90,7 +90,8 @@ def test_a_laboratory_context_beside_the_proper_one() -> None:
 
 
 def test_tls13_is_never_left_for_tls12() -> None:
-    """A vehicle that could have the newer edition is refused with it, and not served with the older one. [V2G20-2356]"""
+    """A vehicle that could have the newer edition is refused with it, and not served with
+    the older one. [V2G20-2356]"""
     stranger = issue_test_pki(at=NOW, organization="Strangers")
     ends = dual(stranger, stranger, other("Second")).connect(), port().connect()
     shake(*ends)  # type: ignore[arg-type]

@@ -1,4 +1,5 @@
-"""OCSP responses in TLS 1.3: one for each certificate, judged in the handshake; and what a station knows of vehicles by itself."""
+"""OCSP responses in TLS 1.3: one for each certificate, judged in the handshake; and what a station
+knows of vehicles by itself."""
 
 from __future__ import annotations
 
@@ -170,7 +171,8 @@ def test_responses_without_gaps_find_their_certificates() -> None:
     assert placed([leaf] * 9, chain) == (leaf, leaf, leaf)
 
 
-# -- vehicles, which staple nothing -----------------------------------------------------------------------------------
+# -- vehicles, which staple nothing
+# -----------------------------------------------------------------------------------
 
 
 def serial(der: bytes) -> int:

@@ -1,4 +1,5 @@
-"""A connection says who its peer is by the path that was verified, and marks a version that somebody may have lowered."""
+"""A connection says who its peer is by the path that was verified, and marks a version that
+somebody may have lowered."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""Captures of other people's vehicles and stations: everything in them decodes, and is the same octets when it is encoded again.
+"""Captures of other people's vehicles and stations: everything in them decodes, and is the same
+octets when it is encoded again.
 
-``python -m tests.trace.foreign FILE...`` prints a line for each file, and what does not come back. The captures are fetched by whoever
-wants to look, and are not kept here; docs/decode.md says where those that were looked at are.
+``python -m tests.trace.foreign FILE...`` prints a line for each file, and what does not come back.
+The captures are fetched by whoever wants to look, and are not kept here; docs/decode.md says where
+those that were looked at are.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ __all__ = ["Report", "look"]
 
 
 class Report:
-    """What a capture shows. ``different``: messages that are other octets when encoded again; ``unread``: frames that have none."""
+    """What a capture shows. ``different``: messages that are other octets when encoded again;
+    ``unread``: frames that have none."""
 
     def __init__(self, path: Path) -> None:
         self.layers: Counter[str] = Counter()

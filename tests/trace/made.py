@@ -1,4 +1,5 @@
-"""Captures made up for tests: sessions in TLS of either version or in the clear, in every file format and link type.
+"""Captures made up for tests: sessions in TLS of either version or in the clear, in
+every file format and link type.
 
 Packets are written by the package's own writer; scapy and tshark say elsewhere what they think of them.
 """
@@ -64,7 +65,8 @@ test_pki.__test__ = False  # type: ignore[attr-defined]
 
 
 class Made:
-    """A connection from its opening on; ``tls``: None, "TLSv1.3" or "TLSv1.2". ``frames`` are its packets, ``secrets`` its key log."""
+    """A connection from its opening on; ``tls``: None, "TLSv1.3" or "TLSv1.2". ``frames`` are its
+    packets, ``secrets`` its key log."""
 
     def __init__(
         self,
@@ -75,7 +77,8 @@ class Made:
         foreign: bool = False,
         flights: int = 100,
     ) -> None:
-        """``foreign``: the station's chain is of a root that the vehicle does not have. ``flights``: of the handshake, that are sent."""
+        """``foreign``: the station's chain is of a root that the vehicle does not have. ``flights``: of the
+        handshake, that are sent."""
         self.frames: Frames = []
         self.secrets: list[str] = []
         self.agreed = ""
@@ -189,7 +192,8 @@ def spoken(tls: str | None, frames: Sequence[tuple[bool, bytes]], *, discovery: 
     return made
 
 
-# Files -------------------------------------------------------------------------------------------------------
+# Files
+# -------------------------------------------------------------------------------------------------------
 
 
 def pcap(

@@ -1,6 +1,8 @@
-"""Captures and texts with octets changed, left out, put in and swapped: whatever comes, the reader gives entries or says why not.
+"""Captures and texts with octets changed, left out, put in and swapped: whatever comes, the reader
+gives entries or says why not.
 
-``python -m tests.trace.mutated --count 100000`` tries that many on all cores, and prints what went wrong and how to make it again.
+``python -m tests.trace.mutated --count 100000`` tries that many on all cores, and prints what went
+wrong and how to make it again.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from tests.trace.made import seeds
 __all__ = ["Outcome", "one"]
 
 SLOW_S = 1.0
-"""CPU of one input, beyond which it counts as a hang. Read by the command only: tests do not look at how fast a machine is."""
+"""CPU of one input, beyond which it counts as a hang. Read by the command only: tests do not look
+at how fast a machine is."""
 
 
 class Outcome(NamedTuple):

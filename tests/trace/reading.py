@@ -62,7 +62,8 @@ def intact(packet: Any) -> bool:
 
 
 def _blocks(data: bytes) -> tuple[list[int], str]:
-    """Types of all blocks, each checked for its two lengths, and the text of the secrets, which scapy keeps to itself."""
+    """Types of all blocks, each checked for its two lengths, and the text of the secrets,
+    which scapy keeps to itself."""
     kinds, key_log = [], ""
     while data:
         kind, length = struct.unpack_from("<II", data)

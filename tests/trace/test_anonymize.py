@@ -1,4 +1,5 @@
-"""Captures without identities: nothing of the original is found in them, all of them decodes, and they show the same."""
+"""Captures without identities: nothing of the original is found in them, all of them
+decodes, and they show the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Two sessions compared: the same one is the same, another one differs where it does, and nowhere for its ids and times."""
+"""Two sessions compared: the same one is the same, another one differs where it does, and
+nowhere for its ids and times."""
 
 from __future__ import annotations
 

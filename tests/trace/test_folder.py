@@ -1,4 +1,5 @@
-"""The session folder of a run: a capture that decrypts itself to exactly what was said, secrets nowhere else, a report of it."""
+"""The session folder of a run: a capture that decrypts itself to exactly what was said, secrets
+nowhere else, a report of it."""
 
 from __future__ import annotations
 
@@ -81,7 +82,8 @@ def test_the_capture_decrypts_itself_to_what_both_sides_said(
     folder, summary, _ = over_tls
     found = read(folder / "session.pcapng")
     port = check_packets(found)
-    # Whatever was written before the secrets is in the clear: the discovery, the opening, the vehicle's hello.
+    # Whatever was written before the secrets is in the clear: the discovery, the
+    # opening, the vehicle's hello.
     early = found.packets[: found.blocks[: found.blocks.index(0x0A)].count(6)]
     assert [
         one for _, one in early if TCP in one and one[TCP].sport != port and bytes(one[TCP].payload)

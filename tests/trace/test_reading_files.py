@@ -1,4 +1,5 @@
-"""Captures in every format and link type say the same: what our own reader makes of files that scapy and we write."""
+"""Captures in every format and link type say the same: what our own reader makes of
+files that scapy and we write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Captures of our own sessions, of every edition and service: all that was said is read, from its sender, and is the same octets again."""
+"""Captures of our own sessions, of every edition and service: all that was said is read, from its sender, and
+is the same octets again."""
 
 from __future__ import annotations
 

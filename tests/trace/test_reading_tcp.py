@@ -1,4 +1,5 @@
-"""One direction of TCP put together: in order, each octet once, with every gap told; and what that means to messages and TLS records."""
+"""One direction of TCP put together: in order, each octet once, with every gap told; and what that means to
+messages and TLS records."""
 
 from __future__ import annotations
 

@@ -90,7 +90,8 @@ def test_without_secrets_tls_12_shows_the_stations_chain_and_judges_it() -> None
     assert isinstance(certificates, list)
     assert "CPO" in certificates[0]["subject"]
     assert len(said["Certificate"].certificates) == len(certificates) == 3
-    # The times of the capture are those of the packets, before the certificates were made: that is said, and nothing else is wrong.
+    # The times of the capture are those of the packets, before the certificates were made: that is
+    # said, and nothing else is wrong.
     assert all("before its validity" in note for note in said["Certificate"].notes)
     assert said["ServerKeyExchange"].content["group"] == "secp256r1"
 
@@ -176,7 +177,8 @@ def test_a_block_of_secrets_that_waits_for_nothing_is_bounded() -> None:
 
 
 def test_keys_of_tls_12_as_somebody_else_derives_them() -> None:
-    """The vector that the IETF's TLS list has for the PRF with SHA-256, and its key expansion by cryptography's primitives."""
+    """The vector that the IETF's TLS list has for the PRF with SHA-256, and its key expansion by
+    cryptography's primitives."""
     from cryptography.hazmat.primitives import hashes, hmac
 
     def p_hash(secret: bytes, seed: bytes, octets: int) -> bytes:

@@ -1,4 +1,5 @@
-"""A passive reader of TLS 1.3: the record layer of RFC 8446 with keys from a key log, written apart from the stack."""
+"""A passive reader of TLS 1.3: the record layer of RFC 8446 with keys from a key log,
+written apart from the stack."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def secrets_of(key_log: str) -> dict[str, bytes]:
 
 
 def plaintext(stream: bytes, suite: str, handshake: bytes, application: bytes) -> tuple[bytes, bytes]:
-    """Handshake messages and application data of one direction. Raises ``InvalidTag`` for the wrong secrets."""
+    """Handshake messages and application data of one direction. Raises
+    ``InvalidTag`` for the wrong secrets."""
     cipher, algorithm = _SUITES[suite]
     keys = [_keys(secret, algorithm) for secret in (handshake, application)]
     handshakes, data, epoch, number = bytearray(), bytearray(), 0, 0

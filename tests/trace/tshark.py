@@ -1,4 +1,5 @@
-"""What tshark makes of a capture: decrypted streams by direction, and the V2GTP frames in them; beside what our reader finds.
+"""What tshark makes of a capture: decrypted streams by direction, and the V2GTP frames in them;
+beside what our reader finds.
 
 ``python -m tests.trace.tshark FILE...`` compares for any capture.
 """
@@ -23,7 +24,8 @@ TSHARK = shutil.which("tshark")
 
 
 class Found(NamedTuple):
-    """Frames of a stream by direction (that of whoever sent first, and the other), each as payload type and payload."""
+    """Frames of a stream by direction (that of whoever sent first, and the other), each as
+    payload type and payload."""
 
     first: list[tuple[int, bytes]]
     second: list[tuple[int, bytes]]

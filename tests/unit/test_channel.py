@@ -95,7 +95,8 @@ def test_a_message_travels_under_the_payload_type_of_its_schema(message: Any, pa
     "edition", [name for name, streams in EDITIONS.items() if any(s.shared for s in streams)]
 )
 def test_ten_messages_run_on_the_stream_of_a_renegotiation_as_well(edition: str) -> None:
-    """Charge parameters of the family, schedules and power delivery: the payload type says where, the document which schema set."""
+    """Charge parameters of the family, schedules and power delivery: the payload type says where, the
+    document which schema set."""
     (stream,) = (one for one in EDITIONS[edition] if one.shared)
     # Under a pantograph the power is DC, and to support the grid it is AC.
     family = edition.removeprefix("iso20-").upper().replace("ACDP", "DC").partition("-")[0]

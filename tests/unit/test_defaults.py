@@ -1,5 +1,5 @@
-"""The defaults of settings that are a number, or a yes or no: a promise to whoever sets nothing. Who changes one changes it here, and
-says so in the changelog."""
+"""The defaults of settings that are a number, or a yes or no: a promise to whoever sets nothing. Who changes
+one changes it here, and says so in the changelog."""
 
 from __future__ import annotations
 

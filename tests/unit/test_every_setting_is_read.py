@@ -38,7 +38,8 @@ def settings_classes() -> list[type[msgspec.Struct]]:
 
 @cache
 def read_outside(kind: type) -> set[str]:
-    """Names read anywhere in the package but in the body of this class, or in a method of it that is called from outside."""
+    """Names read anywhere in the package but in the body of this class, or in a method of it
+    that is called from outside."""
     home = Path(str(__import__(kind.__module__, fromlist=["_"]).__file__))
     names: set[str] = set()
     for path in PACKAGE.rglob("*.py"):

@@ -1,4 +1,5 @@
-"""Secret files and folders are their owner's alone, and are usable by that owner, whatever the umask of the process."""
+"""Secret files and folders are their owner's alone, and are usable by that owner, whatever
+the umask of the process."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ RESPONSES = [
     ("schema", "module", "name"), RESPONSES, ids=lambda value: getattr(value, "__name__", value)
 )
 def test_every_response_can_be_sent_without_meaning_anything(schema: str, module: Any, name: str) -> None:
-    """Octets and texts have least lengths and numbers least values, which the class does not say: the caller gives them."""
+    """Octets and texts have least lengths and numbers least values, which the class does not
+    say: the caller gives them."""
     code = module.ResponseCode.FAILED
     body = neutral(
         getattr(module, name), {module.ResponseCode: code, bytes: bytes(16), str: "ZZ00000", int: 1}

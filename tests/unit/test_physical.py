@@ -1,4 +1,5 @@
-"""PhysicalValue of ISO 15118-2 and DIN 70121: exact where it can be, otherwise rounded to the side that was asked for."""
+"""PhysicalValue of ISO 15118-2 and DIN 70121: exact where it can be, otherwise rounded to
+the side that was asked for."""
 
 from __future__ import annotations
 

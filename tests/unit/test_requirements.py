@@ -1,4 +1,5 @@
-"""The list of requirements: how ids are read, what they count for, and that the code has none that is written otherwise."""
+"""The list of requirements: how ids are read, what they count for, and that the code has none
+that is written otherwise."""
 
 from __future__ import annotations
 

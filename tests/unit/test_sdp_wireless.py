@@ -1,4 +1,5 @@
-"""Discovery without a cable: the two messages octet by octet, ways to get them wrong, and the station's answers."""
+"""Discovery without a cable: the two messages octet by octet, ways to get them wrong,
+and the station's answers."""
 
 from __future__ import annotations
 

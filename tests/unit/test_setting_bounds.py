@@ -1,4 +1,5 @@
-"""Settings of both roles at the bounds of what makes sense: just inside they are taken, just outside they are refused by name."""
+"""Settings of both roles at the bounds of what makes sense: just inside they are taken, just outside
+they are refused by name."""
 
 from __future__ import annotations
 

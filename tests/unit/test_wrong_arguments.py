@@ -1,4 +1,5 @@
-"""What a program puts in the wrong place when it makes a session, a server or a client, or tells one something, is named with the remedy.
+"""What a program puts in the wrong place when it makes a session, a server or a client, or tells one
+something, is named with the remedy.
 
 A message that names neither field nor remedy costs whoever reads it an hour.
 """

@@ -1,5 +1,6 @@
-"""The TLS secrets of connections as datagrams, in the form that Wireshark plugins for V2G read: lines of an NSS key log, each in a UDP
-datagram whose source port is a dynamic one. Whoever hears them can read the traffic, so nothing sends them unless it is asked for.
+"""The TLS secrets of connections as datagrams, in the form that Wireshark plugins for V2G read: lines of an
+NSS key log, each in a UDP datagram whose source port is a dynamic one. Whoever hears them can read the
+traffic, so nothing sends them unless it is asked for.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ _TARGET: Final = re.compile(r"(?:\[(?P<six>[^\]]{1,64})\]|(?P<host>[^:\[\]]{1,25
 
 
 class SecretDisclosure:
-    """Sends each line to ``target``, ``HOST:PORT`` or ``[ADDRESS%INTERFACE]:PORT``; give it to a ``TlsContext`` as ``keylog``.
+    """Sends each line to ``target``, ``HOST:PORT`` or ``[ADDRESS%INTERFACE]:PORT``; give it to a
+    ``TlsContext`` as ``keylog``.
 
     Raises ``ConfigError`` for a target that is none, or that nothing can be sent to.
     """
@@ -82,7 +84,8 @@ class SecretDisclosure:
                     raise
 
     def __call__(self, line: str) -> None:
-        """Send one line. What is lost on the way is lost; an error is said once, and nothing is sent any more."""
+        """Send one line. What is lost on the way is lost; an error is said once, and
+        nothing is sent any more."""
         if self._socket is None:
             return
         try:

@@ -22,7 +22,8 @@ __all__ = ["Ending", "StreamEnd", "StreamLimits", "StreamOwner", "TlsEndpoint", 
 
 
 class StreamLimits(Ranged, frozen=True, kw_only=True):
-    """How long and how much a peer may keep us waiting; seconds and bytes. Raises ``ConfigError`` naming the key."""
+    """How long and how much a peer may keep us waiting; seconds and bytes. Raises
+    ``ConfigError`` naming the key."""
 
     handshake_s: Duration = 10.0
     """From the connection to the end of the TLS handshake; it has to fit into the communication set-up (18

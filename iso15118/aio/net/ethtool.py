@@ -1,4 +1,5 @@
-"""ethtool's netlink family: a conversation with the kernel, its reason in words, and auto-negotiation of an interface turned off.
+"""ethtool's netlink family: a conversation with the kernel, its reason in words, and
+auto-negotiation of an interface turned off.
 
 ``pyroute2`` is optional and loaded when a conversation begins.
 """
@@ -40,8 +41,8 @@ _SPEED_MBIT, _HALF_DUPLEX = 10, 0
 class EthtoolSocket:
     """One socket with ``async with``; ``offered`` has the numbers of the commands that this kernel knows.
 
-    ``message_type`` builds and reads messages. Raises ``ConfigError`` where ``pyroute2`` is not installed, and out of everything else
-    ``NetlinkError`` of ``pyroute2`` and ``OSError``.
+    ``message_type`` builds and reads messages. Raises ``ConfigError`` where ``pyroute2`` is not installed,
+    and out of everything else ``NetlinkError`` of ``pyroute2`` and ``OSError``.
     """
 
     def __init__(self, message_type: Callable[[], Any]) -> None:
@@ -96,7 +97,8 @@ def need_pyroute2() -> None:
 
 
 def kernel_words(error: Any) -> str:
-    """The reason that the kernel gave with its refusal (extended acknowledgement); empty if there is none but the error number."""
+    """The reason that the kernel gave with its refusal (extended acknowledgement); empty if there is
+    none but the error number."""
     words = str(error.args[1]) if len(error.args) > 1 else ""
     return "" if words == os.strerror(error.code) else words.rstrip(".")
 
@@ -128,8 +130,8 @@ class NegotiationOutcome(Struct, frozen=True):
 async def turn_negotiation_off(interface: str) -> NegotiationOutcome:
     """10BASE-T1S negotiates nothing; a PHY that tries never gets a link [V2G10-019][V2G10-026].
 
-    Speed and duplex are fixed together with it, to 10 Mbit/s and half duplex, since a PHY without a link knows neither. Raises
-    ``ConfigError`` where ``pyroute2`` is not installed.
+    Speed and duplex are fixed together with it, to 10 Mbit/s and half duplex, since a PHY without a link
+    knows neither. Raises ``ConfigError`` where ``pyroute2`` is not installed.
     """
     need_pyroute2()
     socket = EthtoolSocket(_linkmodes_type())

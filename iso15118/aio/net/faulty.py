@@ -1,7 +1,8 @@
-"""A connection with faults that were asked for: what a session sends is dropped, late or wrong, or the connection goes away.
+"""A connection with faults that were asked for: what a session sends is dropped, late or wrong,
+or the connection goes away.
 
-For tests of the peer at the other end. Which fault befalls which message is decided elsewhere (``iso15118.testing.wire``); here it happens
-to a socket, with TLS or without.
+For tests of the peer at the other end. Which fault befalls which message is decided elsewhere
+(``iso15118.testing.wire``); here it happens to a socket, with TLS or without.
 """
 
 from __future__ import annotations
@@ -30,14 +31,17 @@ class Disturbs(Protocol):
     """What becomes of messages."""
 
     def sent(self, message: Any, encode: Callable[[Any], bytes]) -> list[tuple[bytes, float] | str]:
-        """In place of one that is sent: octets with a delay in s, or a way to go (``fin``, ``reset``, ``alert``, ``silence``)."""
+        """In place of one that is sent: octets with a delay in s, or a way to go (``fin``,
+        ``reset``, ``alert``, ``silence``)."""
 
     def received(self, message: Any) -> tuple[bytes, float] | None:
-        """What one that has come in is answered, without the session hearing of it; None: it goes to the session."""
+        """What one that has come in is answered, without the session hearing of it;
+        None: it goes to the session."""
 
 
 class FaultyStream(TappedStream):
-    """A ``MessageStream`` whose messages ``disturb`` may change. Give ``partial(FaultyStream, disturb=...)`` as ``connection``."""
+    """A ``MessageStream`` whose messages ``disturb`` may change. Give ``partial(FaultyStream,
+    disturb=...)`` as ``connection``."""
 
     def __init__(self, *arguments: Any, disturb: Disturbs, tap: Tap | None = None, **options: Any) -> None:
         super().__init__(*arguments, tap=tap, **options)
@@ -84,8 +88,8 @@ class FaultyStream(TappedStream):
         return take
 
     def go(self, how: str) -> None:
-        """Go away without a word of the session: ``fin``, ``reset``, ``alert`` (TLS only) or ``silence``. Raises ``MisuseError`` for
-        another way, or for an alert where there is no TLS."""
+        """Go away without a word of the session: ``fin``, ``reset``, ``alert`` (TLS only) or ``silence``.
+        Raises ``MisuseError`` for another way, or for an alert where there is no TLS."""
         if how == "alert" and self._tls is None:
             raise MisuseError("there is no TLS on this connection, and so no alert")
         if how == "silence":

@@ -1,8 +1,9 @@
-"""Where connections come in: TLS is agreed on many at once, and those that are ready are handed out one at a time.
+"""Where connections come in: TLS is agreed on many at once, and those that are ready
+are handed out one at a time.
 
-A connection that stalls in its handshake costs memory and a place, never the place of a session; whoever agrees first is served
-first. While a session runs, few are taken in and slowly: the vehicle of that session may have started anew, and is recognised by what it
-proves in its handshake. All others wait.
+A connection that stalls in its handshake costs memory and a place, never the place of a session; whoever
+agrees first is served first. While a session runs, few are taken in and slowly: the vehicle of that session
+may have started anew, and is recognised by what it proves in its handshake. All others wait.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ _log = Log(__name__)
 _ACCEPT_RETRY_S: Final = 1.0  # when the system is out of descriptors or memory
 
 MAX_OPENINGS: Final = 128
-"""Connections in their handshake, about 100 KiB each. Beyond it the oldest makes way, a silent one before one that was answered."""
+"""Connections in their handshake, about 100 KiB each. Beyond it the oldest makes way, a silent one
+before one that was answered."""
 _SILENT_S: Final = 0.1
 """What a connection is given for its first flight before it may have to make way for another one..."""
 _ANSWERED_S: Final = 3.0
@@ -42,19 +44,21 @@ BUSY_OPENINGS: Final = 4
 BUSY_WAITING: Final = 4
 """Connections that wait for the end of the session that runs; the oldest makes way for a new one."""
 BUSY_RATE: Final = (5.0, 5.0)
-"""Connections a second, and at once, that are taken in while a session runs: their handshakes may cost it a few percent of a processor at
-most. A returning vehicle that has sixteen strangers before it in the system's backlog is heard after 3 s."""
+"""Connections a second, and at once, that are taken in while a session runs: their handshakes may cost it a
+few percent of a processor at most. A returning vehicle that has sixteen strangers before it in the system's
+backlog is heard after 3 s."""
 
 
 class HandshakePool:
     """Takes in the connections of any number of listeners, from ``open`` on.
 
-    ``make`` gives a new stream for an owner and this end of TLS, ``taken_in`` hears of it. ``serve`` gets one that is
-    ready, has to adopt it at once, and gets no other before ``free`` is called. ``refused`` hears of connections that
-    came to nothing. ``returns`` is asked about each connection that came in after the one whose session runs: True if
-    it is that session's vehicle, whose session ends then; it is the next to be served, and makes way for nobody.
-    ``same`` tells whether two connections are of one vehicle: then the later one counts, for whoever connects anew has
-    given up what was before, and may have done so several times.
+    ``make`` gives a new stream for an owner and this end of TLS, ``taken_in`` hears of it. ``serve``
+    gets one that is ready, has to adopt it at once, and gets no other before ``free`` is called.
+    ``refused`` hears of connections that came to nothing. ``returns`` is asked about each connection
+    that came in after the one whose session runs: True if it is that session's vehicle, whose session
+    ends then; it is the next to be served, and makes way for nobody. ``same`` tells whether two
+    connections are of one vehicle: then the later one counts, for whoever connects anew has given up
+    what was before, and may have done so several times.
     """
 
     def __init__(

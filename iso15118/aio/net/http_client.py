@@ -67,7 +67,8 @@ class HttpClient:
             raise _missing()
 
     async def prepare(self) -> None:
-        """Load the library now, which takes tens of milliseconds, in a thread. Raises ConfigError without it."""
+        """Load the library now, which takes tens of milliseconds, in a thread.
+        Raises ConfigError without it."""
         if self._making is None:
             self._making = asyncio.Lock()
         async with self._making:
@@ -153,8 +154,9 @@ def redirected(url: str, location: str) -> str:
 
 
 def _is_near(url: str) -> bool:
-    """The address is this machine's own, or one of its link, written out in any way that the system reads: what listens there trusts
-    whoever can reach it, and an answer over plain http may have been changed on its way."""
+    """The address is this machine's own, or one of its link, written out in any way that the
+    system reads: what listens there trusts whoever can reach it, and an answer over plain http
+    may have been changed on its way."""
     name = (urllib.parse.urlsplit(url).hostname or "").partition("%")[0].rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True

@@ -1,6 +1,8 @@
-"""A network interface and this machine's address on it, found by name; and where it cannot be used, why not and what to type.
+"""A network interface and this machine's address on it, found by name; and where it cannot be
+used, why not and what to type.
 
-Names may be alternative ones. What is wrong is read from Linux's own tables; other systems get a shorter answer.
+Names may be alternative ones. What is wrong is read from Linux's own tables; other
+systems get a shorter answer.
 """
 
 from __future__ import annotations
@@ -90,7 +92,8 @@ def find_interface(name: str) -> Interface:
 
 
 def require_interface(name: str) -> None:
-    """Raises ``LinkError`` if nobody has this name, with the names that there are: it may come later, but is more likely misspelt."""
+    """Raises ``LinkError`` if nobody has this name, with the names that there are: it may come later,
+    but is more likely misspelt."""
     if not interface_index(name):
         raise LinkError(_missing(name))
 
@@ -174,7 +177,8 @@ def _flags(name: str) -> int | None:
 
 
 def _index_of_long_name(name: bytes) -> int:
-    """Alternative names are up to 127 octets, which the old calls cannot take: one question over rtnetlink."""
+    """Alternative names are up to 127 octets, which the old calls cannot take:
+    one question over rtnetlink."""
     if not hasattr(socket, "AF_NETLINK"):
         return 0
     value = name + b"\0"

@@ -1,5 +1,5 @@
-"""The TLS secrets of a connection in a file, for Wireshark. Whoever has the file can read the traffic, so nothing
-writes it unless it is asked for by its path.
+"""The TLS secrets of a connection in a file, for Wireshark. Whoever has the file can read the traffic, so
+nothing writes it unless it is asked for by its path.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _log = Log(__name__)
 
 
 class KeyLogFile:
-    """A key log in NSS format at ``path``, readable by its owner only (mode 0600); give it to a ``TlsContext`` as
-    ``keylog``.
+    """A key log in NSS format at ``path``, readable by its owner only (mode 0600); give it to a
+    ``TlsContext`` as ``keylog``.
 
-    Lines are added to a file that is there. Raises ``ConfigError`` if it cannot be written, is a link, or is no
-    ordinary file.
+    Lines are added to a file that is there. Raises ``ConfigError`` if it cannot be written, is a
+    link, or is no ordinary file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

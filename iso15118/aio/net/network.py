@@ -42,7 +42,8 @@ DYNAMIC_PORTS: Final = range(49152, 65536)
 
 _PORT_TRIES: Final = 64
 _BACKLOG: Final = 16
-"""Connections that the system keeps waiting: one car is at the end of a cable, and some room for whoever gets in its way."""
+"""Connections that the system keeps waiting: one car is at the end of a cable, and some room
+for whoever gets in its way."""
 
 
 def listen_tcp(interface: Interface, port: int | None = None) -> socket.socket:

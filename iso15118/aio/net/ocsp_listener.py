@@ -37,7 +37,8 @@ async def serve_ocsp(
     delay: float = 0.0,
     clock: Callable[[], datetime] = _now,
 ) -> asyncio.Server:
-    """Listen; the server that comes back is to be closed by the caller. ``delay``: seconds before each answer."""
+    """Listen; the server that comes back is to be closed by the caller. ``delay``:
+    seconds before each answer."""
     open_now = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

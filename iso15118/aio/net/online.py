@@ -215,8 +215,9 @@ class CheckedContracts:
 
     @property
     def trust(self) -> ContractTrust:
-        """Whom the station believes. Where it has no evidence of its own, what responders have said so far counts: a paused session goes on
-        before this has answered, and not with a contract that is known to be revoked."""
+        """Whom the station believes. Where it has no evidence of its own, what responders have said
+        so far counts: a paused session goes on before this has answered, and not with a contract
+        that is known to be revoked."""
         behind = self.behind.trust
         if behind.revocation is not None:
             return behind

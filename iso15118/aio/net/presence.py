@@ -1,7 +1,8 @@
-"""Where a station is reached on its interface: TCP listeners and discovery, made anew when the interface changes under them.
+"""Where a station is reached on its interface: TCP listeners and discovery, made anew when the
+interface changes under them.
 
-An address that is lost or exchanged, an interface that is made anew or comes late: noticed within about a second, said in the log and as
-news, and told to whoever has a session that can go on no more.
+An address that is lost or exchanged, an interface that is made anew or comes late: noticed within about a
+second, said in the log and as news, and told to whoever has a session that can go on no more.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ _log = Log(__name__)
 LOOK_S: Final = 1.0
 """How often the interface is looked at, which costs some 50 microseconds and needs no netlink."""
 GRACE_S: Final = 2.0
-"""For an address that is taken away and given back, as network managers do, before the session on it is given up: as long as a vehicle
-waits for an answer (message_timeout), so it has given up by then too."""
+"""For an address that is taken away and given back, as network managers do, before the session on it is given
+up: as long as a vehicle waits for an answer (message_timeout), so it has given up by then too."""
 
 
 class InterfaceLost(Notify, frozen=True):
@@ -57,8 +58,8 @@ class InterfaceReady(Notify, frozen=True):
 class StationLock:
     """One station for each interface and discovery port of a machine: two would answer the same vehicle.
 
-    Held until ``release``, or until the process ends. Raises ``LinkError`` that names the process which has it. Where the system has no
-    abstract sockets nothing is locked.
+    Held until ``release``, or until the process ends. Raises ``LinkError`` that names the process which has
+    it. Where the system has no abstract sockets nothing is locked.
     """
 
     def __init__(self, interface: Interface, sdp_port: int) -> None:
@@ -97,14 +98,15 @@ def _holder(name: str) -> str:
 
 
 class Presence:
-    """From ``open`` to ``close``. ``ports``: the kinds of connection to listen for, each with its TCP port, None for any free one.
+    """From ``open`` to ``close``. ``ports``: the kinds of connection to listen for, each with its TCP
+    port, None for any free one.
 
-    One port serves all kinds; ``accept`` makes the work that takes its connections, beginning with the first kind, until it is
-    cancelled. ``lost`` is called when connections cannot go
-    on: their address is gone for longer than ``GRACE_S``, or it is another one. ``news`` gets ``InterfaceLost`` and ``InterfaceReady``.
-    ``sdp_port``: UDP port of discovery, 0 for any free one; it is answered between ``show`` and ``hide``, if ``may_answer`` agrees.
-    ``wait``: an interface that is missing or not usable at the beginning is waited for instead of refused. ``interface``: by name; one
-    that the caller has made stays as it is.
+    One port serves all kinds; ``accept`` makes the work that takes its connections, beginning with the first
+    kind, until it is cancelled. ``lost`` is called when connections cannot go on: their address is gone for
+    longer than ``GRACE_S``, or it is another one. ``news`` gets ``InterfaceLost`` and ``InterfaceReady``.
+    ``sdp_port``: UDP port of discovery, 0 for any free one; it is answered between ``show`` and ``hide``, if
+    ``may_answer`` agrees. ``wait``: an interface that is missing or not usable at the beginning is waited for
+    instead of refused. ``interface``: by name; one that the caller has made stays as it is.
     """
 
     def __init__(
@@ -184,7 +186,8 @@ class Presence:
             self._lock = None
 
     async def show(self) -> None:
-        """Be found. While nobody can be reached, as soon as that is possible. Raises ``LinkError`` if the port cannot be had."""
+        """Be found. While nobody can be reached, as soon as that is possible. Raises ``LinkError``
+        if the port cannot be had."""
         self._shown = True
         if self.interface is not None and self._listeners and self._sdp is None:
             listener = await serve_sdp(
@@ -227,7 +230,8 @@ class Presence:
             self._listeners[security] = listener = listen_tcp(here, port)
             task = loop.create_task(self._accept(listener, security), name=f"accept {security.name}")
             self._accepting.add(task)
-            # Not before the task is over: the loop must not watch a descriptor that is somebody else's by then.
+            # Not before the task is over: the loop must not watch a descriptor
+            # that is somebody else's by then.
             task.add_done_callback(partial(self._over, listener))
         self.interface, self.problem = here, ""
         if self._shown:
@@ -304,7 +308,8 @@ class Presence:
 
 
 def _has(interface: Interface) -> bool:
-    """Whether the machine still has this address there. A second one beside it changes nothing for those who use this one."""
+    """Whether the machine still has this address there. A second one beside it changes nothing
+    for those who use this one."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((str(interface.address), 0, 0, interface.scope_id))

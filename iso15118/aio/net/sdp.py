@@ -44,7 +44,8 @@ __all__ = ["SdpListener", "discover", "serve_sdp"]
 _log = Log(__name__)
 
 CONFLICT_S: Final = 1.0
-"""How long a car still listens after it has found a station: to hear of a second one, which delays nothing."""
+"""How long a car still listens after it has found a station: to hear of a second
+one, which delays nothing."""
 
 _after_finding: set[asyncio.Task[None]] = set()  # the loop itself keeps no task alive
 
@@ -117,10 +118,10 @@ async def serve_sdp(
 ) -> SdpListener:
     """Answer cars on this interface: ``ports`` says where the station listens with which security.
 
-    ``port`` is another UDP port than 15118 for tests on one machine, 0 for any free one. ``rate``: the limit of
-    each origin. ``may_answer``: asked at every request, with its origin; while it says False nobody is invited. ``on_request``
-    hears of every datagram. Raises ``LinkError`` if the port cannot be had, ``MisuseError`` for ports that
-    nobody could connect to.
+    ``port`` is another UDP port than 15118 for tests on one machine, 0 for any free one. ``rate``: the limit
+    of each origin. ``may_answer``: asked at every request, with its origin; while it says False nobody is
+    invited. ``on_request`` hears of every datagram. Raises ``LinkError`` if the port cannot be had,
+    ``MisuseError`` for ports that nobody could connect to.
     """
     server = SdpServer(
         address=interface.address,

@@ -68,9 +68,10 @@ class MessageStream(asyncio.BufferedProtocol):
     messages may be sent.
 
     ``tls`` is this end of a new TLS connection; None means plain TCP, which ISO 15118-20 does not allow on a
-    public cable. ``plain_too``: for a server that serves both: a peer whose first octet is that of a V2GTP header is spoken to in the
-    clear. ``speaks_first``: for a server: on a connection without TLS, which has no handshake, the owner hears of it only when the peer's
-    first message is there as a whole, within the time of a handshake; whoever connects and says nothing keeps nobody waiting.
+    public cable. ``plain_too``: for a server that serves both: a peer whose first octet is that of a V2GTP
+    header is spoken to in the clear. ``speaks_first``: for a server: on a connection without TLS, which has
+    no handshake, the owner hears of it only when the peer's first message is there as a whole, within the
+    time of a handshake; whoever connects and says nothing keeps nobody waiting.
     """
 
     def __init__(
@@ -88,7 +89,8 @@ class MessageStream(asyncio.BufferedProtocol):
         self._undecided = plain_too and tls is not None
         """Nothing has come in, so that it is not known which kind of connection this is."""
         self._first: bytearray | None = bytearray() if speaks_first else None
-        """What there is of the peer's first message in the clear; None: it need not be waited for, or is there."""
+        """What there is of the peer's first message in the clear; None: it need not
+        be waited for, or is there."""
         self._channel = channel if channel is not None else MessageChannel()
         self._limits = limits if limits is not None else StreamLimits()
         self._loop = asyncio.get_running_loop()
@@ -126,7 +128,8 @@ class MessageStream(asyncio.BufferedProtocol):
 
     @property
     def peer_address(self) -> IPv6Address | None:
-        """Address of the other side, without its port and interface; None before there is one, and after the end."""
+        """Address of the other side, without its port and interface; None before there
+        is one, and after the end."""
         name = self._transport.get_extra_info("peername") if self._transport is not None else None
         try:
             return IPv6Address(name[0].partition("%")[0]) if name else None
@@ -148,7 +151,8 @@ class MessageStream(asyncio.BufferedProtocol):
         self.send_octets(self._channel.encode(message, beside=beside))
 
     def send_octets(self, data: bytes) -> None:
-        """Send octets of V2GTP as they are: for tests, which send what no session would. Otherwise as ``send``."""
+        """Send octets of V2GTP as they are: for tests, which send what no session
+        would. Otherwise as ``send``."""
         if self._phase not in _TALKING:
             if self._phase in (_Phase.NEW, _Phase.HANDSHAKE):
                 raise MisuseError("the connection is not ready: wait for stream_ready")
@@ -169,8 +173,8 @@ class MessageStream(asyncio.BufferedProtocol):
             self._held = bytearray()
 
     def adopt(self, owner: StreamOwner) -> None:
-        """A new owner for a stream that is held: it is told ``stream_ready`` now, and then all that came meanwhile. One that has ended
-        meanwhile tells so instead."""
+        """A new owner for a stream that is held: it is told ``stream_ready`` now, and then all that came
+        meanwhile. One that has ended meanwhile tells so instead."""
         self._owner = owner
         held, self._held = self._held, None
         if self._end is not None:
@@ -199,8 +203,8 @@ class MessageStream(asyncio.BufferedProtocol):
     def close(self, grace_s: float = 0.0) -> None:
         """Close in order: what was sent still arrives, then close_notify, then the end of the stream.
 
-        With ``grace_s`` the peer may close first, for that many seconds [V2G20-1643]; what it still sends meanwhile is delivered, and
-        can be answered. Without it the owner hears of nothing more but the end.
+        With ``grace_s`` the peer may close first, for that many seconds [V2G20-1643]; what it still sends
+        meanwhile is delivered, and can be answered. Without it the owner hears of nothing more but the end.
         """
         if self._phase in (_Phase.NEW, _Phase.HANDSHAKE):
             self.abort()
@@ -318,7 +322,8 @@ class MessageStream(asyncio.BufferedProtocol):
                 self.ear.lost(exc)
 
     def _last_words(self, tls: TlsEndpoint) -> StreamEnd | None:
-        """A peer that sends an alert and resets the connection: what it said may still lie in the socket, and says why."""
+        """A peer that sends an alert and resets the connection: what it said may still lie in
+        the socket, and says why."""
         sock = self._transport.get_extra_info("socket") if self._transport is not None else None
         if sock is None:
             return None

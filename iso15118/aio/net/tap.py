@@ -1,4 +1,5 @@
-"""Who listens on a connection: to its octets as they go over the socket, TLS records and all, and to the V2GTP inside.
+"""Who listens on a connection: to its octets as they go over the socket, TLS records and
+all, and to the V2GTP inside.
 
 For captures and recordings that a user asked for; a connection without an ear hears nothing of this file.
 """
@@ -46,7 +47,8 @@ class FrameTap(Tap, Protocol):
 
 
 class Ear:
-    """The ear of one connection: what ``tap`` raises has no consequence. Set it as ``MessageStream.ear`` before there is a connection."""
+    """The ear of one connection: what ``tap`` raises has no consequence. Set it as ``MessageStream.ear``
+    before there is a connection."""
 
     def __init__(self, tap: Tap) -> None:
         self._tap: Tap | None = tap
@@ -96,7 +98,8 @@ class Ear:
 
 
 class TappedStream(MessageStream):
-    """A ``MessageStream`` with a listener; give ``partial(TappedStream, tap=...)`` as ``connection``. None: nobody listens."""
+    """A ``MessageStream`` with a listener; give ``partial(TappedStream, tap=...)`` as
+    ``connection``. None: nobody listens."""
 
     def __init__(self, *arguments: Any, tap: Tap | None, **options: Any) -> None:
         super().__init__(*arguments, **options)

@@ -21,8 +21,8 @@ _KEPT_S: Final = 60.0
 
 
 class Asked:
-    """By address: when TLS was promised to a vehicle that asked for it in discovery. One that comes without it all the same may have been
-    talked out of it, or somebody else comes in its place."""
+    """By address: when TLS was promised to a vehicle that asked for it in discovery. One that comes without
+    it all the same may have been talked out of it, or somebody else comes in its place."""
 
     def __init__(self) -> None:
         self._promised: OrderedDict[IPv6Address, float] = OrderedDict()
@@ -38,7 +38,8 @@ class Asked:
                 self._promised.popitem(last=False)
 
     def remark(self, stream: MessageStream, now: float) -> str:
-        """What is wrong with this connection in the light of that; empty if nothing is. Each promise is looked at once."""
+        """What is wrong with this connection in the light of that; empty if nothing is. Each
+        promise is looked at once."""
         address = stream.peer_address
         since = None if address is None else self._promised.pop(address, None)
         if since is None or now - since > _KEPT_S or stream.secure:
@@ -47,10 +48,11 @@ class Asked:
 
 
 def is_same_vehicle(one: MessageStream, other: MessageStream) -> bool:
-    """Whether both connections are of the same vehicle: by the certificate that it proved in TLS, which nobody else can.
+    """Whether both connections are of the same vehicle: by the certificate that it proved
+    in TLS, which nobody else can.
 
-    Without TLS nothing but the link-local address tells, which is for laboratories; of TLS without a vehicle's
-    certificate nothing is known.
+    Without TLS nothing but the link-local address tells, which is for laboratories; of TLS without a
+    vehicle's certificate nothing is known.
     """
     if one.secure != other.secure:
         return False

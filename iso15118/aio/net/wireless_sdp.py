@@ -1,6 +1,8 @@
-"""Discovery without a cable on real sockets: a place with a pad or a connection device that is found over WLAN, and who looks for it.
+"""Discovery without a cable on real sockets: a place with a pad or a connection device that is found
+over WLAN, and who looks for it.
 
-Multicast on an interface; unicast to ``::1`` on the loopback interface. The messages and their checks are ``iso15118.sdp.wireless``'s.
+Multicast on an interface; unicast to ``::1`` on the loopback interface. The messages and their checks are
+``iso15118.sdp.wireless``'s.
 """
 
 from __future__ import annotations
@@ -36,11 +38,13 @@ __all__ = ["WirelessSdpListener", "discover_wireless", "serve_wireless_sdp"]
 _log = Log(__name__)
 
 _ENDS: Final = (DiagStatus.FINISHED_WITH_EVSEID, DiagStatus.FINISHED_WITHOUT_EVSEID)
-"""The station's answers that a search ends with; with the others it is still looked at which vehicle it is."""
+"""The station's answers that a search ends with; with the others it is still
+looked at which vehicle it is."""
 
 
 class WirelessSdpListener(asyncio.DatagramProtocol):
-    """A place that can be found, until ``close``. Nothing that comes in, and nothing that fails on the way out, ends it."""
+    """A place that can be found, until ``close``. Nothing that comes in, and nothing that
+    fails on the way out, ends it."""
 
     def __init__(
         self,
@@ -101,12 +105,13 @@ async def serve_wireless_sdp(
     rate: RateLimit | None = None,
     on_request: Callable[[Origin, WirelessSdpResponse | str], None] | None = None,
 ) -> WirelessSdpListener:
-    """Answer vehicles on this interface: ``ports`` says where the station listens with which security, as those of a
-    ``SeccServer(..., sdp=False)`` do, whose own discovery would be that of a cable. ``coupling``, ``evseid`` and ``knows``: of the place,
-    as for ``WirelessSdpServer``.
+    """Answer vehicles on this interface: ``ports`` says where the station listens with which security, as
+    those of a ``SeccServer(..., sdp=False)`` do, whose own discovery would be that of a cable. ``coupling``,
+    ``evseid`` and ``knows``: of the place, as for ``WirelessSdpServer``.
 
-    ``port``: another UDP port than 15118 for tests on one machine, 0 for any free one. ``rate``: the limit of each origin. ``on_request``
-    hears of every datagram. Raises ``LinkError`` if the port cannot be had, ``MisuseError`` for what no answer can carry.
+    ``port``: another UDP port than 15118 for tests on one machine, 0 for any free one. ``rate``: the limit of
+    each origin. ``on_request`` hears of every datagram. Raises ``LinkError`` if the port cannot be had,
+    ``MisuseError`` for what no answer can carry.
     """
     server = WirelessSdpServer(
         address=interface.address,
@@ -132,12 +137,13 @@ async def discover_wireless(
     port: int = SDP_PORT,
     timing: Timing | None = None,
 ) -> WirelessSdpResponse:
-    """Ask until a station answers that it knows which vehicle this is, or that it cannot: its answer has the address for
-    ``EvccClient.run``. ``request`` is repeated every ``timing.sdp_retry`` s, ``timing.sdp_requests`` times at most; so long a station may
-    say that it is still looking.
+    """Ask until a station answers that it knows which vehicle this is, or that it cannot: its answer has the
+    address for ``EvccClient.run``. ``request`` is repeated every ``timing.sdp_retry`` s,
+    ``timing.sdp_requests`` times at most; so long a station may say that it is still looking.
 
-    An answer with less security than asked for, for another coupling, or from elsewhere is not taken. Raises ``LinkError`` when none was
-    usable, with the reason of the last refusal or network error; ``MisuseError`` for a request that cannot be written.
+    An answer with less security than asked for, for another coupling, or from elsewhere is not taken. Raises
+    ``LinkError`` when none was usable, with the reason of the last refusal or network error; ``MisuseError``
+    for a request that cannot be written.
     """
     timing = Timing() if timing is None else timing
     data = request.to_bytes()

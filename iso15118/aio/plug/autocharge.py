@@ -1,6 +1,7 @@
 """Autocharge: what a vehicle says of itself, and the address it matched with, offered to the authorizer.
 
-Weak identification: EVCCID and MAC address are sent in the clear, and anybody can send those of another vehicle. Off unless asked for.
+Weak identification: EVCCID and MAC address are sent in the clear, and anybody can send those of another
+vehicle. Off unless asked for.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ __all__ = ["Autocharge"]
 
 
 class Autocharge:
-    """An ``Authorizer`` in front of ``terminal``. ``mac``: the address that SLAC matched, as text; empty where there is none.
+    """An ``Authorizer`` in front of ``terminal``. ``mac``: the address that SLAC matched, as
+    text; empty where there is none.
 
     Raises ``ConfigError`` if the terminal cannot be asked so.
     """

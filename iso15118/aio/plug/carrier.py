@@ -1,7 +1,9 @@
-"""Whether an interface can carry IP: carrier and a usable link-local address, watched over rtnetlink (Linux, ``pyroute2``).
+"""Whether an interface can carry IP: carrier and a usable link-local address, watched over
+rtnetlink (Linux, ``pyroute2``).
 
-The carrier is IFF_LOWER_UP of RTM_NEWLINK, not the operational state. An address counts once duplicate address detection is over, which
-takes about a second. ``pyroute2`` is optional and loaded when watching begins.
+The carrier is IFF_LOWER_UP of RTM_NEWLINK, not the operational state. An address counts once
+duplicate address detection is over, which takes about a second. ``pyroute2`` is optional and
+loaded when watching begins.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ _PAUSE_S: Final = 0.02
 """Between two looks at the interface: what changes many times at once is looked at once."""
 
 GROUPS: Final = 0x1 | 0x100
-"""RTMGRP_LINK and RTMGRP_IPV6_IFADDR: of neighbours, routes and queues there are hundreds of news a second in a busy place."""
+"""RTMGRP_LINK and RTMGRP_IPV6_IFADDR: of neighbours, routes and queues there are hundreds of news
+a second in a busy place."""
 
 
 class Seen(Struct, frozen=True):
@@ -42,10 +45,10 @@ class Seen(Struct, frozen=True):
 class CarrierWatch:
     """``report(up)`` is called from the event loop with the first finding and every change, until ``close``.
 
-    The interface may appear and vanish while it is watched, and may be another one of the same name then. ``address=False``: the carrier
-    is enough. ``returned`` is called before the report when the interface is there again after it was gone, made anew or switched off:
-    its PHY may have forgotten its settings. Raises ``ConfigError`` where ``pyroute2`` is not installed, ``LinkError`` where rtnetlink
-    cannot be opened.
+    The interface may appear and vanish while it is watched, and may be another one of the same name then.
+    ``address=False``: the carrier is enough. ``returned`` is called before the report when the interface is
+    there again after it was gone, made anew or switched off: its PHY may have forgotten its settings. Raises
+    ``ConfigError`` where ``pyroute2`` is not installed, ``LinkError`` where rtnetlink cannot be opened.
     """
 
     def __init__(
@@ -62,7 +65,8 @@ class CarrierWatch:
         self.seen = Seen()
         """The last finding."""
         self._ready_index: int | None = None
-        """Index of the interface when it was switched on last; 0: it was off or gone since; None: not looked at yet."""
+        """Index of the interface when it was switched on last; 0: it was off or gone
+        since; None: not looked at yet."""
         self._task: asyncio.Task[None] | None = None
         self._sockets: tuple[Any, ...] = ()
 
@@ -164,7 +168,8 @@ def seen_in(index: int, links: list[Any], addresses: list[Any]) -> Seen:
 
 
 def concerns(message: Any, interface: str, index: int) -> bool:
-    """Whether this news is about the interface: by its index, and by its name where it has none yet or another one now."""
+    """Whether this news is about the interface: by its index, and by its name where it has
+    none yet or another one now."""
     if message["index"] == index:
         return True
     kind = message.get("event") or ""

@@ -1,5 +1,5 @@
-"""Runs a connection, from the plug up, on the event loop: one timer, the wire and the basic signalling on one side, discovery and sessions
-on the other. Nothing of a protocol is known here.
+"""Runs a connection, from the plug up, on the event loop: one timer, the wire and the basic signalling on one
+side, discovery and sessions on the other. Nothing of a protocol is known here.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ _NEWS = (PhaseEntered, TimerLate, LinkNote, DLinkReady)
 class LinkParts:
     """What is below IP at one end: any ``DataLink`` of its role, the wire, and the basic signalling.
 
-    ``replug``: where nobody moves a plug because the signalling is assumed. It is called when nothing more will come of a plug-in, and
-    makes the next one; without it the real plug is waited for.
+    ``replug``: where nobody moves a plug because the signalling is assumed. It is called when nothing more
+    will come of a plug-in, and makes the next one; without it the real plug is waited for.
     """
 
     link: DataLink
@@ -74,9 +74,10 @@ class LinkParts:
 class ConnectionDriver:
     """Runs ``machine`` from ``open`` to ``close``.
 
-    ``carry_out`` gets what is for discovery and sessions; ``news`` hears of phases, D-LINK_READY, lateness and the link's notes.
-    ``first`` hears every change of the basic signalling before the machine does: a session has to know why it loses its link; ``settled``
-    is called after each turn. ``tell`` is for the event loop's thread only.
+    ``carry_out`` gets what is for discovery and sessions; ``news`` hears of phases, D-LINK_READY,
+    lateness and the link's notes. ``first`` hears every change of the basic signalling before the machine
+    does: a session has to know why it loses its link; ``settled`` is called after each turn. ``tell`` is
+    for the event loop's thread only.
     """
 
     def __init__(
@@ -107,11 +108,12 @@ class ConnectionDriver:
         self._open = False
         self._listening = False
         self._missed: deque[Event] = deque(maxlen=_MISSED)
-        """What the signalling showed while this was closed: a plug that was out and is in again is another plug-in."""
+        """What the signalling showed while this was closed: a plug that was out and is in
+        again is another plug-in."""
 
     async def open(self) -> None:
-        """Switch on, again after ``close`` too. The outputs are put to rest first, whatever was left there. Raises what the medium
-        raises."""
+        """Switch on, again after ``close`` too. The outputs are put to rest first, whatever was left there.
+        Raises what the medium raises."""
         self._rest()
         self._open = True
         try:
@@ -130,7 +132,8 @@ class ConnectionDriver:
             self._signalled(self._missed.popleft())
 
     async def close(self) -> None:
-        """Switch off: the outputs are put to rest, and nothing is told or asked any more. Closing twice is harmless."""
+        """Switch off: the outputs are put to rest, and nothing is told or asked any more.
+        Closing twice is harmless."""
         self._open = False
         for timer in (self._timer, self._asserting):
             if timer is not None:
@@ -197,7 +200,8 @@ class ConnectionDriver:
         now = self._loop.time()
         machine = self.machine
         actions = machine.handle_timeout(now) if event is None else machine.handle(event, now)
-        # One port that fails must not keep the others from what makes safe, and nobody is told before that was asked.
+        # One port that fails must not keep the others from what makes safe, and nobody
+        # is told before that was asked.
         done = [
             (action, each(partial(self._do, action))) for action in actions if not isinstance(action, _NEWS)
         ]
@@ -246,10 +250,11 @@ def _is_unplugged(event: Event) -> bool:
 
 
 class SessionSignal:
-    """The session's view of the basic signalling, as ``session.ports.SignalPort`` has it: states of the control pilot, or of CE mapped
-    onto them.
+    """The session's view of the basic signalling, as ``session.ports.SignalPort`` has it: states of the
+    control pilot, or of CE mapped onto them.
 
-    A vehicle's ``own`` port, if it has one, is told as well when it gets ready for energy; what that port pushes is not heard.
+    A vehicle's ``own`` port, if it has one, is told as well when it gets ready for energy; what
+    that port pushes is not heard.
     """
 
     def __init__(self, signalling: BasicSignalling, own: ports.SignalPort | None = None) -> None:

@@ -1,4 +1,5 @@
-"""The wires of real interfaces: frames of a power-line modem, the carrier of a transceiver, or nothing to do at all."""
+"""The wires of real interfaces: frames of a power-line modem, the carrier of a
+transceiver, or nothing to do at all."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ _log = Log(__name__)
 
 
 class NoMedium:
-    """A wire that needs no care: a laboratory's Ethernet, the loopback interface. Which is all that ``PlainLink`` wants."""
+    """A wire that needs no care: a laboratory's Ethernet, the loopback interface. Which is all
+    that ``PlainLink`` wants."""
 
     async def open(self, tell: Listener) -> None:
         """Nothing is told."""
@@ -39,7 +41,8 @@ class NoMedium:
 
 
 class PacketMedium:
-    """A modem behind an Ethernet interface: HomePlug frames through an AF_PACKET socket. Needs Linux and CAP_NET_RAW."""
+    """A modem behind an Ethernet interface: HomePlug frames through an AF_PACKET socket.
+    Needs Linux and CAP_NET_RAW."""
 
     def __init__(self, interface: str) -> None:
         self.interface = interface
@@ -62,11 +65,13 @@ class PacketMedium:
 
 
 class CarrierMedium:
-    """A 10BASE-T1S transceiver, or any Ethernet interface in its place: carrier and address over rtnetlink, PLCA over ethtool netlink.
+    """A 10BASE-T1S transceiver, or any Ethernet interface in its place: carrier and address over
+    rtnetlink, PLCA over ethtool netlink.
 
-    ``plca``: configured when the medium is opened, and again whenever the interface comes back, since a PHY forgets
-    it with its power; a driver that offers none is logged and works without. ``configured`` is told each time what
-    came of it. The transceiver stays powered: ``SetPhy`` is for hardware that can do otherwise.
+    ``plca``: configured when the medium is opened, and again whenever the interface comes back, since
+    a PHY forgets it with its power; a driver that offers none is logged and works without.
+    ``configured`` is told each time what came of it. The transceiver stays powered: ``SetPhy`` is for
+    hardware that can do otherwise.
     """
 
     def __init__(
@@ -82,7 +87,8 @@ class CarrierMedium:
         self._configuring: asyncio.Task[None] | None = None
 
     async def open(self, tell: Listener) -> None:
-        """Raises ``ConfigError`` where ``pyroute2`` is not installed, ``LinkError`` where rtnetlink cannot be opened."""
+        """Raises ``ConfigError`` where ``pyroute2`` is not installed, ``LinkError`` where
+        rtnetlink cannot be opened."""
         await self._configure()
         self._watch = CarrierWatch(
             self.interface, lambda up: tell(LinkReported(up)), returned=self._configure_again
@@ -124,7 +130,8 @@ class CarrierMedium:
 
 
 def mac_of(interface: str) -> bytes:
-    """The address of an interface, which SLAC messages carry. Raises ``LinkError`` when the interface is missing or may not be opened."""
+    """The address of an interface, which SLAC messages carry. Raises ``LinkError`` when the interface is
+    missing or may not be opened."""
     port = PacketPort(interface, lambda data: None)
     port.close()
     return port.mac

@@ -1,7 +1,8 @@
-"""PLCA of a 10BASE-T1S interface through ethtool's netlink family (Linux, ``pyroute2``): who coordinates, who is which node.
+"""PLCA of a 10BASE-T1S interface through ethtool's netlink family (Linux, ``pyroute2``): who
+coordinates, who is which node.
 
-What comes of it is a value with its words, since many drivers offer no PLCA and work without. ``pyroute2`` is optional and loaded when
-the kernel is asked.
+What comes of it is a value with its words, since many drivers offer no PLCA and work without. ``pyroute2`` is
+optional and loaded when the kernel is asked.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ __all__ = [
 ]
 
 COORDINATOR, VEHICLE_NODE = 0, 1
-"""Node of the station, which sends the beacons, and of the vehicle (ISO 15118-10 as public implementations have it)."""
+"""Node of the station, which sends the beacons, and of the vehicle (ISO 15118-10 as public
+implementations have it)."""
 
 # linux/ethtool_netlink.h; since Linux 6.3.
 _GET_CFG, _SET_CFG, _GET_STATUS = 39, 40, 41
@@ -49,10 +51,11 @@ _GET_CFG, _SET_CFG, _GET_STATUS = 39, 40, 41
 class Plca(Struct, frozen=True, kw_only=True):
     """Configuration of one node. Raises ``ConfigError`` for what the kernel would refuse.
 
-    ``node_count``: transmit opportunities in a cycle, 1 to 255, which only the coordinator needs; 8 is what the node numbers 0 to 7 of ISO
-    15118-10 fit into. ``to_timer``: length of an opportunity in bit times, the same at both ends; ``burst_count``: frames beyond the first
-    in one opportunity; ``burst_timer``: wait for another frame of a burst in bit times. All of them 0 to 255. Unsettled: 32, 0 and 128 are
-    what PHYs start with and not values of ISO 15118-10.
+    ``node_count``: transmit opportunities in a cycle, 1 to 255, which only the coordinator needs; 8 is what
+    the node numbers 0 to 7 of ISO 15118-10 fit into. ``to_timer``: length of an opportunity in bit times, the
+    same at both ends; ``burst_count``: frames beyond the first in one opportunity; ``burst_timer``: wait for
+    another frame of a burst in bit times. All of them 0 to 255. Unsettled: 32, 0 and 128 are what PHYs start
+    with and not values of ISO 15118-10.
     """
 
     node_id: int
@@ -125,9 +128,10 @@ _BY_ERRNO = {
 
 
 class PlcaOutcome(Struct, frozen=True):
-    """``present``: what the interface has now, as far as it says. ``beacons``: whether the PHY sees (a follower) or sends (the coordinator)
-    them, None if it does not say. On the coordinator that proves no peer. ``detail`` has the kernel's reason for a refusal, where it gave
-    one. ``negotiation``: what came of turning auto-negotiation off before; None where nothing was to be configured."""
+    """``present``: what the interface has now, as far as it says. ``beacons``: whether the PHY sees (a
+    follower) or sends (the coordinator) them, None if it does not say. On the coordinator that proves no
+    peer. ``detail`` has the kernel's reason for a refusal, where it gave one. ``negotiation``: what came of
+    turning auto-negotiation off before; None where nothing was to be configured."""
 
     result: PlcaResult
     interface: str
@@ -155,8 +159,8 @@ class PlcaOutcome(Struct, frozen=True):
 
 
 async def configure_plca(interface: str, plca: Plca) -> PlcaOutcome:
-    """Turn auto-negotiation off, which 10BASE-T1S has not, configure the interface's PHY, and read back what it made of it. Anything that
-    stands in the way is the outcome's ``result``.
+    """Turn auto-negotiation off, which 10BASE-T1S has not, configure the interface's PHY, and read back what
+    it made of it. Anything that stands in the way is the outcome's ``result``.
 
     Raises ``ConfigError`` where ``pyroute2`` is not installed.
     """
@@ -190,7 +194,8 @@ def request(command: int, interface: str, plca: Plca | None = None) -> Any:
 
 
 def configuration_in(reply: Any) -> Plca | None:
-    """What a reply to ETHTOOL_MSG_PLCA_GET_CFG says; None without a node number. A driver leaves out what it does not know."""
+    """What a reply to ETHTOOL_MSG_PLCA_GET_CFG says; None without a node number. A driver leaves
+    out what it does not know."""
     names = {
         "NODE_ID": "node_id",
         "NODE_CNT": "node_count",

@@ -1,4 +1,5 @@
-"""A vehicle's inlet as a whole: one plug-in, from data link over discovery and its session, with pauses, to unplug.
+"""A vehicle's inlet as a whole: one plug-in, from data link over discovery and its
+session, with pauses, to unplug.
 
 ``PluggedEvcc`` puts ``EvccClient`` behind a connection; which link it is, is the caller's choice.
 """
@@ -59,8 +60,8 @@ _LAST_WORD_S: Final = 5.0
 
 
 class PluggedEvcc(ServiceCommands):
-    """A vehicle's inlet; ``run`` is one plug-in. The parameters are those of ``PluggedSecc``; ``client`` has further ones of
-    ``EvccClient``.
+    """A vehicle's inlet; ``run`` is one plug-in. The parameters are those of ``PluggedSecc``; ``client`` has
+    further ones of ``EvccClient``.
     """
 
     def __init__(
@@ -109,7 +110,8 @@ class PluggedEvcc(ServiceCommands):
 
     @property
     def connection(self) -> EvccInlet:
-        """Where the inlet stands; to look at, not to touch. Raises ``MisuseError`` where the machine is that of a station."""
+        """Where the inlet stands; to look at, not to touch. Raises ``MisuseError`` where the
+        machine is that of a station."""
         machine = self.driver.machine
         if not isinstance(machine, EvccInlet):
             raise MisuseError("this is no vehicle's connection")
@@ -136,20 +138,23 @@ class PluggedEvcc(ServiceCommands):
             self._client.stop(reason)
 
     def pause(self, reason: str) -> None:
-        """Pause the session that runs; the link sleeps then until ``tell(WakeUp())``, or until the station wakes it up."""
+        """Pause the session that runs; the link sleeps then until ``tell(WakeUp())``, or
+        until the station wakes it up."""
         if self._client is not None:
             self._client.pause(reason)
 
     async def run(self, resume: EvccTicket | None = None, *, stay: bool = False) -> SessionResult:
-        """From plug-in to the end: over for good, unplugged, or at rest, but not paused. The last session's result; cancelled, it makes the
-        hardware safe before it gives way. ``resume``: a ticket that was kept, of a session paused in this plug-in before a restart.
+        """From plug-in to the end: over for good, unplugged, or at rest, but not paused. The last session's
+        result; cancelled, it makes the hardware safe before it gives way. ``resume``: a ticket that was kept,
+        of a session paused in this plug-in before a restart.
 
-        ``stay``: only unplugging ends it; a station that starts again after the end (preconditioning, a schedule) is followed then, and
-        ``results`` has every session. Run again while the plug is still in, it wakes the station up and begins anew.
+        ``stay``: only unplugging ends it; a station that starts again after the end (preconditioning, a
+        schedule) is followed then, and ``results`` has every session. Run again while the plug is still in,
+        it wakes the station up and begins anew.
 
-        Raises ``ConfigError`` if a certificate of ours has expired, and
-        ``LinkError`` where no session came about, ``TlsError`` where one side refused the other, ``HardwareError`` where the
-        battery does not report, and what the medium raises. Raises ``MisuseError`` while it runs.
+        Raises ``ConfigError`` if a certificate of ours has expired, and ``LinkError`` where no session came
+        about, ``TlsError`` where one side refused the other, ``HardwareError`` where the battery does not
+        report, and what the medium raises. Raises ``MisuseError`` while it runs.
         """
         if self._over is not None:
             raise MisuseError("this inlet is in use")
@@ -182,9 +187,9 @@ class PluggedEvcc(ServiceCommands):
         raise self._error or LinkError("no data link with a station came about")
 
     def restart(self, reason: str) -> None:
-        """Begin anew while ``run`` runs, without pulling the plug: a session that runs ends first, then the vehicle matches again, or wakes
-        the station up with toggles of the pilot (with V3 on MCS). Nothing while it is unplugged. Raises ``MisuseError`` where ``run`` is
-        not running: run it again."""
+        """Begin anew while ``run`` runs, without pulling the plug: a session that runs ends first, then the
+        vehicle matches again, or wakes the station up with toggles of the pilot (with V3 on MCS). Nothing
+        while it is unplugged. Raises ``MisuseError`` where ``run`` is not running: run it again."""
         if self._over is None:
             raise MisuseError("the inlet is not in use; run() begins anew by itself")
         self.driver.tell(Restart(reason))
@@ -229,7 +234,8 @@ class PluggedEvcc(ServiceCommands):
             self._linked = True
 
     def _look(self) -> None:
-        """Where the signalling is assumed, so is the station's new start after a failure; but not that of a station that is not there."""
+        """Where the signalling is assumed, so is the station's new start after a failure; but not that of a
+        station that is not there."""
         if self._replug is not None and not self._starting_again and self._waits_in_vain:
             self._starting_again = True
             self._loop.call_soon(self._start_again)  # more of the signalling may be on its way

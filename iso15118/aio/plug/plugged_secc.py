@@ -1,4 +1,5 @@
-"""A station's connector as a whole: from plug-in over data link, discovery and sessions to unplug, and over again.
+"""A station's connector as a whole: from plug-in over data link, discovery and
+sessions to unplug, and over again.
 
 ``PluggedSecc`` puts ``SeccServer`` behind a connection; which link it is, is the caller's choice.
 """
@@ -62,13 +63,13 @@ _BASIC_RETRY_S: Final = 0.05
 class PluggedSecc(ServiceCommands):
     """A station's connector. Use it with ``async with``; it serves until it is left.
 
-    The signalling of ``parts`` takes the place of ``station.signal``. It can be found, and sessions begin, from D-LINK_READY on. What was
-    paused can be gone on with until it is unplugged. ``news``
-    hears of phases, D-LINK_READY and the link's notes, ``session_news`` of every ``Notify`` of a session, ``listening`` is called when
-    there is a TCP port. ``server`` holds further settings of ``SeccServer``.
+    The signalling of ``parts`` takes the place of ``station.signal``. It can be found, and sessions begin,
+    from D-LINK_READY on. What was paused can be gone on with until it is unplugged. ``news`` hears of phases,
+    D-LINK_READY and the link's notes, ``session_news`` of every ``Notify`` of a session, ``listening`` is
+    called when there is a TCP port. ``server`` holds further settings of ``SeccServer``.
 
-    Basic charging by the duty cycle (``parts.settings.basic``) needs ``station.ac``; with mode "read" sessions with messages work with no
-    hardware at all, and ``read`` has what they learnt.
+    Basic charging by the duty cycle (``parts.settings.basic``) needs ``station.ac``; with mode "read"
+    sessions with messages work with no hardware at all, and ``read`` has what they learnt.
 
     Raises as ``SeccServer`` and the medium do.
     """
@@ -95,7 +96,8 @@ class PluggedSecc(ServiceCommands):
         self._link, self._mac = parts.link, ""
         self._settings = parts.settings if parts.settings is not None else ConnectorSettings()
         self.read = Reading()
-        """What the vehicle of this plug-in said of itself, where a session reads it (``basic.mode`` "read")."""
+        """What the vehicle of this plug-in said of itself, where a session reads
+        it (``basic.mode`` "read")."""
         authorizer = station.authorizer
         if self._settings.autocharge:
             authorizer = Autocharge(authorizer, lambda: self._mac)
@@ -153,7 +155,8 @@ class PluggedSecc(ServiceCommands):
 
     @property
     def connection(self) -> SeccConnector:
-        """Where the connector stands; to look at, not to touch. Raises ``MisuseError`` where the machine is that of a vehicle."""
+        """Where the connector stands; to look at, not to touch. Raises ``MisuseError`` where the
+        machine is that of a vehicle."""
         machine = self.driver.machine
         if not isinstance(machine, SeccConnector):
             raise MisuseError("this is no station's connection")
@@ -166,7 +169,8 @@ class PluggedSecc(ServiceCommands):
 
     @property
     def unreachable_because(self) -> str:
-        """Why no vehicle can find the station: what is wrong with its interface or its ports; empty if nothing is known to be."""
+        """Why no vehicle can find the station: what is wrong with its interface or its ports; empty
+        if nothing is known to be."""
         return self._problem or (self._server.unreachable_because if self._server is not None else "")
 
     @property
@@ -175,8 +179,8 @@ class PluggedSecc(ServiceCommands):
         return self._server.sdp_port if self._server is not None else 0
 
     async def open(self) -> None:
-        """Switch the link on. Where the interface has no address before the link is up, the server follows then.
-        Raises ``ConfigError`` if a certificate of ours has expired.
+        """Switch the link on. Where the interface has no address before the link is up, the server follows
+        then. Raises ``ConfigError`` if a certificate of ours has expired.
         """
         if self._tls is not None:
             self._tls.check()
@@ -209,14 +213,16 @@ class PluggedSecc(ServiceCommands):
         self.driver.tell(event)
 
     def renew(self, tls: TlsSource) -> None:
-        """As ``SeccServer.renew``, whether a server stands now or not. Raises ``MisuseError`` for a station without TLS."""
+        """As ``SeccServer.renew``, whether a server stands now or not. Raises ``MisuseError``
+        for a station without TLS."""
         if self._tls is None:
             raise MisuseError("this connector has no TLS")
         self._tls.renew(tls)
 
     def restart(self, reason: str) -> None:
-        """Begin anew without pulling the plug, whatever state this is: a session that runs ends first, then the station wakes the vehicle
-        up (state F and 5 %; S3 open and closed), which may match and charge again. Nothing while it is unplugged."""
+        """Begin anew without pulling the plug, whatever state this is: a session that runs ends first, then
+        the station wakes the vehicle up (state F and 5 %; S3 open and closed), which may match and charge
+        again. Nothing while it is unplugged."""
         self.driver.tell(Restart(reason))
 
     def stop(self, reason: str) -> None:
@@ -240,7 +246,8 @@ class PluggedSecc(ServiceCommands):
         return self._server.finished if self._server is not None else 0
 
     async def wait_finished(self, count: int) -> SessionResult:
-        """Wait until ``count`` sessions in all have come to their end; gives the one that was the ``count``-th."""
+        """Wait until ``count`` sessions in all have come to their end; gives the one
+        that was the ``count``-th."""
         server = await asyncio.shield(self._served)
         return await server.wait_finished(count)
 

@@ -1,7 +1,8 @@
-"""Emulated modems on real interfaces: each stands at the far end of a host's virtual cable, where hardware would have its modem.
+"""Emulated modems on real interfaces: each stands at the far end of a host's virtual cable, where
+hardware would have its modem.
 
-What modems and the wires between them do is somebody else's (``iso15118.simulation.modem.PowerLine``); here are its sockets and its clock.
-Needs Linux and CAP_NET_RAW.
+What modems and the wires between them do is somebody else's (``iso15118.simulation.modem.PowerLine``); here
+are its sockets and its clock. Needs Linux and CAP_NET_RAW.
 """
 
 from __future__ import annotations
@@ -43,10 +44,12 @@ class Wires(Protocol[Modem]):
 
 
 class EmulatedModems(Generic[Modem]):
-    """Runs ``wires`` in the event loop's time until ``close``. ``modems``: interface -> the modem that stands there, attached to the wires.
+    """Runs ``wires`` in the event loop's time until ``close``. ``modems``: interface -> the modem that stands
+    there, attached to the wires.
 
-    The interfaces are the far ends of veth pairs; the hosts have the other ends, in other network namespaces if need be, and must send
-    complete frames (``send_complete_frames``). Raises ``LinkError`` when an interface is missing or may not be opened.
+    The interfaces are the far ends of veth pairs; the hosts have the other ends, in other network namespaces
+    if need be, and must send complete frames (``send_complete_frames``). Raises ``LinkError`` when an
+    interface is missing or may not be opened.
     """
 
     def __init__(self, wires: Wires[Modem], modems: Mapping[str, Modem]) -> None:
@@ -89,9 +92,11 @@ class EmulatedModems(Generic[Modem]):
 
 
 def send_complete_frames(interface: str) -> None:
-    """Turn checksum offload of an interface off, and segmentation with it: what leaves it passes through a program that sends it on.
+    """Turn checksum offload of an interface off, and segmentation with it: what leaves it passes
+    through a program that sends it on.
 
-    For a host's end of a veth pair, before or after it moves to another namespace. Raises ``LinkError`` if that cannot be done.
+    For a host's end of a veth pair, before or after it moves to another namespace. Raises
+    ``LinkError`` if that cannot be done.
     """
     value = ctypes.create_string_buffer(struct.pack("=II", _ETHTOOL_STXCSUM, 0), 8)
     request = struct.pack("16sP16x", interface.encode()[:15], ctypes.addressof(value))

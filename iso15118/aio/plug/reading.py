@@ -1,5 +1,5 @@
-"""The ports of a session that only reads: a DC output on paper, so that a vehicle tells its state of charge, and nothing that could
-energise.
+"""The ports of a session that only reads: a DC output on paper, so that a vehicle tells its state of charge,
+and nothing that could energise.
 
 The contactors are those of the outlet, looked at and told to open as ever, and never told to close.
 """

@@ -1,4 +1,5 @@
-"""Both ends in one process with a cable between them: from plug-in over data link, discovery and one session to unplug, in real time."""
+"""Both ends in one process with a cable between them: from plug-in over data link, discovery and one
+session to unplug, in real time."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ _ATTEMPTS: Final = 5
 
 
 class CableOfBoth(Protocol):
-    """A cable between two ends of this process, under the caller's clock; ``iso15118.simulation.cable`` has some."""
+    """A cable between two ends of this process, under the caller's clock;
+    ``iso15118.simulation.cable`` has some."""
 
     changed: Callable[[], None]
 
@@ -115,8 +117,9 @@ def run_both_plugged(
     recorder: Recorder | None = None,
     on_request: Callable[[int, Origin, Answer | Ignored], None] | None = None,
 ) -> Both:
-    """As ``run_both``, with a plug: ``cable`` makes it, and the station's and the vehicle's parts, given the loop's clock. Raises as
-    ``PluggedEvcc.run`` does, and ``TimeoutError`` when it takes longer than ``at_most_s``."""
+    """As ``run_both``, with a plug: ``cable`` makes it, and the station's and the vehicle's parts,
+    given the loop's clock. Raises as ``PluggedEvcc.run`` does, and ``TimeoutError`` when it takes
+    longer than ``at_most_s``."""
 
     async def session() -> Both:
         loop = asyncio.get_running_loop()
@@ -182,10 +185,11 @@ def run_both_plugged(
 
 
 async def _opened(make: Callable[[int], PluggedSecc], interface: Interface) -> tuple[int, PluggedSecc]:
-    """A station that listens, and its discovery port: that of the standard, or a free one where another process has that.
+    """A station that listens, and its discovery port: that of the standard, or a free one
+    where another process has that.
 
-    What opening says decides: a port that was free a moment ago may be gone. The open station holds the port against other stations, and a
-    look finds what else has it.
+    What opening says decides: a port that was free a moment ago may be gone. The open station holds the port
+    against other stations, and a look finds what else has it.
     """
     attempt = 0
     while True:

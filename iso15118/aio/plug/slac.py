@@ -1,6 +1,8 @@
-"""Frames on a real interface and a link machine driven by them: an AF_PACKET socket, one timer, and nothing of the protocol.
+"""Frames on a real interface and a link machine driven by them: an AF_PACKET socket, one timer,
+and nothing of the protocol.
 
-Needs Linux and CAP_NET_RAW. The machine is any ``DataLink``; what it asks of the pilot, and what it tells, goes to a callback.
+Needs Linux and CAP_NET_RAW. The machine is any ``DataLink``; what it asks of the pilot, and what
+it tells, goes to a callback.
 """
 
 from __future__ import annotations
@@ -39,9 +41,10 @@ _SO_ATTACH_FILTER = 26
 class PacketPort:
     """Ethernet frames of one interface. ``received`` is called with each from the event loop.
 
-    An interface that vanishes and comes back, be it another one of the same name by then, is found again within about a second;
-    ``usable`` and the log say so. ``watch``: for tools; also the frames that this machine sends, and those to others. Raises ``LinkError``
-    when the interface is missing or may not be opened.
+    An interface that vanishes and comes back, be it another one of the same name by then, is found
+    again within about a second; ``usable`` and the log say so. ``watch``: for tools; also the
+    frames that this machine sends, and those to others. Raises ``LinkError`` when the interface is
+    missing or may not be opened.
     """
 
     def __init__(
@@ -58,7 +61,8 @@ class PacketPort:
         self._index = interface_index(interface)
         self._socket = self._open(self._index)
         self.mac: bytes = self._socket.getsockname()[4]
-        """The interface's address when the port was opened. It stays that of our frames: protocols above introduce themselves by it."""
+        """The interface's address when the port was opened. It stays that of our frames: protocols above
+        introduce themselves by it."""
         self.lost = 0
         """Frames that the interface did not take."""
         self.usable = True
@@ -68,7 +72,8 @@ class PacketPort:
         self._timer = self._loop.call_later(_LOOK_S, self._look_again)
 
     def send(self, data: bytes) -> None:
-        """Send a frame. One that the interface does not take is lost, as on any wire; protocols above repeat."""
+        """Send a frame. One that the interface does not take is lost, as on any
+        wire; protocols above repeat."""
         try:
             self._socket.send(data)
         except OSError:
@@ -93,7 +98,8 @@ class PacketPort:
             opened.setblocking(False)
             if self._watch and self._ethertype != EVERY_ETHERTYPE:
                 _only(opened, self._ethertype)
-            # The name of the system: an alternative one may be too long. Own frames reach sockets for every EtherType only.
+            # The name of the system: an alternative one may be too long. Own frames reach
+            # sockets for every EtherType only.
             name = socket.if_indextoname(index) if index else self.interface
             opened.bind((name, EVERY_ETHERTYPE if self._watch else self._ethertype))
             if self._watch:
@@ -113,7 +119,8 @@ class PacketPort:
         self._look()
 
     def _look(self) -> None:
-        """A packet socket stays with the interface that it was bound to, also when that is gone and there is another one."""
+        """A packet socket stays with the interface that it was bound to, also when that is gone
+        and there is another one."""
         index = interface_index(self.interface)
         if index == self._index and self.usable:
             return
@@ -129,7 +136,8 @@ class PacketPort:
             return
         mac: bytes = opened.getsockname()[4]
         if mac != self.mac:
-            # The modem learns where our address is from our frames; what it sends there passes the interface by.
+            # The modem learns where our address is from our frames; what it sends
+            # there passes the interface by.
             _hear_everything(opened, index)
         self._leave()
         self._socket, self._index, self.usable = opened, index, True
@@ -160,7 +168,8 @@ def _hear_everything(packets: socket.socket, index: int) -> None:
 
 
 def _only(packets: socket.socket, ethertype: int) -> None:
-    """Let the kernel keep everything else away: a classic BPF program that finds the EtherType, behind a 802.1Q tag too."""
+    """Let the kernel keep everything else away: a classic BPF program that finds the
+    EtherType, behind a 802.1Q tag too."""
     load_half, if_equal, give = 0x28, 0x15, 0x06
     steps = (
         (load_half, 0, 0, 12),
@@ -181,8 +190,8 @@ def _only(packets: socket.socket, ethertype: int) -> None:
 class SlacDriver:
     """Runs a link machine on an interface until ``close``.
 
-    ``act`` gets every action except frames, in their order: pilot requests, ``DLinkReady``, notes. Feed pilot changes and primitives with
-    ``tell``, from the event loop only.
+    ``act`` gets every action except frames, in their order: pilot requests, ``DLinkReady``, notes. Feed pilot
+    changes and primitives with ``tell``, from the event loop only.
     """
 
     def __init__(self, machine: DataLink, interface: str, act: Callable[[Action], None]) -> None:

@@ -1,4 +1,5 @@
-"""Listening on a real interface: every HomePlug management message that passes it, to a callback, until time or a signal ends it.
+"""Listening on a real interface: every HomePlug management message that passes it, to a callback,
+until time or a signal ends it.
 
 Read only: nothing is ever sent. Needs Linux and CAP_NET_RAW.
 """
@@ -22,10 +23,11 @@ def run_watch(
     seconds: float | None = None,
     listening: Callable[[], None],
 ) -> None:
-    """Call ``received`` with each frame, also with those that this machine sends, until SIGINT, SIGTERM, or for ``seconds``.
+    """Call ``received`` with each frame, also with those that this machine sends, until SIGINT,
+    SIGTERM, or for ``seconds``.
 
-    ``listening`` is called when it begins. What ``received`` raises ends it and is raised here. Raises ``LinkError`` when the interface is
-    missing or may not be listened on.
+    ``listening`` is called when it begins. What ``received`` raises ends it and is raised here. Raises
+    ``LinkError`` when the interface is missing or may not be listened on.
     """
     asyncio.run(_watch(interface, received, seconds, listening))
 

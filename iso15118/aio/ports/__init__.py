@@ -1,1 +1,2 @@
-"""What is asked of hardware and backends: the guarded calls of ports, and the readings and events that come back."""
+"""What is asked of hardware and backends: the guarded calls of ports, and the readings
+and events that come back."""

@@ -1,6 +1,7 @@
 """An AC port of either side: the outlet of a station, or the on-board charger of a vehicle.
 
-Present values, limits, and the calls that set and stop; which call gives way to which is settled in ``port_calls``.
+Present values, limits, and the calls that set and stop; which call gives way to which
+is settled in ``port_calls``.
 """
 
 from __future__ import annotations
@@ -44,14 +45,16 @@ class AcSide(Generic[Limits]):
         self._read_limits: Callable[[Any, str], Limits] = read
         self.calls = PowerCalls(loop, self._port, report, power_s, power_s, name)
         self.known: Limits | None = None
-        """What it said it can do, when that was last read; a copy, since a port may change its own in place."""
+        """What it said it can do, when that was last read; a copy, since a port
+        may change its own in place."""
 
     def present(self) -> AcMeasured:
         """Values of every phase. Raises ``HardwareError``."""
         return self._port.read("present", readings.alternating)
 
     def flows(self) -> PowerMeasured:
-        """The greatest current of a phase as one reading. There is no voltage in it: that of the grid is always there. Raises as above."""
+        """The greatest current of a phase as one reading. There is no voltage in it: that of the grid is
+        always there. Raises as above."""
         present = self.present()
         return PowerMeasured(0.0, max(present.current_a), present.at)
 

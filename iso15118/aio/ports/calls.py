@@ -1,7 +1,8 @@
 """Calls of hardware ports: begun in the moment they are asked for, watched by the clock, never waited for.
 
-A port is written by somebody else: its coroutines may raise anything, hang, answer late or not care about being cancelled, and what it
-returns need not be a coroutine. What the answers mean is the business of ``port_calls`` and ``hardware``.
+A port is written by somebody else: its coroutines may raise anything, hang, answer late or not care about
+being cancelled, and what it returns need not be a coroutine. What the answers mean is the business of
+``port_calls`` and ``hardware``.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ _INSIST: Final = 8
 class Call:
     """One call of a port's method, and what became of it.
 
-    ``ended`` is told once, when it returned, raised or was cancelled; ``late`` once, if it takes longer than
-    ``limit_s``: then it is cancelled, and may still end, or never. ``insist``: if somebody else cancels it, it
-    is made again.
+    ``ended`` is told once, when it returned, raised or was cancelled; ``late`` once, if it takes longer
+    than ``limit_s``: then it is cancelled, and may still end, or never. ``insist``: if somebody else
+    cancels it, it is made again.
     """
 
     __slots__ = (
@@ -103,12 +104,12 @@ class _Step(Enum):
 
 
 class Lane:
-    """Runs one call at a time. The first step of a call is taken within ``begin``; what is left of it goes on in
-    a task.
+    """Runs one call at a time. The first step of a call is taken within ``begin``; what is
+    left of it goes on in a task.
 
     The task is made once and serves all calls of the lane, so that a port that answers at once costs no task
-    and no turn of the loop. All steps of all calls run in one context, that of the task, so that ``asyncio.timeout`` and context
-    variables work within a port as they do elsewhere.
+    and no turn of the loop. All steps of all calls run in one context, that of the task, so that
+    ``asyncio.timeout`` and context variables work within a port as they do elsewhere.
     """
 
     __slots__ = ("_context", "_idle", "_in_worker", "_leaving", "_loop", "_rest", "_task", "_timer", "call")
@@ -148,7 +149,8 @@ class Lane:
         """No more calls; what still runs is cancelled."""
         if self._timer is not None:
             self._timer.cancel()
-        # A call that was dropped in the same turn of the loop has cancelled the task already, and two cancellations come in as one.
+        # A call that was dropped in the same turn of the loop has cancelled the task already, and two
+        # cancellations come in as one.
         self._leaving = True
         if self._task is not None:
             if self.call is not None:
@@ -189,7 +191,8 @@ class Lane:
         try:
             return self._context.run(_take_first_step, call)
         except RuntimeError:
-            # The lane's own task is in the middle of a step, and another port called back from there: its context cannot be entered twice.
+            # The lane's own task is in the middle of a step, and another port called back from there: its
+            # context cannot be entered twice.
             return _take_first_step(call)
 
     def _end(self, call: Call, result: Any, error: BaseException | None) -> None:
@@ -244,7 +247,8 @@ class Lane:
             if isinstance(error, asyncio.CancelledError):
                 task.uncancel()
                 if not (call.dropped or call.overdue):
-                    # Somebody ends all tasks, as asyncio.run does. That is no reason to leave the hardware as it is.
+                    # Somebody ends all tasks, as asyncio.run does. That is no reason to
+                    # leave the hardware as it is.
                     self._leaving = True
                     if call.again > 0:
                         call.again -= 1
@@ -269,11 +273,12 @@ class Lane:
 
 
 class SafeCalls:
-    """The calls of a port that lead to safety: each begins at once, whatever else the port is doing, and is made
-    again if somebody cancels it.
+    """The calls of a port that lead to safety: each begins at once, whatever else the port is doing, and is
+    made again if somebody cancels it.
 
-    A second one joins the first while that is under way, unless it is more urgent. ``over`` is told when one has
-    ended or is late, with what went wrong: once, until one works again, because whoever hears of it will ask again.
+    A second one joins the first while that is under way, unless it is more urgent. ``over`` is told
+    when one has ended or is late, with what went wrong: once, until one works again, because
+    whoever hears of it will ask again.
     """
 
     def __init__(
@@ -294,8 +299,8 @@ class SafeCalls:
         return bool(self._ranks)
 
     def ask(self, make: Make, rank: int = 0, *, anew: bool = False) -> None:
-        """Make the call now; ``rank``: how urgent. ``anew``: even if one is under way, because something has been
-        done since it began."""
+        """Make the call now; ``rank``: how urgent. ``anew``: even if one is under way, because something has
+        been done since it began."""
         if not anew and any(under_way >= rank for under_way in self._ranks.values()):
             return
         lane = next((lane for lane in self._lanes if lane.call is None), None)
@@ -328,12 +333,14 @@ class SafeCalls:
         self._over("" if known else complaint)
 
 
-# -- a port's own code ------------------------------------------------------------------------------------------
+# -- a port's own code
+# ------------------------------------------------------------------------------------------
 
 
 def _take_first_step(call: Call) -> tuple[_Step, Any]:
-    """Look the method up, call it, and run it up to where it first waits: the coroutine and what it waits for, its result, or what it
-    raised. A ``StopIteration`` that comes out of the call itself, and not out of a coroutine, is an error like any other."""
+    """Look the method up, call it, and run it up to where it first waits: the coroutine and what it waits
+    for, its result, or what it raised. A ``StopIteration`` that comes out of the call itself, and not out of
+    a coroutine, is an error like any other."""
     try:
         awaitable = call.make()
         if isinstance(awaitable, Coroutine):
@@ -389,8 +396,8 @@ def _go_on(
 
 
 def _cancelled(waits_for: Any) -> bool:
-    """What a coroutine waits for was cancelled, and will tell it so. A bare ``yield`` waits for nothing, and something that is no future
-    of this loop cannot be cancelled."""
+    """What a coroutine waits for was cancelled, and will tell it so. A bare ``yield`` waits for nothing, and
+    something that is no future of this loop cannot be cancelled."""
     return asyncio.isfuture(waits_for) and waits_for.cancel()
 
 

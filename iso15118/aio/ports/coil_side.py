@@ -1,6 +1,7 @@
 """A port of wireless power of either side: the pad of a station, or the coil of a vehicle.
 
-Present values, limits, and the calls that set and stop; which call gives way to which is settled in ``port_calls``.
+Present values, limits, and the calls that set and stop; which call gives way to which
+is settled in ``port_calls``.
 """
 
 from __future__ import annotations
@@ -49,14 +50,16 @@ class CoilSide(Generic[Limits, Measured]):
         self._read_present: Callable[[Any, str], Measured] = measured
         self.calls = PowerCalls(loop, self.port, report, power_s, power_s, name)
         self.known: Limits | None = None
-        """What it said it can do, when that was last read; a copy, since a port may change its own in place."""
+        """What it said it can do, when that was last read; a copy, since a port
+        may change its own in place."""
 
     def present(self) -> Measured:
         """Values of now. Raises ``HardwareError``."""
         return self.port.read("present", self._read_present)
 
     def flows(self) -> PowerMeasured:
-        """The power as a reading that counts as a current, where one above ``NO_CURRENT_A`` is too much. Raises as above."""
+        """The power as a reading that counts as a current, where one above ``NO_CURRENT_A`` is
+        too much. Raises as above."""
         present = self.present()
         return PowerMeasured(0.0, present.power_w / NONE_W, present.at)
 

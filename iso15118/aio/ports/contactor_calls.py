@@ -1,6 +1,8 @@
-"""What is asked of one side's contactors: opening goes first, and what counts in the end is the level that they show.
+"""What is asked of one side's contactors: opening goes first, and what counts in the end
+is the level that they show.
 
-Feedback may be late after an opening, and may bounce; both are told apart from contactors that do not do what they were told.
+Feedback may be late after an opening, and may bounce; both are told apart from contactors that
+do not do what they were told.
 """
 
 from __future__ import annotations
@@ -94,8 +96,8 @@ class ContactorCalls:
             return None
 
     def changed(self, *, begins: bool = False) -> ev.ContactorsChanged | None:
-        """News if the level is another one than last reported. What nobody asked for has to last for longer than contacts bounce, unless a
-        session ``begins`` with it."""
+        """News if the level is another one than last reported. What nobody asked for has to last for longer
+        than contacts bounce, unless a session ``begins`` with it."""
         closed = self.read()
         if closed is None or closed is self.level:
             self._differs_from = math.inf
@@ -124,7 +126,8 @@ class ContactorCalls:
     def _ended(self, call: Call) -> None:
         closed = self.read()
         if self._open_wanted:
-            # Contradicted while it ran: it may have closed them after they were opened, and the feedback may be slower.
+            # Contradicted while it ran: it may have closed them after they were opened,
+            # and the feedback may be slower.
             self._open_again()
             return
         if self._close_wanted:

@@ -1,4 +1,5 @@
-"""What is asked of the ports of Plug and Charge: the backend that decides, the service that provides, the vehicle's store.
+"""What is asked of the ports of Plug and Charge: the backend that decides, the service that
+provides, the vehicle's store.
 
 They are slow and far away: an answer that does not come is a refusal, never a fault of the hardware.
 """
@@ -47,7 +48,8 @@ _LONGEST_ANSWER = 256 * 1024
 
 
 def trust_of(station: ports.Station) -> ContractTrust | None:
-    """Whom the station believes about contracts, read now; None if it does not do Plug and Charge, or cannot say."""
+    """Whom the station believes about contracts, read now; None if it does not do Plug
+    and Charge, or cannot say."""
     if station.contract_authorizer is None:
         return None
     try:
@@ -61,8 +63,8 @@ def trust_of(station: ports.Station) -> ContractTrust | None:
 
 
 def contracts_of(vehicle: ports.Vehicle, refused: tuple[str, ...] = ()) -> VehicleContracts | None:
-    """What the vehicle holds, read now; None if it has no store, or the store cannot be read. ``refused``: EMAIDs that were refused in
-    earlier sessions."""
+    """What the vehicle holds, read now; None if it has no store, or the store cannot be read. ``refused``:
+    EMAIDs that were refused in earlier sessions."""
     if vehicle.contracts is None:
         return None
     try:

@@ -25,8 +25,8 @@ class _Keeping(Protocol):
 
 
 class ThreadedContracts:
-    """A ``session.ports.ContractStore`` over one that keeps contracts at once, such as ``StoredContracts``, which a driver
-    takes in this way by itself."""
+    """A ``session.ports.ContractStore`` over one that keeps contracts at once, such as ``StoredContracts``,
+    which a driver takes in this way by itself."""
 
     def __init__(self, behind: _Keeping) -> None:
         self.behind = behind
@@ -49,14 +49,15 @@ class ThreadedContracts:
 
     def _keep(self, contract: Credential) -> None:
         self.behind.keep(contract)
-        # Read here what was written, so that the next session finds it known: opening a key takes as long as encrypting it.
+        # Read here what was written, so that the next session finds it known: opening a key
+        # takes as long as encrypting it.
         with suppress(PkiError):
             _ = self.behind.present
 
 
 async def read_ahead(store: ports.ContractStore | None) -> None:
-    """Have a store that reads files look at them in a thread, so that the session which begins finds all of it known: opening an encrypted
-    key takes its time. What is wrong with it shows when it is read."""
+    """Have a store that reads files look at them in a thread, so that the session which begins finds all of
+    it known: opening an encrypted key takes its time. What is wrong with it shows when it is read."""
     from iso15118.pnc.vehicle_contracts import StoredContracts  # as below
 
     behind = store.behind if isinstance(store, ThreadedContracts) else store

@@ -1,6 +1,7 @@
 """The ports of a connection device at the station, and of the drive's lock in the vehicle.
 
-Retracting goes first: it cuts a connection short, and is asked for again when the time of what it cut short is over.
+Retracting goes first: it cuts a connection short, and is asked for again when the time
+of what it cut short is over.
 """
 
 from __future__ import annotations
@@ -112,8 +113,8 @@ class DeviceCalls:
         return [ev.ConnectionDeviceChanged(position)]
 
     def look(self) -> list[ev.Event]:
-        """Position of the device, if it changed, and of the vehicle. A sensor that cannot be read says nothing: what it said before grows
-        old. Raises ``HardwareError`` for the device."""
+        """Position of the device, if it changed, and of the vehicle. A sensor that cannot be read says
+        nothing: what it said before grows old. Raises ``HardwareError`` for the device."""
         found = self.changed()
         try:
             found.append(ev.VehiclePositionMeasured(self._place.read("present", _vehicle_position)))
@@ -183,7 +184,8 @@ class MobilityCalls:
 
 
 def coupled(vehicle: ports.Vehicle) -> tuple[ev.MobilityChanged | None, ReceiverLimits | None]:
-    """What a session has to know of these ports when it begins; None for those that there are not. Raises ``HardwareError``."""
+    """What a session has to know of these ports when it begins; None for those that there are not.
+    Raises ``HardwareError``."""
     mobility = receiver = None
     if vehicle.mobility is not None:
         mobility = Port(vehicle.mobility, "mobility").read("present", mobility_of)

@@ -1,6 +1,8 @@
-"""The only way to what is not ours: the ports of a station or a vehicle, the callbacks of an application, and the texts of their errors.
+"""The only way to what is not ours: the ports of a station or a vehicle, the callbacks of an application,
+and the texts of their errors.
 
-Nothing here raises what they raise. ``tests/aio/test_guard_source.py`` holds that the drivers reach ports and callbacks in no other way.
+Nothing here raises what they raise. ``tests/aio/test_guard_source.py`` holds that the drivers reach ports
+and callbacks in no other way.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ _log = Log(__name__)
 
 _LONGEST_TEXT: Final = 200
 _ONE_WISH_S: Final = 10.0
-"""A program that is about to end needs the loop to make its hardware safe: within this time, further wishes to end are the same one."""
+"""A program that is about to end needs the loop to make its hardware safe: within this time, further
+wishes to end are the same one."""
 
 _WORTH_NAMING_S: Final = 0.01
 """A call that takes longer is remembered for who asks why the loop was late."""
@@ -51,7 +54,8 @@ Value = TypeVar("Value")
 
 
 def brief(text: object) -> str:
-    """Somebody else's text for a log or a report: on one line, printable, not long. An object without a text gives the name of its type."""
+    """Somebody else's text for a log or a report: on one line, printable, not long. An object without a text
+    gives the name of its type."""
     try:
         words = str.__getitem__(str(text), slice(2 * _LONGEST_TEXT))
     except BaseException as error:
@@ -88,9 +92,11 @@ def _kind(value: object) -> str:
 
 
 def come_back(error: BaseException) -> None:
-    """A wish to end the program was caught where others still had to be asked: it comes out of the loop in its next turn, once.
+    """A wish to end the program was caught where others still had to be asked: it comes out of the
+    loop in its next turn, once.
 
-    Any other exception is no such wish and stays where it was caught; so does one in a thread beside the loop, where it ends nothing.
+    Any other exception is no such wish and stays where it was caught; so does one in a thread beside the
+    loop, where it ends nothing.
     """
     if not isinstance(error, KeyboardInterrupt | SystemExit):
         return
@@ -115,9 +121,10 @@ def _raise(error: BaseException) -> None:
 
 
 async def insist(step: Callable[[], Awaitable[Value]], limit_s: float) -> tuple[Value | None, bool]:
-    """Take a step that waits to its end, however often this task is cancelled, for ``limit_s`` at most; with 0 the first cancellation ends
-    it. Gives its result (None if it did not come to its end) and whether somebody wanted to cancel it. The step may be begun again after a
-    cancellation, so it must be one that can be. Raises what the step raises."""
+    """Take a step that waits to its end, however often this task is cancelled, for ``limit_s`` at most; with
+    0 the first cancellation ends it. Gives its result (None if it did not come to its end) and whether
+    somebody wanted to cancel it. The step may be begun again after a cancellation, so it must be one that can
+    be. Raises what the step raises."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     until = loop.time() + limit_s
@@ -134,7 +141,8 @@ async def insist(step: Callable[[], Awaitable[Value]], limit_s: float) -> tuple[
 
 
 def each(*steps: Callable[[], object]) -> list[BaseException]:
-    """Take every step, in this order, whatever the others raise. Gives what was raised; the caller says it when all have been taken."""
+    """Take every step, in this order, whatever the others raise. Gives what was raised; the caller says it
+    when all have been taken."""
     failed: list[BaseException] = []
     for step in steps:
         try:
@@ -147,18 +155,21 @@ def each(*steps: Callable[[], object]) -> list[BaseException]:
 
 
 def next_tick(now: float, every_s: float) -> float:
-    """The next of the moments at which something is done every so often, on the loop's clock: the same for all, so that those of one
-    process wake it together."""
+    """The next of the moments at which something is done every so often, on the loop's clock: the same for
+    all, so that those of one process wake it together."""
     return (now // every_s + 1.0) * every_s
 
 
-# -- callbacks of the application -----------------------------------------------------------------------------
+# -- callbacks of the application
+# -----------------------------------------------------------------------------
 
 
 class Callback:
-    """Something of the application that is told of things: called until it fails for the first time, and never with a consequence.
+    """Something of the application that is told of things: called until it fails for the first time,
+    and never with a consequence.
 
-    ``name`` is said in the log when it fails. ``lasting``: it is called again even then, because something depends on it.
+    ``name`` is said in the log when it fails. ``lasting``: it is called again even then,
+    because something depends on it.
     """
 
     __slots__ = ("_call", "_lasting", "_name")
@@ -186,25 +197,27 @@ class Callback:
         running.took(self._name, _clock() - began)
 
 
-# -- ports ----------------------------------------------------------------------------------------------------
+# -- ports
+# ----------------------------------------------------------------------------------------------------
 
 
 class Running(threading.local):
-    """Which call of a port or of the application had the loop for the longest time. Whoever asks says since when, so that several
-    heartbeats in one process take nothing from each other. Each thread has calls of its own: what another one does, such as the
-    watchdog's drop or a second loop, holds up no loop of this one."""
+    """Which call of a port or of the application had the loop for the longest time. Whoever asks says since
+    when, so that several heartbeats in one process take nothing from each other. Each thread has calls of its
+    own: what another one does, such as the watchdog's drop or a second loop, holds up no loop of this one."""
 
     def __init__(self) -> None:
         self._calls: deque[tuple[float, str, float]] = deque(maxlen=_REMEMBERED)
 
     def took(self, name: str, seconds: float) -> None:
-        """A call of ``name`` had the loop for so long, until now. What is too short to be worth naming is forgotten."""
+        """A call of ``name`` had the loop for so long, until now. What is too short to be
+        worth naming is forgotten."""
         if seconds > _WORTH_NAMING_S:
             self._calls.append((_clock(), name, seconds))
 
     def longest(self, since: float) -> tuple[str, float]:
-        """Name and duration (s) of the longest one that ended after ``since``, which is a time of ``time.perf_counter``; an empty name if
-        there was none."""
+        """Name and duration (s) of the longest one that ended after ``since``, which is a time of
+        ``time.perf_counter``; an empty name if there was none."""
         seconds, name = max(
             ((took, what) for ended, what, took in self._calls.copy() if ended > since), default=(0.0, "")
         )
@@ -218,8 +231,8 @@ running: Final = Running()
 class Port:
     """One port of the application. ``name`` is the field of ``Station`` or ``Vehicle`` that holds it.
 
-    Attributes are looked up when they are used and within the guard, so that one that is missing, or raises when it is looked up, costs
-    that call and nothing else.
+    Attributes are looked up when they are used and within the guard, so that one that is missing, or raises
+    when it is looked up, costs that call and nothing else.
     """
 
     __slots__ = ("_port", "name")
@@ -232,13 +245,14 @@ class Port:
         return partial(_call, self._port, method, values)
 
     def look_up(self, method: str) -> Callable[..., Any]:
-        """A method itself; to be used within a call that is guarded by others, for it raises what the port raises."""
+        """A method itself; to be used within a call that is guarded by others, for it
+        raises what the port raises."""
         found: Callable[..., Any] = getattr(self._port, method)
         return found
 
     def read(self, attribute: str, check: Callable[[Any, str], Value]) -> Value:
-        """The value of an attribute, which ``check`` has judged; ``check`` gets the value and the name of the port and raises
-        ``HardwareError``.
+        """The value of an attribute, which ``check`` has judged; ``check`` gets the value and the name of the
+        port and raises ``HardwareError``.
 
         Raises ``HardwareError`` for whatever goes wrong, and nothing else.
         """
@@ -260,7 +274,8 @@ class Port:
             raise HardwareError(f"{self.name}.{attribute} cannot be judged: {describe(error)}") from error
 
     def has(self, attribute: str) -> bool:
-        """Whether it has an attribute that ports may do without; one that raises when it is looked up counts as there."""
+        """Whether it has an attribute that ports may do without; one that raises when it is
+        looked up counts as there."""
         try:
             getattr(self._port, attribute)
         except AttributeError:
@@ -270,7 +285,8 @@ class Port:
         return True
 
     def tell(self, method: str, *values: Any) -> str:
-        """Call a method that answers at once and returns nothing. Gives what went wrong; empty if nothing did."""
+        """Call a method that answers at once and returns nothing. Gives what went
+        wrong; empty if nothing did."""
         name, began = f"{self.name}.{method}", _clock()
         try:
             _call(self._port, method, values)

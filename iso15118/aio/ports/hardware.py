@@ -1,8 +1,9 @@
-"""What both sides have in common: the limits of their ports, contactors, and the wait for everything to be safe.
+"""What both sides have in common: the limits of their ports, contactors, and the
+wait for everything to be safe.
 
-``station_hardware`` and ``vehicle_hardware`` carry out what a session asks, on the ports of a ``Station`` or a ``Vehicle``, without ever
-making the session wait. Answers, readings and failures come back as events. Nothing here knows a protocol; which call gives way to which
-is settled in ``port_calls``.
+``station_hardware`` and ``vehicle_hardware`` carry out what a session asks, on the ports of a ``Station`` or
+a ``Vehicle``, without ever making the session wait. Answers, readings and failures come back as events.
+Nothing here knows a protocol; which call gives way to which is settled in ``port_calls``.
 """
 
 from __future__ import annotations
@@ -38,12 +39,13 @@ _AHEAD_S: Final = 0.5
 """A reading may be so far ahead of the clock: no clock of a sensor is exact."""
 
 NO_CURRENT_A: Final = 5.0
-"""Below this, contactors open without harm and a side counts as safe (IEC 61851-23 names the same figure for an emergency)."""
+"""Below this, contactors open without harm and a side counts as safe (IEC 61851-23 names the same
+figure for an emergency)."""
 
 
 class PortLimits(Struct, frozen=True, kw_only=True):
-    """How long a port may take to answer, in s. Later is a fault and ends the session safely; of the meter and the
-    authorizer it is a warning. Raises ``ConfigError`` for a value that is no duration.
+    """How long a port may take to answer, in s. Later is a fault and ends the session safely; of the meter
+    and the authorizer it is a warning. Raises ``ConfigError`` for a value that is no duration.
     """
 
     power_s: Duration = 0.5
@@ -54,10 +56,11 @@ class PortLimits(Struct, frozen=True, kw_only=True):
     contactors_s: Duration = 3.0
     """Closing and opening [V2G20-860] [V2G20-862]; an orderly opening waits for the current to fall."""
     feedback_s: Duration = 0.5
-    """How much later than ``contactors.open`` returns their level may follow. Proposal: auxiliary contacts, and a bus that is polled."""
+    """How much later than ``contactors.open`` returns their level may follow. Proposal: auxiliary contacts,
+    and a bus that is polled."""
     bounce_s: Duration = 0.1
-    """A level of the contactors that nobody asked for has to last so long: auxiliary contacts bounce when a coil goes over to its holding
-    current. Proposal."""
+    """A level of the contactors that nobody asked for has to last so long: auxiliary contacts bounce when a
+    coil goes over to its holding current. Proposal."""
     device_s: Duration = 55.0
     """Bringing a connection device to the vehicle, and retracting it."""
     immobilize_s: Duration = 5.0
@@ -71,7 +74,8 @@ class PortLimits(Struct, frozen=True, kw_only=True):
     store_s: Duration = 10.0
     """Keeping a contract that was installed."""
     look_s: Annotated[float, Meta(ge=0.001, le=1.0)] = 0.05
-    """How often the hardware is measured and looked at while anything is asked of it, whatever the vehicle does."""
+    """How often the hardware is measured and looked at while anything is asked of it,
+    whatever the vehicle does."""
 
     def __post_init__(self) -> None:
         check_numbers(self, "ports")
@@ -114,7 +118,8 @@ class Hardware(Protocol):
 
     @property
     def live(self) -> bool:
-        """Something was asked of the hardware in this session, or its contactors are closed: it is to be watched."""
+        """Something was asked of the hardware in this session, or its contactors are
+        closed: it is to be watched."""
 
     @property
     def safe(self) -> bool:
@@ -144,7 +149,8 @@ class Hardware(Protocol):
 
 
 class NoContactors:
-    """A vehicle that charges by its on-board charger or without a wire has none that could close, and neither has a pad."""
+    """A vehicle that charges by its on-board charger or without a wire has none that could
+    close, and neither has a pad."""
 
     closed = False
 
@@ -302,8 +308,8 @@ class SideHardware:
     # -- inside -------------------------------------------------------------------------------------------
 
     def _measured_now(self, port: str, at: float | None, now: float) -> None:
-        """Readings of ``port`` came now, measured at ``at`` on the loop's clock. Raises ``HardwareError`` for another clock's time: what
-        lies ahead would never be too old."""
+        """Readings of ``port`` came now, measured at ``at`` on the loop's clock. Raises ``HardwareError`` for
+        another clock's time: what lies ahead would never be too old."""
         if at is not None and at > now + _AHEAD_S:
             raise HardwareError(f"{port} is {at - now:.1f} s ahead of the event loop's clock, loop.time()")
         self.measured_at = now if at is None else min(at, now)

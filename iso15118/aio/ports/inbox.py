@@ -1,6 +1,7 @@
 """Where ports and the application push events to, from any thread, whether a session runs or not.
 
-Ports are given a listener once and have no way to take it back, so it outlives every session, and every time that a server is opened.
+Ports are given a listener once and have no way to take it back, so it outlives every session, and every
+time that a server is opened.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ class Inbox:
     """Hands events to ``deliver`` on the loop's thread, from ``open`` to ``close``.
 
     From that thread they are delivered at once. From another one they are handed over by
-    ``call_soon_threadsafe``: an alarm that was refused because of the thread it came from would be lost. The last
-    state of the signal, set-point, plan and limits are kept, for a session that begins later; so is the first alarm that comes
-    while nobody can be told.
+    ``call_soon_threadsafe``: an alarm that was refused because of the thread it came from would be lost. The
+    last state of the signal, set-point, plan and limits are kept, for a session that begins later; so is the
+    first alarm that comes while nobody can be told.
     """
 
     def __init__(self) -> None:
@@ -72,11 +73,13 @@ class Inbox:
 
     @property
     def orphaned(self) -> bool:
-        """Nobody can be told: it is closed, or its loop is, which is what a program leaves behind that closed nothing."""
+        """Nobody can be told: it is closed, or its loop is, which is what a program leaves
+        behind that closed nothing."""
         return self._loop is None or self._loop.is_closed()
 
     def listen(self, *ports: Port) -> None:
-        """Have these ports push here, those that do not yet. Raises ``HardwareError`` naming one that does not take a listener."""
+        """Have these ports push here, those that do not yet. Raises ``HardwareError`` naming one that
+        does not take a listener."""
         for port in ports:
             if port.name not in self._listening:
                 if complaint := port.tell("listen", self.push):
@@ -84,8 +87,9 @@ class Inbox:
                 self._listening.add(port.name)
 
     def push(self, event: ev.Event) -> None:
-        """Something happened. Raises ``MisuseError``, in the caller's thread, for what is no event, has a field of another type, carries
-        no finite number, or can only come over the connection; nothing of it is kept then."""
+        """Something happened. Raises ``MisuseError``, in the caller's thread, for what is no event,
+        has a field of another type, carries no finite number, or can only come over the connection;
+        nothing of it is kept then."""
         event = checked(event)
         loop = self._loop
         if loop is None or threading.get_ident() == self._thread:
@@ -97,7 +101,8 @@ class Inbox:
             self._take(event)
 
     def on_loop(self, call: Callable[[], object]) -> None:
-        """Make this call on the loop's thread: at once from there, or while there is no loop; in its next turn from another thread."""
+        """Make this call on the loop's thread: at once from there, or while there is no loop; in its next
+        turn from another thread."""
         loop = self._loop
         if loop is None or threading.get_ident() == self._thread:
             call()
@@ -148,7 +153,8 @@ def _fields(kind: type[ev.Event]) -> tuple[tuple[str, Any], ...]:
 
 
 def checked(event: object) -> ev.Event:
-    """The event with its fields in their types; raises ``MisuseError`` naming the field that cannot be. An alarm always comes through.
+    """The event with its fields in their types; raises ``MisuseError`` naming the field that cannot be.
+    An alarm always comes through.
 
     What is of a class of the application's own counts as the event that it is derived from."""
     kind = next((base for base in type(event).__mro__ if base in _KNOWN), None)

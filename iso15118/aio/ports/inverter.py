@@ -1,5 +1,5 @@
-"""The ports of a vehicle that is an energy resource, and of a station whose site has a grid code: what is read when a session begins, and
-the calls that bring an inverter its functions.
+"""The ports of a vehicle that is an energy resource, and of a station whose site has a grid code: what is
+read when a session begins, and the calls that bring an inverter its functions.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _KINDS: Final = (IecGridCode, SaeGridCode)
 
 
 def grid_code_of(station: ports.Station) -> GridCode | None:
-    """What the site asks of an energy resource, read now; None if nobody knows, and then no such service is offered."""
+    """What the site asks of an energy resource, read now; None if nobody knows, and then
+    no such service is offered."""
     port = None if station.energy is None else Port(station.energy, "energy")
     if port is None or not port.has("grid_code"):
         return None
@@ -50,7 +51,8 @@ def _code(value: Any, port: str) -> GridCode | None:
 
 
 def abilities_of(vehicle: ports.Vehicle) -> InverterAbilities | None:
-    """What the inverter can do, read now; None where there is none. Raises ``HardwareError`` for one that does not say."""
+    """What the inverter can do, read now; None where there is none. Raises ``HardwareError``
+    for one that does not say."""
     if vehicle.inverter is None:
         return None
     abilities: InverterAbilities = Port(vehicle.inverter, "inverter").read("abilities", _abilities)
@@ -70,8 +72,8 @@ def _condition(value: Any, port: str) -> GridCondition:
 
 
 class InverterCalls:
-    """One session's hold on the inverter: one call after the other, of those that wait only the last. One that fails is a fault: an
-    inverter that does not follow its grid code must not stay on the grid."""
+    """One session's hold on the inverter: one call after the other, of those that wait only the last. One
+    that fails is a fault: an inverter that does not follow its grid code must not stay on the grid."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, port: ports.InverterPort, report: Report, limit_s: float

@@ -1,7 +1,8 @@
-"""Uses of private keys: each in a thread of its own, since a token that takes its time, or hangs, must not hold up the loop that guards the
-hardware.
+"""Uses of private keys: each in a thread of its own, since a token that takes its time, or hangs, must not
+hold up the loop that guards the hardware.
 
-How long is waited for one is the session's business; a thread that hangs is left behind, and ends with the process at the latest.
+How long is waited for one is the session's business; a thread that hangs is left behind, and ends
+with the process at the latest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The outputs of one end's basic signalling, asserted: shown again and again, and compared with what the port says that it shows.
+"""The outputs of one end's basic signalling, asserted: shown again and again, and compared with what
+the port says that it shows.
 
-A pilot, a switch S3 or the vehicle's switch is a level. A port that lost a request, or was reset, or was left in any state by a process
-before this one, is put right; one that shows something else is said.
+A pilot, a switch S3 or the vehicle's switch is a level. A port that lost a request, or was reset, or was left
+in any state by a process before this one, is put right; one that shows something else is said.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _EXACT_PERCENT: Final = 1.0
 
 
 class AssertedOutputs:
-    """A ``BasicSignalling`` around ``port``. ``told`` hears of an output that shows something else than it is asked to, once."""
+    """A ``BasicSignalling`` around ``port``. ``told`` hears of an output that shows something else
+    than it is asked to, once."""
 
     def __init__(self, port: BasicSignalling) -> None:
         self.port = port
@@ -41,7 +43,8 @@ class AssertedOutputs:
         self.port.listen(listener)
 
     def show(self, action: Action) -> None:
-        """Show this from now on; see ``BasicSignalling``. Raises what the port raises, and shows it again all the same."""
+        """Show this from now on; see ``BasicSignalling``. Raises what the port raises, and
+        shows it again all the same."""
         if self._wanted.get(type(action)) != action:
             self._settled.discard(type(action))
         self._wanted[type(action)] = action
@@ -85,7 +88,8 @@ class AssertedOutputs:
 
 
 def _is_shown(shown: Action, wanted: Action) -> bool:
-    """A nominal duty cycle is read back within a percent point, as IEC 61851-1 allows it to be shown; or not at all."""
+    """A nominal duty cycle is read back within a percent point, as IEC 61851-1 allows it
+    to be shown; or not at all."""
     if not (isinstance(shown, SetPilot) and isinstance(wanted, SetPilot)):
         return shown == wanted
     if shown.pilot is not wanted.pilot or shown.pilot is not Pilot.NOMINAL:

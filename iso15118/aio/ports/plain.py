@@ -1,5 +1,5 @@
-"""Values of ports made plain: a float of a numeric library is a number too, but nothing that comes after should have to trust its
-arithmetic, its comparisons or its text.
+"""Values of ports made plain: a float of a numeric library is a number too, but nothing that comes after
+should have to trust its arithmetic, its comparisons or its text.
 
 What is no float is left for those who judge the value.
 """
@@ -22,15 +22,15 @@ Value = TypeVar("Value")
 
 
 def plain(value: Value, name: str) -> Value:
-    """The same value, with plain floats in it and in the tuples and values within it. ``name`` is said in the ``HardwareError`` of one that
-    is nested too deeply, or too long."""
+    """The same value, with plain floats in it and in the tuples and values within it. ``name`` is said in the
+    ``HardwareError`` of one that is nested too deeply, or too long."""
     made: Value = _plain(value, name, 0, False)
     return made
 
 
 def made_again(value: Value, name: str) -> Value:
-    """As ``plain``; and every value in it judges itself once more, since its owner may have changed it in place. Raises ``HardwareError``
-    with what is wrong."""
+    """As ``plain``; and every value in it judges itself once more, since its owner may have changed it in
+    place. Raises ``HardwareError`` with what is wrong."""
     try:
         made: Value = _plain(value, name, 0, True)
     except ConfigError as error:

@@ -1,7 +1,7 @@
 """What is asked of each port, one class a port: which call gives way to which, and what an answer means.
 
-The safe direction (current zero, contactors open, not ready) begins at once and cuts short what contradicts it; the
-other direction waits for its turn, and only the newest wish counts.
+The safe direction (current zero, contactors open, not ready) begins at once and cuts short what contradicts
+it; the other direction waits for its turn, and only the newest wish counts.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ RANK: Final = {Urgency.ORDERLY: 0, Urgency.EMERGENCY: 1}
 
 
 class Report:
-    """Where the answers go: ``tell`` takes events, ``fault`` makes one of a port that failed; ``over`` hears of the
-    end of every call that makes safe."""
+    """Where the answers go: ``tell`` takes events, ``fault`` makes one of a port that failed; ``over`` hears
+    of the end of every call that makes safe."""
 
     def __init__(self, tell: Callable[[ev.Event], None], over: Callable[[], None]) -> None:
         self.tell = tell
@@ -67,15 +67,16 @@ def once(text: str, *values: object) -> None:
 
 
 def meant_yes(name: str, wanted: str) -> None:
-    """A port returned None where "yes" has to be said: taken for yes until the next minor release, with one warning a process."""
+    """A port returned None where "yes" has to be said: taken for yes until the next minor release,
+    with one warning a process."""
     once("%s returned None; it has to return %s. From version 0.2 on, None is no answer", name, wanted)
 
 
 class Echo:
     """The safe call once more, when the time of a call that was cut short is over.
 
-    Cancelling a coroutine does not stop a thread that it waits for: that one may still switch the hardware on, and nobody sees it end.
-    By its limit it has ended, or is stuck.
+    Cancelling a coroutine does not stop a thread that it waits for: that one may still switch the hardware
+    on, and nobody sees it end. By its limit it has ended, or is stuck.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, again: Callable[[], None]) -> None:
@@ -94,7 +95,8 @@ class Echo:
         return 0.0 if self._timer is None else max(self._timer.when() - self._loop.time(), 0.0)
 
     def after(self, call: Call, most_s: float = math.inf) -> None:
-        """This call is cut short now; ``most_s``: from now on, where its own limit is longer than anybody waits for."""
+        """This call is cut short now; ``most_s``: from now on, where its own limit is
+        longer than anybody waits for."""
         due = min(call.began + call.limit_s, self._loop.time() + most_s)
         if self._timer is not None:
             if self._timer.when() >= due:
@@ -114,8 +116,8 @@ class Echo:
 
 
 class PowerCalls:
-    """The station's supply, its AC outlet, or the on-board charger of a vehicle: one set-point at a time, the newest next, and a stop that
-    waits for nothing. ``name``: of the port."""
+    """The station's supply, its AC outlet, or the on-board charger of a vehicle: one set-point at a time, the
+    newest next, and a stop that waits for nothing. ``name``: of the port."""
 
     def __init__(
         self,
@@ -147,7 +149,8 @@ class PowerCalls:
         return 0.0 if self._lane.call is not None else None
 
     def want(self, action: act.HardwareAction) -> None:
-        """Hold these bounds (SetPower, SetAcPower, SetCharger), or pre-charge, as soon as the port is free."""
+        """Hold these bounds (SetPower, SetAcPower, SetCharger), or pre-charge, as
+        soon as the port is free."""
         self._stopped = None
         self._wanted = action
         if self._lane.call is None:
@@ -289,7 +292,8 @@ class SignalCalls:
 class Question:
     """A port that is asked something and answers once: cable check, authorization, meter.
 
-    ``answered`` gets what the port returned, ``failed`` what went wrong instead; neither is told after ``drop``.
+    ``answered`` gets what the port returned, ``failed`` what went wrong instead;
+    neither is told after ``drop``.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
-"""Whether what a port reports can be a reading at all: its class, real numbers, and a range that no charger exceeds.
+"""Whether what a port reports can be a reading at all: its class, real numbers, and a
+range that no charger exceeds.
 
-A look-alike of another class is a fault, and never left out in silence: the last good value would stand in its place. What a reading means
-is judged elsewhere (``session.supervision``).
+A look-alike of another class is a fault, and never left out in silence: the last good value would stand in
+its place. What a reading means is judged elsewhere (``session.supervision``).
 """
 
 from __future__ import annotations
@@ -96,8 +97,8 @@ def battery(value: Any, port: str) -> BatteryChanged:
 
 
 def _is_plain(state: BatteryChanged) -> bool:
-    """Plain floats within all bounds, as nearly all are. Written out: it is asked many thousand times a second, and a loop takes thrice as
-    long."""
+    """Plain floats within all bounds, as nearly all are. Written out: it is asked many thousand times a
+    second, and a loop takes thrice as long."""
     values = structs.astuple(state)
     if [*map(type, values)] != _BATTERY_KINDS:
         return False
@@ -202,8 +203,8 @@ def _judged(limits: AcLimits, port: str) -> AcLimits:
 
 
 def is_unchanged(value: Any, known: StationLimits) -> bool:
-    """The same plain numbers as in ``known``, which was judged before. Classes are looked at first: what is no plain number may say that
-    it equals anything."""
+    """The same plain numbers as in ``known``, which was judged before. Classes are looked at first: what is
+    no plain number may say that it equals anything."""
     return (
         type(value) is StationLimits
         and _PLAIN.issuperset(map(type, structs.astuple(value)))
@@ -239,7 +240,8 @@ def _exact(value: Any, kind: type[Reading], name: str) -> Reading:
 def _plain(reading: Reading, fields: tuple[tuple[str, float], ...], name: str) -> Reading:
     """The reading with plain numbers in these fields, each within its magnitude.
 
-    A numeric library's own float is a number too, but nothing that comes after should have to trust its arithmetic.
+    A numeric library's own float is a number too, but nothing that comes after should
+    have to trust its arithmetic.
     """
     changed = {}
     for field, most in fields:

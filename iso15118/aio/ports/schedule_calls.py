@@ -1,6 +1,7 @@
 """What is asked of the energy manager: schedules for a vehicle, and whose key their prices are signed with.
 
-An answer that does not come, or makes no sense, is no fault of the hardware: what was planned before holds, or the limits.
+An answer that does not come, or makes no sense, is no fault of the hardware: what was planned
+before holds, or the limits.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def asks_schedules(station: ports.Station) -> bool:
 
 
 def price_signers_of(station: ports.Station) -> tuple[Signer, ...]:
-    """Keys that the energy manager has for signing prices, read now; none where it has none, or cannot say."""
+    """Keys that the energy manager has for signing prices, read now; none where
+    it has none, or cannot say."""
     if station.energy is None:
         return ()
     port = Port(station.energy, "energy")
@@ -59,7 +61,8 @@ def _signers(value: Any, name: str) -> tuple[Signer, ...]:
 
 
 class ScheduleCalls:
-    """One question at a time; a later one takes the place of an earlier one. ``tell`` gets the answers as events."""
+    """One question at a time; a later one takes the place of an earlier one. ``tell``
+    gets the answers as events."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, station: ports.Station, tell: Callable[[ev.Event], None]

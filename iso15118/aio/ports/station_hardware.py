@@ -1,6 +1,8 @@
-"""The ports of a station: carries out what a session asks of its supply, contactors, cable check, terminal, meter and backend.
+"""The ports of a station: carries out what a session asks of its supply, contactors, cable check,
+terminal, meter and backend.
 
-Nothing here knows a protocol, and nothing makes the session wait: answers, readings and failures come back as events.
+Nothing here knows a protocol, and nothing makes the session wait: answers, readings and
+failures come back as events.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ class StationHardware(SideHardware):
         self._terminal = Port(station.authorizer, "authorizer")
         self._counter = None if station.meter is None else Port(station.meter, "meter")
         self._supply: StationLimits | None = None
-        """What the supply said it can do, when that was last read; a copy, since a port may change its own in place."""
+        """What the supply said it can do, when that was last read: a copy, as a port may change its own."""
         self._managed = managed
         loop = self._loop
         self._power = (
@@ -127,7 +129,7 @@ class StationHardware(SideHardware):
         }
 
     def start(self) -> Sequence[ev.Event]:
-        """The level of the contactors, if it is not open as it should be; the meter is asked for its first reading."""
+        """The level of the contactors, if it is not open; the meter is asked for its first reading."""
         self._read_meter(None)
         changed = self._contactors.changed(begins=True)
         return () if changed is None else (changed,)
@@ -199,8 +201,8 @@ class StationHardware(SideHardware):
         return found
 
     def limits(self) -> StationLimits | None:
-        """What the station can give now: what its supply can, within what its energy manager allows; None without a DC output. Raises
-        ``HardwareError`` if the supply does not say."""
+        """What the station can give now: what its supply can, within what its energy manager allows; None
+        without a DC output. Raises ``HardwareError`` if the supply does not say."""
         if self._output is None:
             return None
         self._read_supply(self._output)
@@ -218,13 +220,15 @@ class StationHardware(SideHardware):
         return None if self._ac is None else self._ac.capabilities()
 
     def capabilities(self) -> StationLimits | None:
-        """What the supply could give at best, whatever holds now; None if it does not say. Raises as ``limits`` does."""
+        """What the supply could give at best, whatever holds now; None if it does not say.
+        Raises as ``limits`` does."""
         if self._output is None or not self._output.has("capabilities"):
             return None
         return self._output.read("capabilities", readings.station_limits)
 
     def managed(self, event: ev.LimitsChanged | ev.AcLimitsChanged) -> ev.Event | None:
-        """The energy manager allows this from now on; what holds then, None for what there is not. Raises as ``limits`` does."""
+        """The energy manager allows this from now on; what holds then, None for what there is not.
+        Raises as ``limits`` does."""
         if isinstance(event, ev.AcLimitsChanged):
             self._managed_ac = event.limits
             outlet_now = self.ac_limits()
@@ -240,7 +244,8 @@ class StationHardware(SideHardware):
         return supply
 
     def _judge_supply(self, value: Any, port: str) -> StationLimits:
-        """They are looked at twenty times a second and hardly ever change: what is as it was when it was judged is not judged again."""
+        """They are looked at twenty times a second and hardly ever change: what is as it was when it was
+        judged is not judged again."""
         known = self._supply
         if known is not None and readings.is_unchanged(value, known):
             return known
@@ -265,8 +270,8 @@ class StationHardware(SideHardware):
             _log.error("a step on the way to safety failed", error=error)
 
     async def wind_up(self) -> None:
-        """Retract the connection device, now that nothing flows; ask the meter for a last reading and wait for it, no longer than it may
-        take."""
+        """Retract the connection device, now that nothing flows; ask the meter for a last reading and wait
+        for it, no longer than it may take."""
         await self._retract()
         if self._counter is None:
             return
@@ -471,7 +476,8 @@ def _ask_terminal(terminal: Port, action: act.RequestAuthorization) -> Any:
 
 
 def _run_cable_check(port: Port, action: act.StartCableCheck) -> Any:
-    """Call it with the insulation threshold of the service, or without where a port of an older kind takes none."""
+    """Call it with the insulation threshold of the service, or without where a port of
+    an older kind takes none."""
     run = port.look_up("run")
     try:
         takes_both = _binds(run, action.voltage_v, action.insulation_ohm)

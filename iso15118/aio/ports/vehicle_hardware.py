@@ -1,6 +1,8 @@
-"""The ports of a vehicle: carries out what a session asks of its contactors, its side of the control pilot and its contract store.
+"""The ports of a vehicle: carries out what a session asks of its contactors, its side of the control
+pilot and its contract store.
 
-Nothing here knows a protocol, and nothing makes the session wait: answers, readings and failures come back as events.
+Nothing here knows a protocol, and nothing makes the session wait: answers, readings and
+failures come back as events.
 """
 
 from __future__ import annotations
@@ -90,7 +92,8 @@ class VehicleHardware(SideHardware):
         return () if changed is None else (changed,)
 
     def do(self, action: act.HardwareAction) -> None:
-        """Carry this out. With DC current to zero is the station's work, and a vehicle opens; with AC it is the charger's."""
+        """Carry this out. With DC current to zero is the station's work, and a vehicle opens;
+        with AC it is the charger's."""
         match action:
             case act.CloseContactors():
                 self._energise()

@@ -1,4 +1,5 @@
-"""Entries printed: a line for people, a line of JSON, or XML; every character that a peer chose is shown, not obeyed."""
+"""Entries printed: a line for people, a line of JSON, or XML; every character that a peer
+chose is shown, not obeyed."""
 
 from __future__ import annotations
 
@@ -28,8 +29,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Output:
-    """Call ``show`` with entries as they come, then ``finish``. ``live``: each batch is to be seen at once. ``one``: a message alone, which
-    has a line for each value."""
+    """Call ``show`` with entries as they come, then ``finish``. ``live``: each batch is to be seen at once.
+    ``one``: a message alone, which has a line for each value."""
 
     def __init__(self, form: str, *, live: bool, one: bool) -> None:
         self._form, self._live, self._one = form, live, one

@@ -139,7 +139,8 @@ def import_(
 
 
 def _opened(what: Path, attempt: Callable[[bytes | None], Credential], secret: bytes | None) -> Credential:
-    """What ``attempt`` makes with the passphrase; if it needs one and there is none, with the one that somebody types."""
+    """What ``attempt`` makes with the passphrase; if it needs one and there is none, with
+    the one that somebody types."""
     try:
         return attempt(secret)
     except PkiError:

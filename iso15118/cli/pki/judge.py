@@ -49,7 +49,8 @@ def explain(
     at: Annotated[str | None, typer.Option(help="Time to judge by, ISO 8601 (default: now).")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say in plain words what a file is, who trusts whom, and what is wrong; of a folder: with a verdict on each leaf.
+    """Say in plain words what a file is, who trusts whom, and what is wrong; of a folder:
+    with a verdict on each leaf.
 
     Exit status 4 if a chain in a folder is refused.
     """

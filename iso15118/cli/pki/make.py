@@ -65,7 +65,8 @@ def init(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a test PKI: V2G, OEM, MO and private roots, Sub-CAs, cross-certificates, and a leaf for each role."""
+    """Make a test PKI: V2G, OEM, MO and private roots, Sub-CAs, cross-certificates,
+    and a leaf for each role."""
     check_empty(directory, force)
     if not unchecked:
         for kind, text in (("SECCID", seccid), ("EVCCID", evccid), ("EMAID", emaid), ("PCID", pcid)):
@@ -185,7 +186,8 @@ def _pair(option: str, text: str) -> tuple[str, str]:
 
 
 def _check_identifier(option: str, kind: str, text: str, edition: str) -> None:
-    """What a profile demands of the name it demands of ours too, so that nobody debugs a typing error on the wire."""
+    """What a profile demands of the name it demands of ours too, so that nobody debugs a
+    typing error on the wire."""
     roles = load_profile(edition).roles.values()
     if any(one.identifier == kind for one in roles) and not IDENTIFIERS[kind](text, "any"):
         examples = {

@@ -1,4 +1,5 @@
-"""``iso15118 pki respond``: play the provisioning service for one request, as a backend passes it on (OCPP's exiRequest)."""
+"""``iso15118 pki respond``: play the provisioning service for one request, as a backend passes
+it on (OCPP's exiRequest)."""
 
 from __future__ import annotations
 
@@ -84,7 +85,8 @@ def respond(
 
 
 def _read(source: str) -> tuple[bytes, _Schema]:
-    """The octets of the request, and the schema set that it belongs to. Raises ConfigError for what is none."""
+    """The octets of the request, and the schema set that it belongs to. Raises
+    ConfigError for what is none."""
     data = source.encode(errors="replace")
     if source == "-":
         data = sys.stdin.buffer.read(64 * 1024)

@@ -1,4 +1,5 @@
-"""What both roles of basic charging share: the outer contract of a session, its timers, and the one way out."""
+"""What both roles of basic charging share: the outer contract of a session, its
+timers, and the one way out."""
 
 from __future__ import annotations
 
@@ -34,8 +35,8 @@ def supervisor_of(
 
 
 class BasicSession(Generic[T]):
-    """One plug-in by the duty cycle. It has the outer contract of a session: ``handle``, ``handle_timeout``, ``deadline``, ``ended``. It
-    begins with ``Connected``."""
+    """One plug-in by the duty cycle. It has the outer contract of a session: ``handle``, ``handle_timeout``,
+    ``deadline``, ``ended``. It begins with ``Connected``."""
 
     edition = "basic"
     """What is spoken: nothing."""

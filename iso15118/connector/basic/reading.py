@@ -1,7 +1,8 @@
-"""What a high-level session that only reads wants to know, and when it has learnt it: who the vehicle says it is, and its state of charge.
+"""What a high-level session that only reads wants to know, and when it has learnt it: who the vehicle says it
+is, and its state of charge.
 
-No energy flows in such a session. ISO 15118-2 and DIN 70121 tell the state of charge with the DC charge parameters; in ISO 15118-20
-nothing is told of it before power flows, so that only the EVCCID is read.
+No energy flows in such a session. ISO 15118-2 and DIN 70121 tell the state of charge with the DC charge
+parameters; in ISO 15118-20 nothing is told of it before power flows, so that only the EVCCID is read.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ __all__ = ["Reading"]
 
 
 class Reading:
-    """Told the news of the session (``learn``), which is then to be ended by ``StopRequested``. One plug-in; ``clear`` begins anew."""
+    """Told the news of the session (``learn``), which is then to be ended by ``StopRequested``. One
+    plug-in; ``clear`` begins anew."""
 
     def __init__(self) -> None:
         self.evccid = ""
@@ -28,7 +30,8 @@ class Reading:
         self.display = VehicleDisplay()
 
     def learn(self, news: Notify, evccid: str) -> bool:
-        """Take one piece of news, and the EVCCID as the session has it now; True once there is nothing more to be learnt."""
+        """Take one piece of news, and the EVCCID as the session has it now; True once there is
+        nothing more to be learnt."""
         self.evccid = evccid or self.evccid
         if isinstance(news, VehicleDisplay):
             self.display = news

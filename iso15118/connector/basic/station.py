@@ -1,6 +1,8 @@
-"""The station's side of basic charging: the pilot's steps, the duty cycle as limits change, and a contactor that is closed in C and D only.
+"""The station's side of basic charging: the pilot's steps, the duty cycle as limits change, and a contactor
+that is closed in C and D only.
 
-One place asks to close it. It is told to open in the very turn in which the pilot leaves C and D, or anything fails.
+One place asks to close it. It is told to open in the very turn in which the pilot
+leaves C and D, or anything fails.
 """
 
 from __future__ import annotations
@@ -58,8 +60,8 @@ class _Timer(Enum):
 class BasicStation(BasicSession[_Timer]):
     """One plug-in at an outlet. Asks for ``SetPilot`` beside what a session asks of the hardware.
 
-    ``outlet``: what it can give now, ``hardware``: what it could give at best. ``evccid`` and ``certificate_name``: what an earlier
-    session read of the vehicle, for the authorizer. Raises nothing.
+    ``outlet``: what it can give now, ``hardware``: what it could give at best. ``evccid`` and
+    ``certificate_name``: what an earlier session read of the vehicle, for the authorizer. Raises nothing.
     """
 
     def __init__(
@@ -231,7 +233,8 @@ class BasicStation(BasicSession[_Timer]):
         return actions
 
     def _halt(self, now: float) -> list[Action]:
-        """Steady pilot: the vehicle has to stop, and the contactors open when it did, or when its time is over."""
+        """Steady pilot: the vehicle has to stop, and the contactors open when it did,
+        or when its time is over."""
         self._percent = None
         actions: list[Action] = [SetPilot(Pilot.STEADY)]
         if not self._live:
@@ -301,7 +304,8 @@ class BasicStation(BasicSession[_Timer]):
                 return self._enter(State.HALTING)
             return [*self._bounds(now), *self._enter(State.CHARGING)]
         if self._opening:
-            # They closed in the moment in which they were told to open; they have been told, and are waited for.
+            # They closed in the moment in which they were told to open; they have
+            # been told, and are waited for.
             self._timers.set(_Timer.OPEN, now + self.settings.opens_s)
             return []
         if self._live:

@@ -1,4 +1,5 @@
-"""The vehicle's side of basic charging: it shows C while it wants energy and a nominal duty cycle is there, and draws what that offers.
+"""The vehicle's side of basic charging: it shows C while it wants energy and a nominal duty cycle is
+there, and draws what that offers.
 
 It takes its current back before it shows B, and at once where the pilot or anything of its own fails.
 """
@@ -43,7 +44,8 @@ class _Timer(Enum):
 
 
 class BasicVehicle(BasicSession[_Timer]):
-    """One plug-in of a vehicle with an on-board charger. ``percent``: the duty cycle that is seen now; ``battery``: as it is now.
+    """One plug-in of a vehicle with an on-board charger. ``percent``: the duty cycle that is seen
+    now; ``battery``: as it is now.
 
     Beside what a session is told it is told ``DutyChanged``.
     """

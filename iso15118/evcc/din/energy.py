@@ -1,4 +1,5 @@
-"""The vehicle's phases with voltage on the cable in DIN 70121: cable check, pre-charge, start, charge loop, stop and welding detection.
+"""The vehicle's phases with voltage on the cable in DIN 70121: cable check, pre-charge, start, charge
+loop, stop and welding detection.
 
 The vehicle closes its contactors in one place, after pre-charge matched, and opens them on every way out.
 """
@@ -36,7 +37,8 @@ _Isolation = din.IsolationLevel
 
 
 async def cable_check(talk: Conversation, plan: Plan) -> None:
-    """Show state C just before the first request, then poll until the station has tested the cable [V2G-DC-547]."""
+    """Show state C just before the first request, then poll until the station has
+    tested the cable [V2G-DC-547]."""
     if talk.stop_wanted:
         raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     plan.ready_to_charge = True
@@ -139,7 +141,8 @@ async def _power_delivery(talk: Conversation, plan: Plan, *, on: bool) -> din.Po
 
 
 def _profile(talk: Conversation, plan: Plan) -> din.ChargingProfile | None:
-    """The power that the vehicle may take, as far as 16 bits can say it: never above PMax where the schedule is kept."""
+    """The power that the vehicle may take, as far as 16 bits can say it: never above PMax
+    where the schedule is kept."""
     if plan.schedule_id is None:
         return None
     own = min(talk.limits.maximum_charge_power_w, plan.station.maximum_charge_power_w)
@@ -149,7 +152,8 @@ def _profile(talk: Conversation, plan: Plan) -> din.ChargingProfile | None:
 
 
 async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
-    """Turn after turn until the battery, the driver or the station has had enough; then wind the current down. Returns who ended it."""
+    """Turn after turn until the battery, the driver or the station has had enough; then wind the current
+    down. Returns who ended it."""
     interval_s = talk.config.din.loop_interval_s
     end: SessionEnded | None = None
     asked: object = None
@@ -185,8 +189,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
 
 
 async def stop(talk: Conversation, plan: Plan) -> None:
-    """Tell the station that power is no longer wanted; leave state C and open the contactors when it answered. What its status says after
-    that means nothing."""
+    """Tell the station that power is no longer wanted; leave state C and open the contactors when it
+    answered. What its status says after that means nothing."""
     await _power_delivery(talk, plan, on=False)
     plan.power_delivered = plan.ready_to_charge = False
     talk.act(

@@ -1,7 +1,8 @@
-"""One request and its answer in DIN 70121: which response belongs to which request, how long to wait, and how long "Ongoing" may go on.
+"""One request and its answer in DIN 70121: which response belongs to which request, how long to wait, and
+how long "Ongoing" may go on.
 
-The response code and the session id have been checked when an answer arrives here; a FAILED never does. Requests and responses are bodies;
-the envelope is put on and taken off here.
+The response code and the session id have been checked when an answer arrives here; a FAILED never does.
+Requests and responses are bodies; the envelope is put on and taken off here.
 """
 
 from __future__ import annotations
@@ -72,8 +73,9 @@ async def poll(
     reason: EndReason,
     look: Callable[[Any], None] = lambda response: None,
 ) -> Any:
-    """Repeat the request until ``finished(response)``, for ``limit`` s at most, and not beyond the time to be ready to charge; then the
-    vehicle leaves for ``reason``, and the clock sees to it: no answer has to come. ``look`` sees every response first, and may raise.
+    """Repeat the request until ``finished(response)``, for ``limit`` s at most, and not beyond the time to be
+    ready to charge; then the vehicle leaves for ``reason``, and the clock sees to it: no answer has to come.
+    ``look`` sees every response first, and may raise.
 
     A wish to stop leaves between two requests.
     """

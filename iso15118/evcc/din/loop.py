@@ -1,6 +1,7 @@
 """What the vehicle says in a turn of CurrentDemand, and what it takes from the answer.
 
-Targets stay within the battery's present limits and the station's limits, all as they were rounded for the wire.
+Targets stay within the battery's present limits and the station's limits, all as
+they were rounded for the wire.
 """
 
 from __future__ import annotations
@@ -91,7 +92,8 @@ def below_minimum(talk: Conversation, plan: Plan) -> bool:
 
 
 def take_limits(talk: Conversation, plan: Plan, response: din.CurrentDemandRes) -> None:
-    """The station's limits of this turn; one that it leaves out stays as it was, and below zero nothing flows."""
+    """The station's limits of this turn; one that it leaves out stays as it was, and
+    below zero nothing flows."""
     said = (
         response.evse_maximum_voltage_limit,
         response.evse_maximum_current_limit,

@@ -1,4 +1,5 @@
-"""What the vehicle learnt about this session in DIN 70121 on its way: the service, the station's limits and the schedule.
+"""What the vehicle learnt about this session in DIN 70121 on its way: the service, the
+station's limits and the schedule.
 
 One value per session, filled step by step by the script's phases, in SI units and on the session's clock.
 """
@@ -44,7 +45,8 @@ class Plan:
     """Since when the battery wants less than the two sides can charge with."""
 
     def scheduled_power_w(self, now: float) -> float:
-        """What the schedule allows at ``now`` (s), in W; behind its end its last power holds, since DIN 70121 knows no other one."""
+        """What the schedule allows at ``now`` (s), in W; behind its end its last power holds, since DIN
+        70121 knows no other one."""
         if self.schedule is None:
             return float("inf")
         return self.schedule.powers[-1] if now >= self.schedule.over_at else self.schedule.at(now)

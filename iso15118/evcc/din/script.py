@@ -1,7 +1,7 @@
 """A charging session of DIN 70121, as the vehicle lives it: read it from top to bottom.
 
-Every phase is one request and its answer, or a poll of it. What goes wrong on the way ends the session in ``EvccSession``; a ``Leave`` that
-a phase raises goes to the way out at the bottom.
+Every phase is one request and its answer, or a poll of it. What goes wrong on the way ends the session in
+``EvccSession``; a ``Leave`` that a phase raises goes to the way out at the bottom.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Din:
         return kind if message.header.session_id == session_id != NO_SESSION else None
 
     def read(self, message: Any) -> Reading | None:
-        """The header of a response, and the code in its body. Whatever a station calls its session, it is a new one."""
+        """The header of a response, and the code in its body. Whatever a station calls its
+        session, it is a new one."""
         body = message.body.body_element if type(message) is din.V2GMessage else None
         if type(body) not in _ANSWERS:
             return None
@@ -90,7 +91,8 @@ async def _session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnd
 
 
 async def _break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:
-    """The vehicle breaks off: off the cable first, then the station is told that power is no longer wanted, if it was asked for any."""
+    """The vehicle breaks off: off the cable first, then the station is told that power is no longer
+    wanted, if it was asked for any."""
     urgency = Urgency.ORDERLY if leave.reason.orderly else Urgency.EMERGENCY
     talk.act(StopPower(urgency))
     if urgency is Urgency.EMERGENCY:

@@ -1,7 +1,8 @@
-"""The vehicle's phases before energy in DIN 70121: session, service, payment, authorization and charge parameters.
+"""The vehicle's phases before energy in DIN 70121: session, service, payment,
+authorization and charge parameters.
 
-Stations of today say many things that the text does not have: ids of services, empty identities, negative powers. Where nothing depends on
-it the vehicle goes on, and notes it.
+Stations of today say many things that the text does not have: ids of services, empty identities, negative
+powers. Where nothing depends on it the vehicle goes on, and notes it.
 """
 
 from __future__ import annotations
@@ -192,8 +193,8 @@ def _check(talk: Conversation, station: StationLimits) -> None:
 
 
 def _read_schedule(talk: Conversation, plan: Plan, schedules: din.SAScheduleList) -> None:
-    """The first schedule, on the session's clock. It is no limit unless the vehicle was told to take it for one (``use_pmax``): PMax of
-    0 and below zero are seen at stations with power."""
+    """The first schedule, on the session's clock. It is no limit unless the vehicle was told to take it for
+    one (``use_pmax``): PMax of 0 and below zero are seen at stations with power."""
     if not schedules.sa_schedule_tuple:
         talk.note("schedule", "the station gives no schedule")
         return

@@ -1,6 +1,8 @@
-"""DC_EVStatus as it is told, and what the station's DC_EVSEStatus comes to: go on, wind down, or off the cable at once.
+"""DC_EVStatus as it is told, and what the station's DC_EVSEStatus comes to: go on, wind
+down, or off the cable at once.
 
-Stations say an end in several ways, and some say an emergency together with the code OK: each of them is acted on.
+Stations say an end in several ways, and some say an emergency together with the code
+OK: each of them is acted on.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ def leave_on_alarm(status: din.DCEVSEStatus) -> None:
 
 
 def wants_to_end(status: din.DCEVSEStatus, *, under_power: bool = False) -> SessionEnded | None:
-    """How the station wants the charge to end; None: it does not. Under power a station that is not ready any more ends it, too."""
+    """How the station wants the charge to end; None: it does not. Under power a station that is not
+    ready any more ends it, too."""
     code = status.evse_status_code
     if status.evse_notification is din.EVSENotification.StopCharging:
         return SessionEnded(EndReason.STOPPED_BY_STATION, status.evse_notification.value)
@@ -57,7 +60,8 @@ def wants_to_end(status: din.DCEVSEStatus, *, under_power: bool = False) -> Sess
 
 
 def leave_on_end(status: din.DCEVSEStatus) -> None:
-    """Raises ``Leave`` on an alarm, and on a wish to end: before there is power, for both the vehicle says SessionStop."""
+    """Raises ``Leave`` on an alarm, and on a wish to end: before there is power, for both the
+    vehicle says SessionStop."""
     leave_on_alarm(status)
     end = wants_to_end(status)
     if end is not None:

@@ -1,7 +1,8 @@
-"""The vehicle's phases with alternating current: start with the control pilot behind the request, the charge loop, and stop.
+"""The vehicle's phases with alternating current: start with the control pilot behind the
+request, the charge loop, and stop.
 
-The on-board charger is told what to take in one place, after the station has answered PowerDeliveryReq(Start), and to stop on every way
-out.
+The on-board charger is told what to take in one place, after the station has answered
+PowerDeliveryReq(Start), and to stop on every way out.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ _WIND_DOWN_S: Final = 3.0
 
 
 async def start(talk: Conversation, plan: Plan) -> None:
-    """Ask for power along the schedule; state C shows behind the first such request, not before [V2G2-847]."""
+    """Ask for power along the schedule; state C shows behind the first such
+    request, not before [V2G2-847]."""
     if talk.stop_wanted:
         raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     profile = charging_profile(talk, plan, ac_power_w(talk, plan), phases=plan.ac.phases)
@@ -58,7 +60,8 @@ async def start(talk: Conversation, plan: Plan) -> None:
 
 
 async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
-    """Turn after turn until the battery, the driver or the station has had enough; then the charger winds down. Returns who ended it."""
+    """Turn after turn until the battery, the driver or the station has had enough; then the charger winds
+    down. Returns who ended it."""
     interval = talk.config.iso2.ac_loop_interval_s
     end: SessionEnded | None = None
     wind_down_until = 0.0
@@ -96,7 +99,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
 
 
 def _bounds(talk: Conversation, plan: Plan) -> ChargerBounds:
-    """Within the charger, the battery, EVSEMaxCurrent and the schedule; below the charger's minimum nothing."""
+    """Within the charger, the battery, EVSEMaxCurrent and the schedule; below the
+    charger's minimum nothing."""
     charger, ac = charger_of(talk), plan.ac
     phases, volts = ac.phases, ac.nominal_v
     amperes = min(own_current_a(charger, phases), ac.most_a)
@@ -122,13 +126,15 @@ def _set_charger(talk: Conversation, plan: Plan, *, winding_down: bool = False) 
 
 
 def _below_minimum(talk: Conversation, plan: Plan) -> bool:
-    """The battery takes less than the least that the charger can do; what the station allows may become more again."""
+    """The battery takes less than the least that the charger can do; what the station
+    allows may become more again."""
     least = _least_w(charger_of(talk), plan)
     return talk.battery.maximum_charge_power_w < least * plan.ac.phases
 
 
 def _least_w(charger: AcVehicleLimits, plan: Plan) -> float:
-    """Per phase: the charger says a power at some nominal voltage, and a current, which counts where the voltage is less."""
+    """Per phase: the charger says a power at some nominal voltage, and a current, which counts
+    where the voltage is less."""
     power = max(charger.minimum_charge_power_w[: plan.ac.phases])
     return min(power, charger.minimum_current_a * plan.ac.nominal_v)
 
@@ -150,7 +156,8 @@ async def _renegotiate(talk: Conversation, plan: Plan) -> None:
 
 
 async def stop(talk: Conversation, plan: Plan) -> None:
-    """The charger off, then tell the station that power is no longer wanted; state B shows behind the request [V2G2-848]."""
+    """The charger off, then tell the station that power is no longer wanted; state B shows
+    behind the request [V2G2-848]."""
     plan.ready = plan.stop_told = False
     plan.ac.taken = None
     talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))

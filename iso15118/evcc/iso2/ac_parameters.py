@@ -1,4 +1,5 @@
-"""What a vehicle with an on-board charger declares in ChargeParameterDiscovery, and what it takes from the station's answer.
+"""What a vehicle with an on-board charger declares in ChargeParameterDiscovery, and what it
+takes from the station's answer.
 
 Currents are per phase, voltages phase to neutral; PMax of a schedule is of all phases together [V2G2-315].
 """
@@ -48,7 +49,8 @@ def ac_parameter(
 
 
 def take_ac_offer(talk: Conversation, plan: Plan, offer: iso2.ACEVSEChargeParameter) -> None:
-    """The station's voltage and its most per phase, which count from now on. Raises ``Leave`` where they cannot be used."""
+    """The station's voltage and its most per phase, which count from now on. Raises ``Leave``
+    where they cannot be used."""
     nominal, most = quantity(offer.evse_nominal_voltage), quantity(offer.evse_max_current)
     if nominal <= 0.0:
         raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, f"the station's nominal voltage is {nominal:g} V")

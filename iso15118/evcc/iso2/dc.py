@@ -1,4 +1,5 @@
-"""The vehicle's phases with voltage on the cable: cable check, pre-charge, start, charge loop, stop and welding detection.
+"""The vehicle's phases with voltage on the cable: cable check, pre-charge, start, charge
+loop, stop and welding detection.
 
 The vehicle closes its contactors in one place, after pre-charge matched, and opens them on every way out.
 """
@@ -49,7 +50,8 @@ _Isolation = iso2.IsolationLevel
 
 
 async def cable_check(talk: Conversation, plan: Plan) -> None:
-    """Show readiness on the pilot just before the first request, then poll until the station has tested the cable."""
+    """Show readiness on the pilot just before the first request, then poll until the
+    station has tested the cable."""
     if talk.stop_wanted:
         raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     plan.ready = True
@@ -131,7 +133,8 @@ async def start(talk: Conversation, plan: Plan) -> None:
 
 
 async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
-    """Turn after turn until the battery, the driver or the station has had enough; then wind the current down. Returns who ended it.
+    """Turn after turn until the battery, the driver or the station has had enough; then wind the
+    current down. Returns who ended it.
 
     A new negotiation winds down first, too.
     """
@@ -184,7 +187,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
 
 
 async def _renegotiate(talk: Conversation, plan: Plan) -> None:
-    """A new schedule. In the full form the cable is without voltage in between, and is checked again [V2G2-565, V2G2-582]."""
+    """A new schedule. In the full form the cable is without voltage in between, and is checked
+    again [V2G2-565, V2G2-582]."""
     talk.asked(0.0, 0.0)
     response = await power_delivery(talk, plan, iso2.ChargeProgress.Renegotiate)
     same_kind(response.evse_status, plan)
@@ -208,7 +212,8 @@ async def _renegotiate(talk: Conversation, plan: Plan) -> None:
 
 
 async def stop(talk: Conversation, plan: Plan) -> None:
-    """Tell the station that power is no longer wanted; leave state C and open the contactors when it answered [V2G2-848]."""
+    """Tell the station that power is no longer wanted; leave state C and open the contactors
+    when it answered [V2G2-848]."""
     await power_delivery(talk, plan, iso2.ChargeProgress.Stop)
     plan.ready = plan.stop_told = False
     talk.act(

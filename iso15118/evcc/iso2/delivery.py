@@ -16,8 +16,8 @@ __all__ = ["negotiation_due", "power_delivery"]
 
 
 def negotiation_due(talk: Conversation, plan: Plan) -> bool:
-    """A new negotiation begins now: the station asks for it, or the schedule is over. Neither is done again at once, since the power rests
-    meanwhile."""
+    """A new negotiation begins now: the station asks for it, or the schedule is over. Neither is done again
+    at once, since the power rests meanwhile."""
     if plan.renegotiate and plan.negotiations >= talk.config.iso2.most_renegotiations:
         talk.note(
             "renegotiations",
@@ -38,7 +38,8 @@ async def power_delivery(
     *,
     then: tuple[Action, ...] = (),
 ) -> iso2.PowerDeliveryRes:
-    """Ask to switch power on or off, or to negotiate again; the plan knows from the moment of sending. ``then`` is done right behind it."""
+    """Ask to switch power on or off, or to negotiate again; the plan knows from the moment of sending.
+    ``then`` is done right behind it."""
     plan.power_delivered = progress is iso2.ChargeProgress.Start
     plan.charged = plan.charged or plan.power_delivered
     parameter = iso2.DCEVPowerDeliveryParameter(

@@ -1,6 +1,7 @@
 """What the vehicle says in a turn of the charge loop over direct current, and what it takes from the answer.
 
-Targets stay within the battery's present limits, the station's limits and the schedule, all as they were rounded for the wire.
+Targets stay within the battery's present limits, the station's limits and the schedule, all as
+they were rounded for the wire.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""One request and its answer in ISO 15118-2: which response belongs to which request, how long to wait, and how long "Ongoing" may go on.
+"""One request and its answer in ISO 15118-2: which response belongs to which request, how long to wait, and
+how long "Ongoing" may go on.
 
 The response code and the session id have been checked when an answer arrives here; a FAILED never does.
 """
@@ -70,8 +71,8 @@ async def exchange(
     optional: bool = False,
     then: tuple[Action, ...] = (),
 ) -> Any:
-    """Send ``request``, which is a body element; gives that of the response. ``optional``: None where the station refuses or is silent.
-    ``then``: what is done right behind the request."""
+    """Send ``request``, which is a body element; gives that of the response. ``optional``: None where the
+    station refuses or is silent. ``then``: what is done right behind the request."""
     answer = await exchange_message(talk, request, signature, optional=optional, then=then)
     return None if answer is None else answer.body.body_element
 
@@ -107,10 +108,12 @@ async def poll(
     reason: EndReason,
     look: Callable[[Any], None] = lambda response: None,
 ) -> iso2.V2GMessage:
-    """Repeat the request until ``finished(response)``, for ``limit`` s at most; then the session is over for ``reason``, and the clock ends
-    it: no answer has to come. ``look`` sees every response first, and may raise.
+    """Repeat the request until ``finished(response)``, for ``limit`` s at most; then the session
+    is over for ``reason``, and the clock ends it: no answer has to come. ``look`` sees every
+    response first, and may raise.
 
-    ``make`` gives a body element, or a pair of it and its signature. A wish to stop leaves between two requests.
+    ``make`` gives a body element, or a pair of it and its signature. A wish to stop
+    leaves between two requests.
     """
     first = make()
     name = RESPONSES[type(_parts(first)[0])].response.__name__

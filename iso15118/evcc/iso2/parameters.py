@@ -1,4 +1,5 @@
-"""ChargeParameterDiscovery: what the vehicle can take and wants, what the station can give, and which schedule is followed.
+"""ChargeParameterDiscovery: what the vehicle can take and wants, what the station can give,
+and which schedule is followed.
 
 The same message asks for the schedules; it is repeated while the station says Ongoing.
 """
@@ -109,7 +110,8 @@ def own_power_w(talk: Conversation, plan: Plan) -> float:
 
 
 def _energy(talk: Conversation, plan: Plan) -> float:
-    """What the battery lacks in whole Wh; in a session that goes on no more than when it was paused [V2G2-743]."""
+    """What the battery lacks in whole Wh; in a session that goes on no more than when
+    it was paused [V2G2-743]."""
     wanted = max(wanted_wh(talk), 0.0)
     if plan.resumed is not None and plan.resumed.energy_wh is not None:
         wanted = min(wanted, plan.resumed.energy_wh)

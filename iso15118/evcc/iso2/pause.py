@@ -1,6 +1,8 @@
-"""SessionSetup, and what belongs to it: a new session or the one that was paused, and what is kept when it is paused again.
+"""SessionSetup, and what belongs to it: a new session or the one that was paused, and what is
+kept when it is paused again.
 
-A session that goes on says everything again, with the choices that were made before; only what is still wanted becomes less.
+A session that goes on says everything again, with the choices that were made before; only what
+is still wanted becomes less.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ __all__ = ["keep", "session_setup"]
 
 
 async def session_setup(talk: Conversation, plan: Plan) -> None:
-    """A new session, whose id is zero in the request and the station's from then on; or the paused one: then ``plan.resumed`` is set."""
+    """A new session, whose id is zero in the request and the station's from then on; or the paused one:
+    then ``plan.resumed`` is set."""
     ticket = talk.resume
     if ticket is not None and _may_go_on(talk, ticket):
         talk.session_id = ticket.session_id

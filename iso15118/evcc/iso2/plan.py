@@ -1,4 +1,5 @@
-"""What the vehicle learnt about this session of ISO 15118-2 on its way: how it charges and pays, the station's limits, the schedule.
+"""What the vehicle learnt about this session of ISO 15118-2 on its way: how it charges and pays, the
+station's limits, the schedule.
 
 One value per session, filled step by step by the script's phases, in SI units and on the session's clock.
 """
@@ -85,7 +86,8 @@ class Plan:
     parting: bool = False
     """The station does not follow any more: what is left to say depends on no answer."""
     receipt_due: bool = False
-    """The station wants a receipt that the vehicle does not give: no other request is legal any more but SessionStopReq."""
+    """The station wants a receipt that the vehicle does not give: no other request is legal
+    any more but SessionStopReq."""
     idle_since: float | None = None
     """Since when nothing has flowed, though something might."""
     too_little_since: float | None = None
@@ -98,11 +100,13 @@ class Plan:
 
     @property
     def tuple_id(self) -> int:
-        """SAScheduleTupleID of the chosen schedule; 1 where there is none, which is the least that the type takes."""
+        """SAScheduleTupleID of the chosen schedule; 1 where there is none, which is the
+        least that the type takes."""
         return 1 if self.schedule is None else self.schedule.tuple_id
 
     def scheduled_power_w(self, now: float) -> float:
-        """What was agreed on for ``now`` (s), in W: PMax of the schedule, and no more than the vehicle said. Nothing once it is over."""
+        """What was agreed on for ``now`` (s), in W: PMax of the schedule, and no more than the vehicle
+        said. Nothing once it is over."""
         if self.schedule is None:
             return 0.0
         allowed = self.schedule.power.at(now)

@@ -1,6 +1,8 @@
-"""Plug and Charge of ISO 15118-2 as the vehicle does it: a contract is chosen, installed or renewed if need be, shown, and signs.
+"""Plug and Charge of ISO 15118-2 as the vehicle does it: a contract is chosen, installed or renewed
+if need be, shown, and signs.
 
-A refusal ends the session in this edition, so that contracts that cannot be used are passed over before one is shown.
+A refusal ends the session in this edition, so that contracts that cannot be used are
+passed over before one is shown.
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ class Choice(Struct, frozen=True):
 
 
 async def contract_to_use(talk: Conversation, plan: Plan, offered: iso2.ServiceDiscoveryRes) -> Choice | None:
-    """The first contract in the vehicle's order that can be used, and whether the station is to install or renew one; None: the vehicle has
-    none and gets none, ``talk.refusals`` says why."""
+    """The first contract in the vehicle's order that can be used, and whether the station is to install or
+    renew one; None: the vehicle has none and gets none, ``talk.refusals`` says why."""
     if talk.contracts is None:
         talk.refusals.append("the vehicle has no contracts, and no store for them")
         return None
@@ -67,8 +69,8 @@ async def contract_to_use(talk: Conversation, plan: Plan, offered: iso2.ServiceD
 
 
 def _usable(talk: Conversation, only: str = "", *, refused: bool = True) -> Contract | None:
-    """The first contract that the messages can carry; ``only``: it must be this one. ``refused``: where there is no other, one that was
-    refused in an earlier session is tried again."""
+    """The first contract that the messages can carry; ``only``: it must be this one. ``refused``: where there
+    is no other, one that was refused in an earlier session is tried again."""
     from iso15118.pnc.iso2 import payment_details  # here: only a vehicle with contracts loads it
 
     if talk.contracts is None:
@@ -154,7 +156,8 @@ def _in_vain(talk: Conversation) -> Leave:
 
 
 async def _fresh(talk: Conversation, choice: Choice) -> Contract | None:
-    """Ask once for a contract. An answer that does not hold is no reason to trust the station with another one: the vehicle leaves."""
+    """Ask once for a contract. An answer that does not hold is no reason to trust the station with
+    another one: the vehicle leaves."""
     from iso15118.pnc.installation import InstalledContract
 
     contracts, old = talk.contracts, choice.contract
@@ -231,7 +234,8 @@ async def _authorize(talk: Conversation, contract: Contract) -> None:
 def tariffs_hold(
     talk: Conversation, plan: Plan, offered: iso2.SAScheduleList, signature: Signature | None
 ) -> bool:
-    """The tariffs are signed by the provider of the contract that pays. Without one, or without TLS, nobody can tell: they are dropped."""
+    """The tariffs are signed by the provider of the contract that pays. Without one, or without TLS, nobody
+    can tell: they are dropped."""
     tariffs = [one.sales_tariff for one in offered.sa_schedule_tuple if one.sales_tariff is not None]
     if not tariffs:
         return False

@@ -1,6 +1,8 @@
-"""The ChargingProfile: the power that the vehicle means to take, never above PMax of the schedule that it chose.
+"""The ChargingProfile: the power that the vehicle means to take, never above PMax
+of the schedule that it chose.
 
-Its times count from PowerDeliveryReq, those of the schedule from ChargeParameterDiscoveryRes; the two are seconds apart.
+Its times count from PowerDeliveryReq, those of the schedule from
+ChargeParameterDiscoveryRes; the two are seconds apart.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ def charging_profile(
 ) -> iso2.ChargingProfile:
     """The profile from now on, with at most ``own_w`` W; what it says is kept in the plan, and kept to.
 
-    Some stations compare its times with those of the schedule as they stand, others shift them by what has passed since: it stays within
-    PMax either way.
+    Some stations compare its times with those of the schedule as they stand, others shift them by what has
+    passed since: it stays within PMax either way.
     """
     schedule = plan.schedule
     if schedule is None:

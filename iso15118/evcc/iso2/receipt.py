@@ -1,4 +1,5 @@
-"""Meter readings: the vehicle follows all of them, and signs one for the station where it fits its own measurement.
+"""Meter readings: the vehicle follows all of them, and signs one for the station where
+it fits its own measurement.
 
 A receipt is what the driver is billed by. It is only asked for with a contract [V2G2-691].
 """
@@ -26,7 +27,8 @@ _ID: Final = "id1"
 async def answer_meter(
     talk: Conversation, plan: Plan, response: iso2.CurrentDemandRes | iso2.ChargingStatusRes
 ) -> iso2.EVSEStatus | None:
-    """Take the meter reading of a charge-loop answer; where a receipt is wanted, give it, and return the status in its answer.
+    """Take the meter reading of a charge-loop answer; where a receipt is wanted, give it, and
+    return the status in its answer.
 
     Raises ``Leave`` where the receipt cannot be given: the station takes no other request then.
     """

@@ -1,4 +1,5 @@
-"""Schedules of the station: read onto the vehicle's clock, one chosen by price and by what is wanted until departure.
+"""Schedules of the station: read onto the vehicle's clock, one chosen by price and by
+what is wanted until departure.
 
 SAScheduleList counts in seconds from the moment of the message; nothing else in the session does.
 """
@@ -33,7 +34,8 @@ def implausible(talk: Conversation, what: str) -> None:
 def read_schedules(
     talk: Conversation, offered: iso2.SAScheduleList, *, believed: bool
 ) -> tuple[ChosenSchedule, ...]:
-    """The station's schedules, in its order. ``believed``: their tariffs hold. Raises ``Leave`` if none can be used."""
+    """The station's schedules, in its order. ``believed``: their tariffs hold. Raises
+    ``Leave`` if none can be used."""
     found = []
     for one in offered.sa_schedule_tuple:
         intervals = [
@@ -90,7 +92,8 @@ def _price(talk: Conversation, tariff: iso2.SalesTariff) -> Schedule | None:
 def choose_schedule(
     talk: Conversation, plan: Plan, offered: Sequence[ChosenSchedule], own_w: float
 ) -> ChosenSchedule:
-    """The first that gives what is wanted until departure, or the cheapest of these; where none does, the one that gives most.
+    """The first that gives what is wanted until departure, or the cheapest of these; where none
+    does, the one that gives most.
 
     ``own_w``: what the vehicle can take from this station, in W.
     """
@@ -117,7 +120,8 @@ def choose_schedule(
 def _course(
     talk: Conversation, schedule: ChosenSchedule, own_w: float, wanted: float
 ) -> tuple[float, float | None]:
-    """Energy in Wh that comes until departure when the vehicle takes what it can, and its price in levels times Wh."""
+    """Energy in Wh that comes until departure when the vehicle takes what it can, and its
+    price in levels times Wh."""
     power, price = schedule.power, schedule.price
     until = power.over_at if talk.departure_at is None else min(power.over_at, talk.departure_at)
     edges = {talk.now, until, *power.ends, power.begins}

@@ -1,7 +1,7 @@
 """A charging session of ISO 15118-2, as the vehicle lives it: read it from top to bottom.
 
-Every ``await exchange(...)`` is one request and its answer. What can go wrong on the way ends the session in ``EvccSession``; what the
-vehicle itself wants to break off takes the way out at the bottom.
+Every ``await exchange(...)`` is one request and its answer. What can go wrong on the way ends the session in
+``EvccSession``; what the vehicle itself wants to break off takes the way out at the bottom.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What the maker of a vehicle decides about ISO 15118-2 alone; whatever is the same in every edition is in ``EvccConfig``.
+"""What the maker of a vehicle decides about ISO 15118-2 alone; whatever is the same in every
+edition is in ``EvccConfig``.
 
 Every value has a default with its reason; wrong ones are refused with the key and the way to mend them.
 """
@@ -43,38 +44,43 @@ class Iso2EvccSettings(Struct, frozen=True, kw_only=True):
     """Settings of ISO 15118-2 on the vehicle's side. Raises ``ConfigError`` naming the key."""
 
     evccid: bytes = bytes.fromhex("020000000001")
-    """EVCCID told to the station: the MAC address of the vehicle's controller, 6 octets. The default is a locally administered one."""
+    """EVCCID told to the station: the MAC address of the vehicle's controller, 6 octets. The default is a
+    locally administered one."""
     energy_transfer_modes: tuple[EnergyTransferMode, ...] = (
         EnergyTransferMode.DC_extended,
         EnergyTransferMode.AC_three_phase_core,
         EnergyTransferMode.AC_single_phase_core,
     )
-    """Ways to charge, best first; the first that the station offers and the vehicle has hardware for is taken. Nearly every CCS vehicle
-    asks for DC_extended."""
+    """Ways to charge, best first; the first that the station offers and the vehicle has hardware for is
+    taken. Nearly every CCS vehicle asks for DC_extended."""
     maximum_schedule_entries: Annotated[int, Meta(ge=1, le=65_535)] = 1024
-    """MaxEntriesSAScheduleTuple: how many entries a schedule or a tariff may have. 1024 is what public stacks say."""
+    """MaxEntriesSAScheduleTuple: how many entries a schedule or a tariff may have. 1024
+    is what public stacks say."""
     schedule_choice: ScheduleChoice = ScheduleChoice.CHEAPEST
     """Which schedule is taken. Without tariffs that the vehicle believes it is the first one all the same."""
     loop_interval_s: Annotated[float, Meta(ge=0.0, le=40.0)] = 0.1
-    """From one CurrentDemandReq to the next, in s: vehicles in the field take 0.02 s to 0.43 s. 0: as fast as it goes."""
+    """From one CurrentDemandReq to the next, in s: vehicles in the field take 0.02 s to 0.43
+    s. 0: as fast as it goes."""
     ac_loop_interval_s: Annotated[float, Meta(ge=0.0, le=40.0)] = 0.2
     """From one ChargingStatusReq to the next, in s, as vehicles in the field do."""
     precharge_current_a: Annotated[float, Meta(ge=0.0, le=2.0)] = 1.0
     """EVTargetCurrent of PreChargeReq in A: no more than 2 A may be asked for there."""
     voltage_headroom_v: Annotated[float, Meta(ge=0.0, le=100.0)] = 10.0
-    """How far EVTargetVoltage keeps below EVMaximumVoltageLimit where that costs no charge, in V: some stations end as over-voltage when
-    the two are close."""
+    """How far EVTargetVoltage keeps below EVMaximumVoltageLimit where that costs no charge, in V: some
+    stations end as over-voltage when the two are close."""
     dc_renegotiation: DcRenegotiation = DcRenegotiation.FULL
-    """Unsettled: cable check and pre-charge come again by the tables of the standard and most stacks; some vehicles go straight on."""
+    """Unsettled: cable check and pre-charge come again by the tables of the standard and most stacks;
+    some vehicles go straight on."""
     renegotiation_interval_s: HowLong = 5.0
-    """A new negotiation begins no sooner than so many s after the last one ended: a station that asks for one with every answer is given
-    one now and then."""
+    """A new negotiation begins no sooner than so many s after the last one ended: a station that asks for one
+    with every answer is given one now and then."""
     most_renegotiations: Annotated[int, Meta(ge=0, le=100_000)] = 200
-    """How often in one session the station is followed when it asks for a new negotiation; what it asks for beyond
-    that is noted. Not in the standard: in the full form each one opens and closes the vehicle's contactors, which a
-    station that asks for ever would wear out."""
+    """How often in one session the station is followed when it asks for a new negotiation; what it asks for
+    beyond that is noted. Not in the standard: in the full form each one opens and closes the vehicle's
+    contactors, which a station that asks for ever would wear out."""
     plausibility: Plausibility = Plausibility.NOTE
-    """Values of the station below zero, a minimum above its maximum and the like. Leaving would end sales at stations in the field."""
+    """Values of the station below zero, a minimum above its maximum and the like. Leaving would end sales
+    at stations in the field."""
     contract_update_days: Annotated[float, Meta(ge=0.0, le=3650.0)] = 21.0
     """A contract that ends within so many days is renewed if the station can do that [V2G2-690]; 0: never."""
     timing: Iso2Timing = field(default_factory=Iso2Timing)

@@ -60,7 +60,8 @@ async def choose_services(talk: Conversation, plan: Plan) -> iso2.ServiceDiscove
 
 
 async def identify(talk: Conversation, plan: Plan, offered: iso2.ServiceDiscoveryRes) -> None:
-    """By contract or at a terminal, in the vehicle's order. The choice is made once: there is no other try in the same session."""
+    """By contract or at a terminal, in the vehicle's order. The choice is made once: there is no
+    other try in the same session."""
     options = offered.payment_option_list.payment_option
     ways = talk.config.identification
     if plan.resumed is not None:  # the same as before [V2G2-741]

@@ -21,7 +21,8 @@ _ENDS: Final = frozenset({_Code.EVSE_Shutdown, _Code.EVSE_UtilityInterruptEvent}
 
 
 def asks_to_end(status: iso2.EVSEStatus, *, under_power: bool = False) -> SessionEnded | None:
-    """How the station wants the session to end; None if it does not. ``under_power``: a station that is not ready any more wants it, too.
+    """How the station wants the session to end; None if it does not. ``under_power``: a station that is not
+    ready any more wants it, too.
 
     Raises ``Leave`` where nothing may flow for another moment.
     """

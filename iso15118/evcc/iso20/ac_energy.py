@@ -1,7 +1,7 @@
 """The vehicle's phases with AC: start with the control pilot behind the request, the charge loop, and stop.
 
-The on-board charger is told what to take in one place, after the station has answered PowerDeliveryReq(Start), and to stop on every way
-out.
+The on-board charger is told what to take in one place, after the station has answered
+PowerDeliveryReq(Start), and to stop on every way out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ _WIND_DOWN_S = 3.0
 
 
 async def start(talk: Conversation, plan: Plan) -> None:
-    """Ask for power along the schedule; state C shows behind the request, not before [V2G20-1617, V2G20-847]."""
+    """Ask for power along the schedule; state C shows behind the request, not
+    before [V2G20-1617, V2G20-847]."""
     if talk.stop_wanted:
         raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     first = not plan.power_delivered
@@ -58,7 +59,8 @@ async def start(talk: Conversation, plan: Plan) -> None:
 
 
 async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
-    """Turn after turn until the battery, the driver or the station has had enough; then the charger winds down. Returns who ended it."""
+    """Turn after turn until the battery, the driver or the station has had enough; then the charger winds
+    down. Returns who ended it."""
     config, end, turn = talk.config, None, 0
     wind_down_until = 0.0
     while True:
@@ -139,7 +141,8 @@ def _wind_down_s(status: EVSEStatus | None) -> float:
 
 
 async def stop(talk: Conversation, plan: Plan) -> None:
-    """The charger off, then tell the station that power is no longer wanted; state B shows behind the request [V2G20-848]."""
+    """The charger off, then tell the station that power is no longer wanted; state B shows
+    behind the request [V2G20-848]."""
     talk.drop_aside = True
     if plan.ac.taken is not None:  # otherwise it has been stopped already, perhaps in more haste
         plan.ac.taken = None

@@ -1,7 +1,7 @@
 """What the vehicle says in a turn of the AC charge loop, and what its on-board charger does by the answer.
 
-The charger keeps within its own limits, those of the station and the schedule, and follows the station's target; below its minimum it
-takes nothing.
+The charger keeps within its own limits, those of the station and the schedule, and follows the station's
+target; below its minimum it takes nothing.
 """
 
 from __future__ import annotations
@@ -175,8 +175,8 @@ def _may_discharge(talk: Conversation, plan: Plan) -> bool:
 
 
 def _ramped(plan: Plan, own: AcVehicleLimits, power: Phases, now: float) -> Phases:
-    """Within what the station lets the power rise: percent of its greatest charging power per minute; from nothing at least the least that
-    the charger can do."""
+    """Within what the station lets the power rise: percent of its greatest charging power per minute; from
+    nothing at least the least that the charger can do."""
     chosen, offer, wanted = plan.ac, plan.ac.offer, sum(power)
     percent = None if offer is None else offer.power_ramp_percent_per_min
     if percent is None or offer is None:

@@ -1,6 +1,8 @@
-"""The vehicle under a connection device: finding its place, being connected and disconnected, and the status beside the charge.
+"""The vehicle under a connection device: finding its place, being connected and disconnected, and
+the status beside the charge.
 
-The drive is locked from before the device is asked for until the device is home; no message of the station unlocks it earlier.
+The drive is locked from before the device is asked for until the device is home; no message of
+the station unlocks it earlier.
 """
 
 from __future__ import annotations
@@ -85,7 +87,8 @@ async def position(talk: Conversation, plan: Plan) -> None:
 
 
 def _electrical(talk: Conversation, plan: Plan) -> acdp.ElectricalChargingDeviceStatus:
-    """The pilot as the vehicle sees it; where nobody tells of one, a device that the station says is in contact counts as state B."""
+    """The pilot as the vehicle sees it; where nobody tells of one, a device that the station says is in
+    contact counts as state B."""
     if talk.signal is not None:
         return _ELECTRICAL.get(talk.signal, _APART)
     return acdp.ElectricalChargingDeviceStatus.State_B if plan.device_down else _APART

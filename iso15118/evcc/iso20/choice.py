@@ -1,5 +1,5 @@
-"""Which of the station's schedules the vehicle follows, and by which profile: what is offered is read, its prices are judged, and the
-best is taken by the driver's wish.
+"""Which of the station's schedules the vehicle follows, and by which profile: what is offered is read, its
+prices are judged, and the best is taken by the driver's wish.
 """
 
 from __future__ import annotations
@@ -126,7 +126,8 @@ def _candidate(talk: Conversation, one: ChosenSchedule) -> Candidate:
 def _judged(
     talk: Conversation, plan: Plan, tuples: tuple[cm.ScheduleTuple, ...], response: cm.ScheduleExchangeRes
 ) -> dict[int, PriceTrust]:
-    """What is known of each price element that has an Id; the message is at hand, so they are told apart as objects."""
+    """What is known of each price element that has an Id; the message is at hand, so they
+    are told apart as objects."""
     signed: list[PriceElement] = [
         schedule.price_schedule
         for one in tuples

@@ -1,7 +1,9 @@
-"""The vehicle as a distributed energy resource: what it says of its inverter, and what its inverter follows of the station's grid code.
+"""The vehicle as a distributed energy resource: what it says of its inverter, and what its inverter
+follows of the station's grid code.
 
-Nothing is followed that was not agreed on, and nothing that makes no sense; both are told to the application. The session regulates
-nothing: the functions are the inverter's business, the limits and targets of the loop are kept as with AC.
+Nothing is followed that was not agreed on, and nothing that makes no sense; both are told to the
+application. The session regulates nothing: the functions are the inverter's business, the limits and
+targets of the loop are kept as with AC.
 """
 
 from __future__ import annotations
@@ -302,7 +304,8 @@ def _names(functions: IecFunction) -> str:
 
 
 async def charge_parameters(talk: Conversation, plan: Plan) -> None:
-    """The limits of both sides as with AC, and the grid code; a station that still computes is asked again."""
+    """The limits of both sides as with AC, and the grid code; a station that
+    still computes is asked again."""
     resource = Sae() if plan.service.id is ServiceID.AC_DER_SAE else Iec(plan.ac.der_functions)
     own = declare(talk, plan)
 

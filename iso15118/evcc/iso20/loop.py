@@ -183,8 +183,8 @@ def take_limits(plan: Plan, mode: Any) -> None:
     changed: dict[str, float] = {}
     for what in QUANTITIES:
         most, least = f"maximum_{what}", f"minimum_{what}"
-        # The loop narrows the offer and never widens it [V2G20-2654, V2G20-2655]. The values are the peer's: a
-        # minimum above its maximum must not stop us, so the minimum follows.
+        # The loop narrows the offer and never widens it [V2G20-2654, V2G20-2655]. The values are the peer's:
+        # a minimum above its maximum must not stop us, so the minimum follows.
         changed[most] = min(said.get(most, getattr(now, most)), getattr(offer, most))
         changed[least] = min(said.get(least, getattr(now, least)), changed[most])
         if changed[most] < getattr(offer, least) and what != "voltage_v":

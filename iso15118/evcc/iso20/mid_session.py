@@ -1,6 +1,8 @@
-"""A mind that is changed in the charge loop, the vehicle's or the station's: another schedule, another service, standby, a pause, an end.
+"""A mind that is changed in the charge loop, the vehicle's or the station's: another schedule, another
+service, standby, a pause, an end.
 
-The same for every family; what is different stands in ``Loop``. Nothing of it is done once the vehicle winds the current down.
+The same for every family; what is different stands in ``Loop``. Nothing of it is done once the
+vehicle winds the current down.
 """
 
 from __future__ import annotations
@@ -73,7 +75,8 @@ def service_wanted(talk: Conversation, plan: Plan) -> SessionEnded | None:
 async def look(
     talk: Conversation, plan: Plan, loop: Loop, *, gives: bool
 ) -> tuple[bool, SessionEnded | None]:
-    """Before a turn: what the vehicle itself wants. True if nothing was asked for meanwhile; and how that ended the charge, if it did."""
+    """Before a turn: what the vehicle itself wants. True if nothing was asked for meanwhile; and how that
+    ended the charge, if it did."""
     if talk.standby_wanted is not plan.standing_by:
         return True, await _stand_by(talk, plan, loop)
     if talk.needs_changed:
@@ -112,7 +115,8 @@ async def heed(talk: Conversation, plan: Plan, loop: Loop, response: Any) -> tup
         case EvseNotification.ServiceRenegotiation if _follows(talk, plan):
             talk.service_wanted = talk.service_wanted or "the station asks for another service"
         case EvseNotification.Terminate | EvseNotification.Pause | EvseNotification.ServiceRenegotiation:
-            # Pausing and choosing another service are not wanted: the vehicle ends the session, which every station accepts.
+            # Pausing and choosing another service are not wanted: the vehicle ends the session,
+            # which every station accepts.
             return False, SessionEnded(EndReason.STOPPED_BY_STATION, status.evse_notification.value)
         case EvseNotification.ScheduleRenegotiation if (
             talk.now >= plan.refused_until and not plan.attempt_open
@@ -158,7 +162,8 @@ async def _stand_by(talk: Conversation, plan: Plan, loop: Loop) -> SessionEnded 
 
 
 async def _renegotiate(talk: Conversation, plan: Plan, loop: Loop) -> tuple[bool, SessionEnded | None]:
-    """Beside the loop if the vehicle is set up so and the stream is free, otherwise with the power at rest."""
+    """Beside the loop if the vehicle is set up so and the stream is free,
+    otherwise with the power at rest."""
     if plan.attempt_open:
         return False, None
     beside = talk.config.renegotiation is Renegotiation.BESIDE and not plan.never_beside
@@ -191,7 +196,8 @@ async def _stop_and_go(talk: Conversation, plan: Plan, loop: Loop) -> SessionEnd
 
 
 async def _beside(talk: Conversation, plan: Plan) -> None:
-    """On the stream for it, while the loop goes on by the old schedule: the new one holds with PowerDeliveryRes."""
+    """On the stream for it, while the loop goes on by the old schedule: the new one
+    holds with PowerDeliveryRes."""
     base, terms = copy.copy(plan), copy.copy(plan)
     agreed, why = False, "the station has no other"
     try:

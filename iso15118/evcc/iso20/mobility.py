@@ -1,6 +1,7 @@
 """What the station was told about this charge (MobilityNeedsMode 2), and whether the vehicle takes it over.
 
-Taken over, it holds as if the driver had said so in the vehicle: the next requests say it, which is how the station learns of it.
+Taken over, it holds as if the driver had said so in the vehicle: the next requests say it, which is
+how the station learns of it.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ _ROOM_PERCENT = 0.5
 
 
 def take_station_needs(talk: Conversation, plan: Plan, mode: Any) -> None:
-    """``mode``, the control mode element of a response in Dynamic mode: what it says is taken over, or not, once for each time that it is
-    something else."""
+    """``mode``, the control mode element of a response in Dynamic mode: what it says is taken over, or not,
+    once for each time that it is something else."""
     departure, least, target = mode.departure_time, mode.minimum_soc, mode.target_soc
     if departure is None and least is None and target is None:
         return

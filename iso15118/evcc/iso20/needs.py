@@ -35,7 +35,8 @@ __all__ = [
 
 _A_DAY = 86_400
 _SHORT_WH = 50.0
-"""By so much a profile has to fall short before another one is looked for: a battery's own count is no finer."""
+"""By so much a profile has to fall short before another one is looked for: a
+battery's own count is no finer."""
 _FLOWS_A = 1.0
 """Less than this is a measurement of nothing."""
 
@@ -79,7 +80,8 @@ def wanted_wh(talk: Conversation) -> float:
 
 
 def v2x(talk: Conversation, plan: Plan) -> dict[str, RationalNumber]:
-    """The energies to the ends of the range in which the battery may be cycled, in a bidirectional service of Dynamic mode."""
+    """The energies to the ends of the range in which the battery may be cycled, in a
+    bidirectional service of Dynamic mode."""
     if not _cycles(talk, plan):
         return {}
     least, most = talk.config.v2x_minimum_soc or 0, talk.config.v2x_maximum_soc or 0
@@ -106,8 +108,8 @@ def _cycles(talk: Conversation, plan: Plan) -> bool:
 
 
 def enough(talk: Conversation, plan: Plan, scheduled_w: float) -> SessionEnded | None:
-    """How the vehicle ends the charge now; None if it goes on. Asked in every turn of the loop. ``scheduled_w``: what the schedule allows
-    now."""
+    """How the vehicle ends the charge now; None if it goes on. Asked in every turn of the loop.
+    ``scheduled_w``: what the schedule allows now."""
     return done(talk, plan) or (None if rests(talk, plan) else _no_way_on(talk, plan, scheduled_w))
 
 
@@ -155,7 +157,8 @@ def _no_way_on(talk: Conversation, plan: Plan, scheduled_w: float) -> SessionEnd
 
 
 def wants_schedule(talk: Conversation, plan: Plan, *, gives: bool) -> bool:
-    """Whether the station is to be asked for another schedule in this turn; ``gives``: the vehicle gives energy back."""
+    """Whether the station is to be asked for another schedule in this turn; ``gives``: the
+    vehicle gives energy back."""
     config, now = talk.config, talk.now
     if plan.warned:
         why = "violated"
@@ -178,7 +181,8 @@ def wants_schedule(talk: Conversation, plan: Plan, *, gives: bool) -> bool:
 
 
 def take_warning(talk: Conversation, plan: Plan, code: ResponseCode) -> None:
-    """The station finds the power off the profile [V2G20-1864]: the vehicle, which keeps to what it told, asks for another exchange."""
+    """The station finds the power off the profile [V2G20-1864]: the vehicle, which keeps to what it told,
+    asks for another exchange."""
     if code is not ResponseCode.WARNING_EVPowerProfileViolation or plan.warned:
         return
     plan.warned = True
@@ -188,7 +192,8 @@ def take_warning(talk: Conversation, plan: Plan, code: ResponseCode) -> None:
 
 
 def _falls_short(talk: Conversation, plan: Plan) -> bool:
-    """The profile does not bring any more what is wanted until departure, though the schedule could; looked at now and then."""
+    """The profile does not bring any more what is wanted until departure, though the schedule
+    could; looked at now and then."""
     chosen, until, now = plan.schedule, talk.departure_at, talk.now
     if chosen is None or chosen.profile is None or until is None or chosen.profile == chosen.charging:
         return False

@@ -1,6 +1,8 @@
-"""SessionSetup, and what belongs to it: a new session or the one that was paused, and what is kept when it is paused again.
+"""SessionSetup, and what belongs to it: a new session or the one that was paused, and what is
+kept when it is paused again.
 
-A paused session is only named to the station that it was paused with [V2G20-2539]; whatever does not fit, the vehicle begins anew.
+A paused session is only named to the station that it was paused with [V2G20-2539]; whatever does not
+fit, the vehicle begins anew.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ __all__ = ["keep", "session_setup"]
 
 
 async def session_setup(talk: Conversation, plan: Plan) -> bool:
-    """A new session, whose id is zero in the request and the station's from then on; or the paused one: then True, the service is in
-    ``plan``, and authorization and selection are behind it [V2G20-1032]."""
+    """A new session, whose id is zero in the request and the station's from then on; or the paused one: then
+    True, the service is in ``plan``, and authorization and selection are behind it [V2G20-1032]."""
     ticket = talk.resume
     if ticket is not None and _may_go_on(talk, ticket, plan.namespace):
         talk.session_id = ticket.session_id
@@ -53,7 +55,8 @@ async def session_setup(talk: Conversation, plan: Plan) -> bool:
 
 
 def _may_go_on(talk: Conversation, ticket: EvccTicket, namespace: str) -> bool:
-    """The ticket still holds, this is the station it was paused with, and the vehicle wants the same as then."""
+    """The ticket still holds, this is the station it was paused with, and the
+    vehicle wants the same as then."""
     config = talk.config
     return (
         ticket.edition == "iso20"

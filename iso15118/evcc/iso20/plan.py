@@ -86,13 +86,15 @@ class AcPlan:
     target_var: Phases = NOTHING
     frequency_hz: float | None = None
     now: AcVehicleLimits | None = None
-    """What charger and battery take and give now, made of ``now_of``; ``said``: the same as elements of a request."""
+    """What charger and battery take and give now, made of ``now_of``; ``said``: the same
+    as elements of a request."""
     now_of: tuple[object, ...] = ()
     said: dict[str, Any] = field(default_factory=dict)
     taken: ChargerBounds | None = None
     """What the on-board charger was last told."""
     rising_w: float = 0.0
-    """The power of all phases that it was last told, in W, and when: a station may limit how fast it rises."""
+    """The power of all phases that it was last told, in W, and when: a station
+    may limit how fast it rises."""
     rising_at: float = 0.0
 
     @property
@@ -131,7 +133,8 @@ class Plan:
     """What ``station`` and the vehicle's declaration have in common."""
     ac: AcPlan = field(default_factory=AcPlan)
     pricing: int | None = None
-    """Pricing parameter of the chosen set: without one prices are not looked at. None: it is not known, as of a paused session."""
+    """Pricing parameter of the chosen set: without one prices are not looked at. None: it is not
+    known, as of a paused session."""
     schedule: ChosenSchedule | None = None
     joined: bool = False
     """It goes on with a paused session."""
@@ -154,7 +157,8 @@ class Plan:
     device_down: bool = False
     """It is in contact, as the station says."""
     look_again_at: float = 0.0
-    """When the vehicle looks again whether its profile brings what is wanted; ``falls_short``: last time it did not."""
+    """When the vehicle looks again whether its profile brings what is wanted;
+    ``falls_short``: last time it did not."""
     falls_short: bool = False
     warned: bool = False
     """The station has said that the power is off the profile."""
@@ -165,14 +169,15 @@ class Plan:
     ask_to_discharge_w: float = 0.0
     """The station wants at least this much back, in W; 0: it does not ask."""
     wants_anew: str = ""
-    """Why another schedule is wanted: "over", "nothing" in the one that holds, "short" of what is wanted, or "violated" its profile;
-    empty if none is."""
+    """Why another schedule is wanted: "over", "nothing" in the one that holds, "short" of what is wanted, or
+    "violated" its profile; empty if none is."""
     ask_anew_at: float = 0.0
     """When the station is asked for one, or asked again."""
     mobility_needs_mode: MobilityNeedsMode = MobilityNeedsMode.PROVIDED_BY_EVCC
     """Of the chosen parameter set."""
     station_needs: tuple[float | None, int | None, int | None] = (None, None, None)
-    """What the station last said of departure (on the session's clock), minimum and target state of charge."""
+    """What the station last said of departure (on the session's clock), minimum
+    and target state of charge."""
     may_change_service: bool = False
     """The station supports another choice of service [V2G20-1931]."""
     service_anew: bool = False
@@ -203,8 +208,9 @@ class Plan:
     """Since when the battery wants less than the two sides can charge with."""
 
     def scheduled_power_w(self, now: float) -> float:
-        """What the chosen schedule, and the profile that was told, allow at ``now`` (s), in W: nothing before its anchor, and nothing once
-        it is over. A moment around its edges the lesser power holds, since the station may read them a second apart."""
+        """What the chosen schedule, and the profile that was told, allow at ``now`` (s), in W: nothing before
+        its anchor, and nothing once it is over. A moment around its edges the lesser power holds, since the
+        station may read them a second apart."""
         chosen = self.schedule
         if chosen is None:
             return _INF
@@ -264,7 +270,7 @@ def _read(schedule: ChargingSchedule, sent: int, now: float, *, charging: bool) 
 
 
 def _watts(entry: PowerScheduleEntry) -> float:
-    """Of all phases together. Where they are named apart it is three times the least of them: spread evenly, no phase has more than it may.
-    One that is below zero lets nothing in."""
+    """Of all phases together. Where they are named apart it is three times the least of them: spread evenly,
+    no phase has more than it may. One that is below zero lets nothing in."""
     phases = [si(one) for one in (entry.power, entry.power_l2, entry.power_l3) if one is not None]
     return phases[0] if len(phases) == 1 else len(phases) * min(phases, key=abs)

@@ -1,7 +1,8 @@
-"""Plug and Charge as the vehicle does it: contracts are taken if none is there, tried one after the other, and sign.
+"""Plug and Charge as the vehicle does it: contracts are taken if none is there, tried
+one after the other, and sign.
 
-What a contract is worth, and whether one that was sent is to be believed, is judged by the ``VehicleContracts`` of the
-conversation.
+What a contract is worth, and whether one that was sent is to be believed, is judged by the
+``VehicleContracts`` of the conversation.
 """
 
 from __future__ import annotations
@@ -108,7 +109,8 @@ async def _authorize(talk: Conversation, contract: Contract, challenge: bytes) -
 
 
 async def _install(talk: Conversation) -> None:
-    """Ask for contracts until none remains, or enough are there. What is wrong with one is no reason to leave."""
+    """Ask for contracts until none remains, or enough are there. What is wrong with
+    one is no reason to leave."""
     from iso15118.pnc.installation import InstalledContract
 
     if talk.contracts is None:
@@ -154,8 +156,9 @@ async def _install(talk: Conversation) -> None:
 
 
 def confirm_metering(talk: Conversation, plan: Plan, reading: MeterInfo, receipt: Receipt | None) -> None:
-    """Sign what the station's meter says with the contract that pays [V2G20-1083], if it fits what the vehicle has measured itself.
-    Otherwise nothing is confirmed, and the charge goes on: it is for the station to draw its conclusions."""
+    """Sign what the station's meter says with the contract that pays [V2G20-1083], if it fits what the
+    vehicle has measured itself. Otherwise nothing is confirmed, and the charge goes on: it is for the
+    station to draw its conclusions."""
     contract = talk.contract
     if contract is None or (talk.beside is not None and talk.now < talk.beside_until):
         return

@@ -20,8 +20,9 @@ _SAME_S = 2.0
 
 
 def power_profile(talk: Conversation, plan: Plan) -> cm.EVPowerProfile:
-    """What the vehicle has planned on its schedule, none of it above what it can take itself; without a schedule, as much as
-    both sides can, until departure. Of a schedule that is over nothing is left: then the vehicle means to take nothing."""
+    """What the vehicle has planned on its schedule, none of it above what it can take itself; without a
+    schedule, as much as both sides can, until departure. Of a schedule that is over nothing is left: then the
+    vehicle means to take nothing."""
     own = floored(most_w(talk, plan))
     schedule = plan.schedule
     if schedule is None:

@@ -1,4 +1,5 @@
-"""A charging session of ISO 15118-20 over DC or AC messages, as the vehicle lives it: read it from top to bottom.
+"""A charging session of ISO 15118-20 over DC or AC messages, as the vehicle lives
+it: read it from top to bottom.
 
 Every ``await exchange(...)`` is one request and its answer. What can go wrong on the way ends the session in
 ``EvccSession``; what the vehicle

@@ -48,7 +48,8 @@ def _stop_if_wanted(talk: Conversation) -> None:
 
 
 async def authorization(talk: Conversation) -> None:
-    """By contract or at a terminal, in the vehicle's order; what the station does not offer is passed over."""
+    """By contract or at a terminal, in the vehicle's order; what the station does
+    not offer is passed over."""
     _stop_if_wanted(talk)
     offered = await exchange(talk, cm.AuthorizationSetupReq(header=header(talk)))
     # Never without TLS: anybody on the line could be the one who asks for the signature.
@@ -183,8 +184,8 @@ def _phases_lost(talk: Conversation, service: ServiceID, parameters: cm.Paramete
 
 
 def _nuisance(talk: Conversation, parameters: cm.ParameterSet) -> tuple[int, bool]:
-    """The vehicle takes the set in which its needs are known to whom it wants, and it changes channels to give energy back only where there
-    are two."""
+    """The vehicle takes the set in which its needs are known to whom it wants, and it changes channels to
+    give energy back only where there are two."""
     liked = talk.config.mobility_needs
     needs = _number(parameters, "MobilityNeedsMode") or MobilityNeedsMode.PROVIDED_BY_EVCC
     return (
@@ -274,8 +275,8 @@ def _station_limits(offer: Any) -> StationLimits:
 
 
 async def schedule(talk: Conversation, plan: Plan) -> bool:
-    """Say what is needed; in Scheduled mode take the best schedule that the station offers. False: it has no other one, and the old one
-    stays."""
+    """Say what is needed; in Scheduled mode take the best schedule that the station offers. False: it has no
+    other one, and the old one stays."""
     _stop_if_wanted(talk)
     talk.needs_changed = False
     response = await poll(

@@ -1,4 +1,5 @@
-"""What the vehicle lets the station show: states of charge, and how long it will take, as it thinks itself (DisplayParameters)."""
+"""What the vehicle lets the station show: states of charge, and how long it will take, as it thinks
+itself (DisplayParameters)."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ _LONGEST_S = 7 * 86_400.0
 
 
 def shown(talk: Conversation, plan: Plan, power_w: float) -> DisplayParameters:
-    """The element of the next charge-loop request; ``power_w``: what flows to the vehicle. Made when something of it changes."""
+    """The element of the next charge-loop request; ``power_w``: what flows to the vehicle. Made
+    when something of it changes."""
     battery = talk.battery
     soc, maximum = int(battery.soc), _maximum(talk)
     # In a ramp they would be others in every turn, and news to the station each time.

@@ -15,11 +15,13 @@ from iso15118.session.value_added import CHECK_IN, CHECK_OUT, PARKING_STATUS, Gu
 __all__ = ["check_in", "check_out", "choose", "told"]
 
 _PATIENCE_S = 30.0
-"""How long a space is asked to let go: half of the time in which a station wants to hear of the main conversation again."""
+"""How long a space is asked to let go: half of the time in which a station wants to hear of
+the main conversation again."""
 
 
 async def choose(talk: Conversation, offered: cm.ServiceList | None) -> cm.SelectedServiceList | None:
-    """Ask for the details of what is wanted and offered, and take the first parameter set that fits each wish; None: nothing."""
+    """Ask for the details of what is wanted and offered, and take the first parameter set that fits
+    each wish; None: nothing."""
     ids = {one.service_id for one in offered.service} if offered is not None else set()
     details: dict[int, tuple[cm.ParameterSet, ...]] = {}
     chosen: list[tuple[int, int]] = []

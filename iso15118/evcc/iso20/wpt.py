@@ -1,4 +1,5 @@
-"""The vehicle over the pad before power: methods, the place, and which pad it is; after WARNING_WPT it begins again, a few times."""
+"""The vehicle over the pad before power: methods, the place, and which pad it is; after WARNING_WPT it
+begins again, a few times."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ async def position_first(talk: Conversation, plan: Plan) -> None:
 
 
 async def position(talk: Conversation, plan: Plan) -> None:
-    """Agree on methods, find the place and know the pad; all anew for every WARNING_WPT, at most ``wpt.attempts`` times."""
+    """Agree on methods, find the place and know the pad; all anew for every WARNING_WPT, at
+    most ``wpt.attempts`` times."""
     plan.positioned = False
     while True:
         if talk.stop_wanted:

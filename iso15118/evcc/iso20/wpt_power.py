@@ -1,7 +1,7 @@
 """Wireless power in the vehicle: parameters, the check of the position, power delivery and the loop.
 
-The vehicle asks for what its battery takes, within what both sides can and the schedule has; whatever is wrong on either side takes the
-power away at once, and then the vehicle stops in order.
+The vehicle asks for what its battery takes, within what both sides can and the schedule has; whatever is
+wrong on either side takes the power away at once, and then the vehicle stops in order.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ _SUCCESS, _UNKNOWN, _FAILED = (
 
 
 async def charge_parameters(talk: Conversation, plan: Plan) -> None:
-    """Declare what the coil can receive and take what the pad can send; positioned first, if that has not been done."""
+    """Declare what the coil can receive and take what the pad can send; positioned first,
+    if that has not been done."""
     limits = talk.receiver_limits
     if limits is None:
         raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, "there is no coil")
@@ -155,7 +156,8 @@ def _wanted_w(talk: Conversation, plan: Plan) -> float:
 
 
 async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
-    """Turn after turn until the battery, the driver or the station has had enough, or something is wrong over the pad."""
+    """Turn after turn until the battery, the driver or the station has had enough, or
+    something is wrong over the pad."""
     config, end, turn, wind_down_until, stopped = talk.config, None, 0, 0.0, False
     while True:
         began = talk.now

@@ -1,6 +1,7 @@
 """SLAC: matching of a vehicle and a station over HomePlug Green PHY (ISO 15118-3, Annex A), both roles.
 
-``frames`` reads and builds; ``ev`` and ``evse`` are the two machines, both ``DataLink``s; ``settings`` holds timers, counts and choices.
+``frames`` reads and builds; ``ev`` and ``evse`` are the two machines, both ``DataLink``s; ``settings``
+holds timers, counts and choices.
 """
 
 from typing import TYPE_CHECKING, Any

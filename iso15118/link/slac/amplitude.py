@@ -1,4 +1,5 @@
-"""Exchange of amplitude maps once the link is up: ask the peer to speak lower on some carriers, and do it when asked."""
+"""Exchange of amplitude maps once the link is up: ask the peer to speak lower on some
+carriers, and do it when asked."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Attenuation: what a station makes of its modem's profiles, and how a vehicle chooses a station by them.
 
-One profile has a value in dB for each of 58 groups of carriers; the mean over groups is what stations are ranked by.
+One profile has a value in dB for each of 58 groups of carriers; the mean over groups is
+what stations are ranked by.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ GROUPS = 58
 
 
 def average(profiles: Sequence[bytes], correction: float = 0.0) -> bytes:
-    """Mean of several profiles group by group, rounded down as stations in the field do, less ``correction`` dB and never below 0.
+    """Mean of several profiles group by group, rounded down as stations in the field do, less
+    ``correction`` dB and never below 0.
 
     ``profiles`` has at least one; all have ``GROUPS`` values.
     """
@@ -47,7 +49,8 @@ class Answer(Struct, frozen=True):
 
 
 class Choice(Struct, frozen=True):
-    """The decision: ``FOUND`` with one candidate, ``POTENTIALLY_FOUND`` with those to validate in their order, or nothing.
+    """The decision: ``FOUND`` with one candidate, ``POTENTIALLY_FOUND`` with those to
+    validate in their order, or nothing.
 
     ``fallbacks``: in their order, whom to take where validation settles nothing.
     """

@@ -1,7 +1,7 @@
 """SLAC of a vehicle (EV): when to match, how often, and the network it joins in the end.
 
-A value without I/O, with the contract of ``DataLink``. Nothing a peer sends raises or stops it: malformed frames are
-counted, foreign ones and those out of place ignored.
+A value without I/O, with the contract of ``DataLink``. Nothing a peer sends raises or stops it: malformed
+frames are counted, foreign ones and those out of place ignored.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class _Timer(Enum):
 
 
 class EvSlac:
-    """The vehicle's end. ``mac``: address of the host's interface, which the messages carry. ``draw``: source of keys, nonces and run
-    identifiers.
+    """The vehicle's end. ``mac``: address of the host's interface, which the messages carry. ``draw``: source
+    of keys, nonces and run identifiers.
 
     ``dropped`` counts frames that were malformed.
     """
@@ -374,7 +374,8 @@ class EvSlac:
             if not (joining or resuming):
                 return []
             if resuming and _Timer.TOGGLE in self._timers:
-                # The end of the toggle would take back the C that a quick session shows by then: B first, and then ready.
+                # The end of the toggle would take back the C that a quick session shows by
+                # then: B first, and then ready.
                 self._seen_early = True
                 return []
             self._run = None

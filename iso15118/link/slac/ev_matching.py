@@ -1,6 +1,8 @@
-"""One matching process of a vehicle: from CM_SLAC_PARM.REQ over the sounds and the choice of a station to CM_SLAC_MATCH.CNF.
+"""One matching process of a vehicle: from CM_SLAC_PARM.REQ over the sounds and the choice of a
+station to CM_SLAC_MATCH.CNF.
 
-Every process has a run identifier of its own. It ends with a network to join, or with a reason; ``ev`` decides whether another one follows.
+Every process has a run identifier of its own. It ends with a network to join, or with a reason; ``ev``
+decides whether another one follows.
 """
 
 from __future__ import annotations
@@ -65,8 +67,8 @@ class _Timer(Enum):
 
 
 class EvMatching:
-    """Calls return what has to be done at once. ``phase`` is ``MATCHED`` when ``network`` and ``evse_mac`` are there, ``FAILED`` when
-    ``reason`` says why."""
+    """Calls return what has to be done at once. ``phase`` is ``MATCHED`` when ``network`` and ``evse_mac``
+    are there, ``FAILED`` when ``reason`` says why."""
 
     def __init__(self, mac: bytes, settings: SlacSettings, timing: SlacTiming, draw: Draw) -> None:
         self._mac, self._settings, self._timing, self._draw = mac, settings, timing, draw
@@ -116,7 +118,8 @@ class EvMatching:
         return []
 
     def _parm_cnf(self, message: SlacParmCnf, source: bytes, now: float) -> list[Action]:
-        # RESP_TYPE and FORWARDING_STA are not looked at: old stations send zeros there and match all the same.
+        # RESP_TYPE and FORWARDING_STA are not looked at: old stations send zeros
+        # there and match all the same.
         if message.run_id != self.run_id or self.phase not in (
             EvPhase.PARM,
             EvPhase.START_ATTEN_CHAR,
@@ -156,7 +159,8 @@ class EvMatching:
         return actions
 
     def _all_answered(self, now: float) -> None:
-        """Every announced station has answered the sounds: decide soon. One whose announcement was lost may still answer."""
+        """Every announced station has answered the sounds: decide soon. One whose announcement
+        was lost may still answer."""
         complete = self.phase is EvPhase.RESULTS and self._announced.keys() <= self._answers.keys()
         if complete and _Timer.LATECOMERS not in self._timers:
             self._timers.set(_Timer.LATECOMERS, now + self._timing.tp_atten_gather)
@@ -204,7 +208,8 @@ class EvMatching:
         return [note, *self._ask_validation(now)]
 
     def _next_candidate(self, why: str, now: float, *, contradicted: bool = False) -> list[Action]:
-        """``contradicted``: it has seen other toggles than ours, so it is not ours whatever else can be said for it."""
+        """``contradicted``: it has seen other toggles than ours, so it is not ours
+        whatever else can be said for it."""
         refused = self._candidates.pop(0)
         if contradicted and refused in self._fallbacks:
             self._fallbacks.remove(refused)
@@ -323,7 +328,8 @@ class EvMatching:
         self._timers.clear_all()
         self.phase = EvPhase.MATCHED
         self.evse_mac = source
-        # The NID as it comes: some stations choose one that is not derived from the key, and theirs is the network.
+        # The NID as it comes: some stations choose one that is not derived from the
+        # key, and theirs is the network.
         self.network = Network(message.nid, message.nmk)
         return [LinkNote(f"matched with {mac_text(source)}")]
 

@@ -10,7 +10,8 @@ __all__ = ["FrameReceived", "SendFrame"]
 
 
 class FrameReceived(Event, frozen=True):
-    """An Ethernet frame with EtherType 0x88E1 came in, as it is. It may carry a key, so its bytes are not shown."""
+    """An Ethernet frame with EtherType 0x88E1 came in, as it is. It may carry a key,
+    so its bytes are not shown."""
 
     data: bytes
 

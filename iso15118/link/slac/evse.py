@@ -1,7 +1,8 @@
 """SLAC of a station (EVSE): its pilot, its modem, and the matching processes of everybody who asks.
 
-A value without I/O, with the contract of ``DataLink``. Nothing a peer sends raises or stops it: malformed frames are
-counted, foreign ones and those out of place ignored. The pilot is asserted at power-on and at every end, and is never left in E or F.
+A value without I/O, with the contract of ``DataLink``. Nothing a peer sends raises or stops it: malformed
+frames are counted, foreign ones and those out of place ignored. The pilot is asserted at power-on and at
+every end, and is never left in E or F.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class _Timer(Enum):
 
 
 class EvseSlac:
-    """The station's end. ``mac``: address of the host's interface, which the messages carry. ``draw``: where keys and nonces come from.
+    """The station's end. ``mac``: address of the host's interface, which the messages carry. ``draw``:
+    where keys and nonces come from.
 
     ``dropped`` counts frames that were malformed.
     """
@@ -334,7 +336,8 @@ class EvseSlac:
         if self._state is LinkState.MATCHED:
             if source != self.peer or self._paused:
                 return []
-            # It has lost its state, or somebody speaks in its name. The modem is asked at once, and sees a link that is gone.
+            # It has lost its state, or somebody speaks in its name. The modem is asked at once,
+            # and sees a link that is gone.
             self._modem.watch(self._timing.link_poll_matched, now)
             if self._pilot.signal is not SignalState.B or self._runs.rematches == 0:
                 return []
@@ -393,7 +396,8 @@ class EvseSlac:
         return []
 
     def _lost(self, reason: str, now: float) -> list[Action]:
-        """Begin again with a new key while the vehicle is still there; one that waits for E or F gets it soon."""
+        """Begin again with a new key while the vehicle is still there; one that
+        waits for E or F gets it soon."""
         actions = [*self._leave(now), LinkNote(reason)]
         if not self._pilot.connected:
             return actions + self._pilot.rest(asked=False)

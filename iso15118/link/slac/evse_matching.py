@@ -1,7 +1,8 @@
-"""One matching process of a station: everything between CM_SLAC_PARM.REQ and CM_SLAC_MATCH.CNF with one vehicle's run.
+"""One matching process of a station: everything between CM_SLAC_PARM.REQ and
+CM_SLAC_MATCH.CNF with one vehicle's run.
 
-A station has several at a time, keyed by vehicle and run identifier; ``evse`` owns them, the pilot and the modem. A process that fails just
-ends: the station stays silent, and the vehicle begins again.
+A station has several at a time, keyed by vehicle and run identifier; ``evse`` owns them, the pilot and the
+modem. A process that fails just ends: the station stays silent, and the vehicle begins again.
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ class EvseMatching:
 
     @property
     def about_to_match(self) -> bool:
-        """A validation goes on, or has been answered: the vehicle's request follows within seconds, or the process fails."""
+        """A validation goes on, or has been answered: the vehicle's request follows within
+        seconds, or the process fails."""
         return self._validation is not _Validation.NONE and self.phase is EvsePhase.MATCH
 
     @property
@@ -107,8 +109,9 @@ class EvseMatching:
         return bool(self._profiles)
 
     def start(self, now: float) -> list[Frame]:
-        """Answer CM_SLAC_PARM.REQ. A repeated one starts the process again [V2G3-A09-16], with the next CM_START_ATTEN_CHAR.IND: a
-        request that was late, or that a stranger repeats, undoes nothing by itself."""
+        """Answer CM_SLAC_PARM.REQ. A repeated one starts the process again [V2G3-A09-16], with
+        the next CM_START_ATTEN_CHAR.IND: a request that was late, or that a stranger repeats,
+        undoes nothing by itself."""
         if self.phase is EvsePhase.START_ATTEN_CHAR:
             self._timers.set(_Timer.SEQUENCE, now + self._timing.tt_match_sequence)
         else:
@@ -123,7 +126,8 @@ class EvseMatching:
         self._indication, self._cnf, self._validation = None, None, _Validation.NONE
 
     def handle(self, message: Message, now: float) -> list[Frame]:
-        """A message of this vehicle and run, except CM_SLAC_PARM and CM_SLAC_MATCH. What does not fit is ignored."""
+        """A message of this vehicle and run, except CM_SLAC_PARM and CM_SLAC_MATCH.
+        What does not fit is ignored."""
         if isinstance(message, StartAttenCharInd):
             self._start_atten_char(message, now)
         elif isinstance(message, MnbcSoundInd):
@@ -235,8 +239,8 @@ class EvseMatching:
         return [self._frame(ValidateCnf(min(self._toggles, 255), ValidateResult.SUCCESS))]
 
     def toggled(self, count: int) -> None:
-        """The pilot went from B to C (1), or that was a glitch after all (-1). Counted from step 1 on: a vehicle may be quicker than its
-        own request."""
+        """The pilot went from B to C (1), or that was a glitch after all (-1). Counted from step 1 on: a
+        vehicle may be quicker than its own request."""
         if self.validating:
             self._toggles = max(0, self._toggles + count)
 
@@ -247,8 +251,8 @@ class EvseMatching:
         return message.pev_mac == self.ev_mac and message.evse_mac == self._mac
 
     def match(self, message: SlacMatchReq, network: Network | None) -> list[Frame]:
-        """CM_SLAC_MATCH.REQ of this vehicle and run; repeated ones get the same answer. Without a network that the modem confirmed
-        nothing is answered, and the vehicle asks again."""
+        """CM_SLAC_MATCH.REQ of this vehicle and run; repeated ones get the same answer. Without a network
+        that the modem confirmed nothing is answered, and the vehicle asks again."""
         for who, there, wanted in (
             ("vehicle", message.pev_mac, self.ev_mac),
             ("station", message.evse_mac, self._mac),

@@ -1,7 +1,8 @@
-"""The control pilot of a station with SLAC: what it shows, why, and for how long; and what the vehicle means by what it shows.
+"""The control pilot of a station with SLAC: what it shows, why, and for how long; and what the
+vehicle means by what it shows.
 
-The pilot rests in X1, invites with 5 %, and shows F to wake a vehicle up or to start anew. F always has an end. Matching is ``evse``'s,
-which is told by a ``Demand`` what the pilot asks of it.
+The pilot rests in X1, invites with 5 %, and shows F to wake a vehicle up or to start anew. F always has an
+end. Matching is ``evse``'s, which is told by a ``Demand`` what the pilot asks of it.
 """
 
 from __future__ import annotations
@@ -69,14 +70,15 @@ class StationPilot:
     # -- what it shows
 
     def rest(self, *, asked: bool) -> list[Action]:
-        """X1, until the vehicle or the application wants more. ``asked``: by the upper layers, so a pilot that was lost and comes back
-        begins nothing."""
+        """X1, until the vehicle or the application wants more. ``asked``: by the upper layers, so a pilot
+        that was lost and comes back begins nothing."""
         self._timers.clear_all()
         self.driving, self._asked_to_rest = False, asked
         return [SetPilot(Pilot.STEADY)]
 
     def invite(self, now: float, wait_s: float | None = None, *, again: bool = False) -> list[Action]:
-        """5 %. ``wait_s``: only so long before the vehicle is woken up, if it is at all. ``again``: after that, which is bounded."""
+        """5 %. ``wait_s``: only so long before the vehicle is woken up, if it is at all. ``again``:
+        after that, which is bounded."""
         self._begun, self._asked_to_rest = True, False
         self._wake_ups = self._wake_ups if again else self._settings.c_sequ_retry
         init = self._timing.tt_evse_slac_init
@@ -115,7 +117,8 @@ class StationPilot:
         self._faults = self._settings.c_fault_restarts
 
     def matched(self) -> list[Action]:
-        """A vehicle joins: nobody else is waited for. One that matched while it was being woken up gets its 5 % back."""
+        """A vehicle joins: nobody else is waited for. One that matched while it was being
+        woken up gets its 5 % back."""
         was_driving, self.driving = self.driving, False
         self._timers.clear_all()
         return [SetPilot(Pilot.FIVE_PERCENT)] if was_driving else []
@@ -126,7 +129,8 @@ class StationPilot:
         self._wait_until(now + self._timing.tt_evse_slac_init)
 
     def heard_out(self, now: float) -> None:
-        """A vehicle that had sounded came to nothing: it gets TT_EVSE_SLAC_init once more. Not without end: others sound as well."""
+        """A vehicle that had sounded came to nothing: it gets TT_EVSE_SLAC_init once more. Not without
+        end: others sound as well."""
         if _Timer.INIT in self._timers:
             self._wait_until(min(now + self._timing.tt_evse_slac_init, self._patience))
 
@@ -158,7 +162,8 @@ class StationPilot:
         return not self._begun and now - self._gone_at >= self._timing.replug_debounce
 
     def toggle(self, before: SignalState, now: float) -> int:
-        """What the change from ``before`` counts as in a validation: 1, or -1 where the last one was a glitch, or 0."""
+        """What the change from ``before`` counts as in a validation: 1, or -1 where the
+        last one was a glitch, or 0."""
         if before is SignalState.B and self.signal is SignalState.C:
             self._c_since = now
             return 1
@@ -176,7 +181,8 @@ class StationPilot:
     # -- time
 
     def due(self, now: float, *, hearing: bool, asked: bool) -> tuple[list[Action], Demand]:
-        """What the deadline brings. ``hearing``: a vehicle sounds or has sounded; ``asked``: one has asked at least."""
+        """What the deadline brings. ``hearing``: a vehicle sounds or has sounded;
+        ``asked``: one has asked at least."""
         timer = self._timers.pop(now)
         if timer is _Timer.WAKE:
             return [LinkNote("the vehicle wakes the station up")], Demand.OPEN

@@ -1,6 +1,8 @@
-"""The matching processes of a station, all vehicles together: who is let in, who gives way, who is matched, and what each of them hears.
+"""The matching processes of a station, all vehicles together: who is let in, who gives way, who is matched,
+and what each of them hears.
 
-Everybody on the line may ask. A vehicle that sounds nothing, or that is heard weakly, never keeps out one that is heard well.
+Everybody on the line may ask. A vehicle that sounds nothing, or that is heard weakly, never
+keeps out one that is heard well.
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ class Runs:
         return [run for run in self._runs.values() if run.ev_mac == source]
 
     def admit(self, source: bytes, run_id: bytes) -> EvseMatching | None:
-        """The process to go on with, or a new one; None where there is no room. Who is matched never gives way."""
+        """The process to go on with, or a new one; None where there is no room. Who
+        is matched never gives way."""
         run = self._runs.get((source, run_id))
         if run is not None:
             return run
@@ -118,8 +121,8 @@ class Runs:
     def request(
         self, source: bytes, message: SlacMatchReq, network: Network | None, *, linked: bool, in_b: bool
     ) -> tuple[list[Frame], list[str], Claim]:
-        """CM_SLAC_MATCH.REQ: what goes out, what there is to say, and what it comes to. ``linked``: the link is up; ``in_b``: the pilot
-        shows that no energy flows."""
+        """CM_SLAC_MATCH.REQ: what goes out, what there is to say, and what it comes to. ``linked``: the link
+        is up; ``in_b``: the pilot shows that no energy flows."""
         run = self.of(source, message.run_id)
         if run is None:
             return [], self._unknown(source, message), Claim.NOTHING
@@ -164,7 +167,8 @@ class Runs:
         self.matched = None
 
     def _waits_for_nearer(self, run: EvseMatching) -> bool:
-        """Somebody who is heard better is about to be matched, so this one's request is left to its repetition."""
+        """Somebody who is heard better is about to be matched, so this one's request
+        is left to its repetition."""
         own = run.attenuation or 0.0
         return any(
             other.about_to_match and other.ev_mac != run.ev_mac and (other.attenuation or 0.0) < own
@@ -172,7 +176,8 @@ class Runs:
         )
 
     def validate(self, source: bytes, message: ValidateReq, now: float) -> list[Frame]:
-        """CM_VALIDATE.REQ, which has no run identifier. One vehicle at a time; one that is heard better need not wait for it."""
+        """CM_VALIDATE.REQ, which has no run identifier. One vehicle at a time; one that is heard
+        better need not wait for it."""
         run = next((run for run in reversed(self.all_of(source)) if run.phase is EvsePhase.MATCH), None)
         if run is None:
             return []

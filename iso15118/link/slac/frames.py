@@ -1,7 +1,7 @@
 """HomePlug Green PHY frames: Ethernet header, MME header, message, and whatever follows it, read and built.
 
-Anything malformed raises ``SlacError``; types that SLAC does not need come as ``Opaque``. Bytes after the message (padding, or a checksum
-left by a driver) are kept, so that a frame is built again as it came.
+Anything malformed raises ``SlacError``; types that SLAC does not need come as ``Opaque``. Bytes after the
+message (padding, or a checksum left by a driver) are kept, so that a frame is built again as it came.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ __all__ = ["BROADCAST", "ETHERTYPE", "Frame", "mac_text", "mmtype_in", "parse_fr
 ETHERTYPE = 0x88E1
 BROADCAST = b"\xff" * 6
 SMALLEST, LARGEST = 60, 1522
-"""Length of an Ethernet frame without its checksum, in bytes: what is padded to, and what is read at most (with a VLAN tag and a
-checksum)."""
+"""Length of an Ethernet frame without its checksum, in bytes: what is padded to, and what is read at most
+(with a VLAN tag and a checksum)."""
 
 _ETHERTYPE = ETHERTYPE.to_bytes(2, "big")
 _VLAN = b"\x81\x00"
@@ -41,10 +41,11 @@ _VENDOR = 0xA000
 
 
 class Frame(Struct, frozen=True):
-    """One frame. ``mmv`` is the version of the MME header: 1, or 0 for vendor messages of modems, which have no fragment fields.
+    """One frame. ``mmv`` is the version of the MME header: 1, or 0 for vendor messages of modems,
+    which have no fragment fields.
 
-    ``trailer`` follows the message; None pads with zeros to the smallest Ethernet frame. ``vlan`` is a 802.1Q tag of 4 bytes, which
-    captures may have.
+    ``trailer`` follows the message; None pads with zeros to the smallest Ethernet frame. ``vlan`` is a 802.1Q
+    tag of 4 bytes, which captures may have.
     """
 
     destination: bytes
@@ -60,7 +61,8 @@ class Frame(Struct, frozen=True):
         return mmtype_of(self.message)
 
     def to_bytes(self) -> bytes:
-        """The frame as it goes onto the wire, without checksum. Raises ``MisuseError`` for values that do not fit their fields."""
+        """The frame as it goes onto the wire, without checksum. Raises ``MisuseError`` for values
+        that do not fit their fields."""
         if len(self.destination) != MAC_LENGTH or len(self.source) != MAC_LENGTH:
             raise MisuseError("a MAC address has 6 bytes")
         if isinstance(self.message, Opaque):
@@ -100,8 +102,8 @@ def _body_of(message: Message) -> tuple[int, bytes]:
 
 
 def mmtype_in(data: bytes) -> int | None:
-    """The message type of a frame, found without reading the rest: to drop foreign messages early. None if this
-    is no MME."""
+    """The message type of a frame, found without reading the rest: to drop foreign messages
+    early. None if this is no MME."""
     at = 16 if data[12:14] == _VLAN else 12
     if data[at : at + 2] != _ETHERTYPE or len(data) < at + 5:
         return None
@@ -109,7 +111,8 @@ def mmtype_in(data: bytes) -> int | None:
 
 
 def parse_frame(data: bytes) -> Frame:
-    """Read one Ethernet frame, without its checksum or with it. Raises ``SlacError`` for anything malformed, and nothing else."""
+    """Read one Ethernet frame, without its checksum or with it. Raises ``SlacError`` for anything
+    malformed, and nothing else."""
     if len(data) > LARGEST:
         raise SlacError(f"{len(data)} bytes are more than an Ethernet frame has")
     data = bytes(data)

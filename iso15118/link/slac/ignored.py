@@ -1,4 +1,5 @@
-"""What a matching ignored, in words: said at once, once each, and again at its end, where it often is the cause.
+"""What a matching ignored, in words: said at once, once each, and again at its end,
+where it often is the cause.
 
 Some vehicles put their modem's address where their own belongs; without a word the peer only sees time go by.
 """

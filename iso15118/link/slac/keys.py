@@ -1,7 +1,7 @@
 """Network membership keys and identifiers: drawn from a CSPRNG, derived, compared, and never shown.
 
-The NMK is the only secret of the link layer; everybody on the control pilot can read it in CM_SLAC_MATCH.CNF, so it protects against
-accidents, and TLS against people.
+The NMK is the only secret of the link layer; everybody on the control pilot can read it in CM_SLAC_MATCH.CNF,
+so it protects against accidents, and TLS against people.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Network(Struct, frozen=True):
 
 
 def nid_from_nmk(nmk: bytes, security_level: int = 0) -> bytes:
-    """Default NID of a key (HomePlug AV 1.1, 4.4.3.1): SHA-256 five times; level 0 is Simple Connect, 1 Secure."""
+    """Default NID of a key (HomePlug AV 1.1, 4.4.3.1): SHA-256 five times; level 0 is
+    Simple Connect, 1 Secure."""
     digest = bytes(nmk)
     for _ in range(5):
         digest = hashlib.sha256(digest).digest()
@@ -50,7 +51,8 @@ def nid_from_nmk(nmk: bytes, security_level: int = 0) -> bytes:
 
 
 def nmk_from_password(password: str) -> Nmk:
-    """Key of a password as tools for home networks derive it (PBKDF1 with SHA-256). For the laboratory: a charger draws its keys."""
+    """Key of a password as tools for home networks derive it (PBKDF1 with SHA-256). For the laboratory:
+    a charger draws its keys."""
     digest = password.encode() + _PASSWORD_SALT
     for _ in range(1000):
         digest = hashlib.sha256(digest).digest()

@@ -1,7 +1,8 @@
-"""How each message looks on the wire, declared with ``construct``: from the byte after FMI and FMSN, or from the OUI of vendor messages.
+"""How each message looks on the wire, declared with ``construct``: from the byte after FMI and FMSN, or
+from the OUI of vendor messages.
 
-``construct`` is imported when the first frame is read or built, so that a stack without SLAC never loads it. Lengths are checked here and
-not left to the compiled parsers, which read short without complaint.
+``construct`` is imported when the first frame is read or built, so that a stack without SLAC never loads it.
+Lengths are checked here and not left to the compiled parsers, which read short without complaint.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ LARGEST_AMPLITUDE_MAP = 2986
 
 
 class Layout(NamedTuple):
-    """The wire form of one message type: a fixed part of ``size`` bytes, and a tail whose length the fixed part
-    tells."""
+    """The wire form of one message type: a fixed part of ``size`` bytes, and a tail whose
+    length the fixed part tells."""
 
     message: type[m.Message]
     mmv: int

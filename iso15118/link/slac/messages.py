@@ -1,7 +1,9 @@
-"""The management messages (MMEs) of SLAC and of the modems it needs, as typed values; ``layouts`` says how they look on the wire.
+"""The management messages (MMEs) of SLAC and of the modems it needs, as typed values; ``layouts``
+says how they look on the wire.
 
-Only what may differ is a field. What the standard fixes (APPLICATION_TYPE, SECURITY_TYPE, station identifiers, MVFLength, SignalType) is
-checked when a frame is read and written when one is built. MACs are 6 bytes, run identifiers 8.
+Only what may differ is a field. What the standard fixes (APPLICATION_TYPE, SECURITY_TYPE, station
+identifiers, MVFLength, SignalType) is checked when a frame is read and written when one is built. MACs
+are 6 bytes, run identifiers 8.
 """
 
 from __future__ import annotations
@@ -90,7 +92,8 @@ class SlacParmReq(Message, frozen=True):
 
 
 class SlacParmCnf(Message, frozen=True):
-    """CM_SLAC_PARM.CNF: how a station wants to be sounded. ``time_out`` in units of 100 ms; ``forwarding_sta`` is the vehicle."""
+    """CM_SLAC_PARM.CNF: how a station wants to be sounded. ``time_out`` in units of 100 ms;
+    ``forwarding_sta`` is the vehicle."""
 
     run_id: bytes
     forwarding_sta: bytes
@@ -120,7 +123,8 @@ class MnbcSoundInd(Message, frozen=True):
 
 
 class AttenProfileInd(Message, frozen=True):
-    """CM_ATTEN_PROFILE.IND: what the own modem measured of one sound, dB per carrier group. Comes from the modem, not from a peer."""
+    """CM_ATTEN_PROFILE.IND: what the own modem measured of one sound, dB per carrier group. Comes from
+    the modem, not from a peer."""
 
     pev_mac: bytes
     aag: bytes
@@ -145,7 +149,8 @@ class AttenCharRsp(Message, frozen=True):
 
 
 class ValidateReq(Message, frozen=True):
-    """CM_VALIDATE.REQ: count the B-C-B toggles of the pilot during ``(timer + 1) * 100`` ms. It carries no run identifier."""
+    """CM_VALIDATE.REQ: count the B-C-B toggles of the pilot during ``(timer + 1) * 100`` ms. It
+    carries no run identifier."""
 
     timer: int
     result: ValidateResult = ValidateResult.READY
@@ -205,7 +210,8 @@ class SetKeyCnf(Message, frozen=True):
 
 
 class AmpMapReq(Message, frozen=True):
-    """CM_AMP_MAP.REQ: reduce the amplitude of ``carriers`` carriers; two 4-bit entries in each byte, the first in the low half."""
+    """CM_AMP_MAP.REQ: reduce the amplitude of ``carriers`` carriers; two 4-bit entries in each byte,
+    the first in the low half."""
 
     carriers: int
     entries: bytes
@@ -259,7 +265,8 @@ class LumissilLinkStatusCnf(Message, frozen=True):
 
 
 class Opaque(Message, frozen=True):
-    """Any other MME: its type, and everything after it as it came. Some carry keys, so the bytes are not shown."""
+    """Any other MME: its type, and everything after it as it came. Some carry keys,
+    so the bytes are not shown."""
 
     mmtype: int
     body: bytes

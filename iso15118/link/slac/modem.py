@@ -1,7 +1,9 @@
-"""The own modem: setting its key until it takes it, asking for the link status, restarting it. Shared by both roles.
+"""The own modem: setting its key until it takes it, asking for the link status,
+restarting it. Shared by both roles.
 
-A key counts only once the modem confirmed it. The one before it is not handed out again: somebody else knows it. Only the own modem is
-believed: its address is configured, or learned from the answer that carries the nonce of our key, which nobody on the line has seen.
+A key counts only once the modem confirmed it. The one before it is not handed out again: somebody else knows
+it. Only the own modem is believed: its address is configured, or learned from the answer that carries the
+nonce of our key, which nobody on the line has seen.
 """
 
 from __future__ import annotations
@@ -126,8 +128,8 @@ class LocalModem:
     # -- link status
 
     def watch(self, every: float | None, now: float) -> None:
-        """Ask for the link status every so many seconds, first at once; None stops it. Nothing is asked where the modem has no message
-        for it or the settings want none."""
+        """Ask for the link status every so many seconds, first at once; None stops it. Nothing is asked where
+        the modem has no message for it or the settings want none."""
         asked = (
             self._settings.link_detection is LinkDetection.POLLED
             and self._settings.modem_maker is not ModemMaker.NONE
@@ -140,7 +142,8 @@ class LocalModem:
             self._timers.set(_Timer.POLL, now)
 
     def link_status(self, message: Message, source: bytes) -> bool | None:
-        """What a message says about the link; None if it is no status, not the own modem's, or the answer to no question."""
+        """What a message says about the link; None if it is no status, not the own modem's, or
+        the answer to no question."""
         lumissil = self._settings.modem_maker is ModemMaker.LUMISSIL
         wanted = LumissilLinkStatusCnf if lumissil else QualcommLinkStatusCnf
         if not isinstance(message, wanted) or not self._asked or not self.is_own(source):

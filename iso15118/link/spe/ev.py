@@ -1,6 +1,8 @@
-"""Single-pair Ethernet of a vehicle: the transceiver comes up when it is plugged in, before B, and restarts are the station's business.
+"""Single-pair Ethernet of a vehicle: the transceiver comes up when it is plugged in, before B, and
+restarts are the station's business.
 
-READY needs CE in B or C and the link [V2G10-030]. After a failure the vehicle waits for the station to open and close S3 again [V2G10-039].
+READY needs CE in B or C and the link [V2G10-030]. After a failure the vehicle waits for the station to open
+and close S3 again [V2G10-039].
 """
 
 from __future__ import annotations
@@ -128,7 +130,8 @@ class EvSpe:
         return []
 
     def _start_anew(self, why: str, now: float) -> list[Action]:
-        """The application asks: where S3 is closed the link is set up again, otherwise the station is woken up."""
+        """The application asks: where S3 is closed the link is set up again,
+        otherwise the station is woken up."""
         actions = [*self._end(), *self.resting, LinkNote(f"restart {why}")]
         if is_ready(self._ce):
             return actions + self._begin(now)

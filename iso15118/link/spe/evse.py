@@ -1,8 +1,8 @@
 """Single-pair Ethernet of a station: S3, the transceiver, and a budget of restarts.
 
-READY needs the link and CE in B or C, in whichever order they come [V2G10-023]. The driver reports the link (``LinkReported``) when the
-carrier is there and the interface has a usable address. A fault of CE or ID opens S3 and is followed by a guard time and a restart within
-the budget; only A is an unplug.
+READY needs the link and CE in B or C, in whichever order they come [V2G10-023]. The driver reports the link
+(``LinkReported``) when the carrier is there and the interface has a usable address. A fault of CE or ID opens
+S3 and is followed by a guard time and a restart within the budget; only A is an unplug.
 """
 
 from __future__ import annotations
@@ -184,7 +184,8 @@ class EvseSpe:
         return [SetS3(False)]
 
     def _stop(self, now: float) -> list[Action]:
-        """To rest, in any state: the next plug-in, a wake-up of the vehicle, or the application begins anew."""
+        """To rest, in any state: the next plug-in, a wake-up of the vehicle, or
+        the application begins anew."""
         self._timers.clear_all()
         self._state, self._paused, self._guarding = LinkState.UNMATCHED, False, False
         return [*self._tell(False), *self._open_s3(now), SetPhy(False)]
@@ -197,7 +198,8 @@ class EvseSpe:
         return self._guard(why, now, now)
 
     def _start_anew(self, why: str, now: float) -> list[Action]:
-        """The application asks: budgets are full, and an S3 that has been open for the guard time is closed at once."""
+        """The application asks: budgets are full, and an S3 that has been open for the
+        guard time is closed at once."""
         self._restarts = self._settings.c_conn_retry
         return self._guard(why, now, self._open_since if not self._closed else now)
 

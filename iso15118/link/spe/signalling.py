@@ -1,4 +1,5 @@
-"""Basic signalling of MCS: the states of CE and ID, what upper layers see of them, and what the machines ask for.
+"""Basic signalling of MCS: the states of CE and ID, what upper layers see of them,
+and what the machines ask for.
 
 Levels stay in hardware. CE has no duty cycle: the station says that it is ready by closing its switch S3.
 """
@@ -26,7 +27,8 @@ __all__ = [
 
 
 class CeState(Enum):
-    """States of CE (IEC 61851-23-3, Tables CC.103 to CC.107). ``_AUX``: the vehicle asks for auxiliary power."""
+    """States of CE (IEC 61851-23-3, Tables CC.103 to CC.107). ``_AUX``: the vehicle
+    asks for auxiliary power."""
 
     A = "A"
     B0 = "B0"
@@ -48,8 +50,8 @@ class CeChanged(Event, frozen=True):
 
 
 class IdState(Enum):
-    """States of ID by its voltage window, from either side. ``LIVE``: a vehicle sees a station that is switched on. ``AUX``: one side
-    supplies the other through it."""
+    """States of ID by its voltage window, from either side. ``LIVE``: a vehicle sees a station that is
+    switched on. ``AUX``: one side supplies the other through it."""
 
     NOT_PRESENT = "no inlet"
     UNMATED = "not mated"
@@ -66,11 +68,12 @@ class IdChanged(Event, frozen=True):
 
 
 class CeAndId:
-    """Both together, as one state of CE: a connector is mated when CE and ID say so, and a fault of ID counts as one of CE. Either one
-    lost while ready for energy is an emergency shutdown (IEC 61851-23-3 CC.4.3, CC.4.4), which is the hardware's own within 10 ms.
+    """Both together, as one state of CE: a connector is mated when CE and ID say so, and a fault of ID counts
+    as one of CE. Either one lost while ready for energy is an emergency shutdown (IEC 61851-23-3 CC.4.3,
+    CC.4.4), which is the hardware's own within 10 ms.
 
-    A plug that goes in may have CE before ID, and is not mated until both are there. ID that is lost from a mated plug while CE is not
-    contradicts CE: a fault until one of them gives way, and no unplug.
+    A plug that goes in may have CE before ID, and is not mated until both are there. ID that is lost from a
+    mated plug while CE is not contradicts CE: a fault until one of them gives way, and no unplug.
     """
 
     def __init__(self) -> None:
@@ -97,15 +100,15 @@ class CeAndId:
 
 
 class SetS3(Action, frozen=True):
-    """Station: close S3 (ready: B) or open it (not ready: B0). Under power opening is an emergency shutdown, so it is asked for only after
-    the session has ended."""
+    """Station: close S3 (ready: B) or open it (not ready: B0). Under power opening is an emergency shutdown,
+    so it is asked for only after the session has ended."""
 
     closed: bool
 
 
 class SetPhy(Action, frozen=True):
-    """Power the transceiver and start or stop PLCA with the role's settings. Auto-negotiation and link training stay off [V2G10-019]
-    [V2G10-026]."""
+    """Power the transceiver and start or stop PLCA with the role's settings. Auto-negotiation and link
+    training stay off [V2G10-019] [V2G10-026]."""
 
     up: bool
 
@@ -140,16 +143,18 @@ def is_ready(state: CeState) -> bool:
 
 
 def is_mated(state: CeState) -> bool:
-    """A peer is plugged in, ready or not, also in an emergency shutdown. False in a fault of the contacts too: whether anybody is there
-    cannot be told then (``is_fault``). Only A says that nobody is."""
+    """A peer is plugged in, ready or not, also in an emergency shutdown. False in a fault of the contacts
+    too: whether anybody is there cannot be told then (``is_fault``). Only A says that nobody is."""
     return state not in _UNMATED
 
 
 def is_fault(state: CeState) -> bool:
-    """CE or ID cannot be relied on: no supply, or a voltage in no window. Neither plugged in nor unplugged."""
+    """CE or ID cannot be relied on: no supply, or a voltage in no window. Neither
+    plugged in nor unplugged."""
     return state is CeState.E or state is CeState.INVALID
 
 
 def is_emergency(state: CeState) -> bool:
-    """S3 is open while the vehicle's V3 is closed: an emergency shutdown of a link in use, or a vehicle that wakes the station up."""
+    """S3 is open while the vehicle's V3 is closed: an emergency shutdown of a link in use, or a vehicle
+    that wakes the station up."""
     return state in _EMERGENCY

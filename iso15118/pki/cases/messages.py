@@ -1,4 +1,5 @@
-"""Signature and installation cases made and judged: one thing changed in a signed request or a transported key.
+"""Signature and installation cases made and judged: one thing changed in a signed
+request or a transported key.
 
 The result of each is the names of the faults that the receiver's code found.
 """
@@ -84,7 +85,8 @@ def wrong_authorization(
 
 
 def signature_faults(variant: Variant, pki: IssuedPki) -> tuple[str, ...]:
-    """Sign an authorization with the contract of ``pki``, spoil it as the case says, and judge it as a station does."""
+    """Sign an authorization with the contract of ``pki``, spoil it as the case says, and
+    judge it as a station does."""
     public = x509.load_der_x509_certificate(pki.certificates["contract"]).public_key()
     if not isinstance(public, VerifyingKey):
         raise ConfigError("algorithm", "a contract key that signs no messages")
@@ -104,8 +106,8 @@ def wrong_signature(
 ) -> Signature | None:
     """The signature of an element, wrong as a case's ``edit`` says; None for none at all.
 
-    ``other``: an element of the same class with other content and the same Id, which is what was signed where the content
-    was changed afterwards. An edit that is not about the signature gives a good one.
+    ``other``: an element of the same class with other content and the same Id, which is what was signed where
+    the content was changed afterwards. An edit that is not about the signature gives a good one.
     """
     second = SignedElement(element.schema, msgspec.structs.replace(element.element, id="id2"))
     signed = [element]
@@ -198,7 +200,8 @@ def wrong_key(
     pcid: str,
     ski: bytes,
 ) -> WrappedKey:
-    """A contract's key on its way to a vehicle, wrong as a case's ``edit`` says; any other edit gives a good one."""
+    """A contract's key on its way to a vehicle, wrong as a case's ``edit`` says; any
+    other edit gives a good one."""
     used, wrap_pcid, wrap_ski = transport, pcid, ski
     match edit:
         case "no-additional-data":

@@ -1,8 +1,8 @@
 """A negative case as a folder: the complete PKI, what is sent, what is trusted, and what a receiver must say.
 
-``chain/`` has what is sent, by its order (DER as it is, bad bytes among it), ``anchors/`` what is trusted,
-``ocsp/`` and ``crl/`` the evidence on revocation, ``message/`` what is signed or encrypted wrongly, ``case.json``
-all the rest.
+``chain/`` has what is sent, by its order (DER as it is, bad bytes among it), ``anchors/`` what is
+trusted, ``ocsp/`` and ``crl/`` the evidence on revocation, ``message/`` what is signed or encrypted
+wrongly, ``case.json`` all the rest.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def _authorization(variant: Variant, pki: IssuedPki, folder: Path, at: datetime)
 
 
 def _key(variant: Variant, pki: IssuedPki, directory: Path, at: datetime) -> list[str]:
-    """A contract's key on its way to the vehicle: the two binary fields of the message, and the contract they are of."""
+    """A contract's key on its way to the vehicle: the two binary fields of the message, and
+    the contract they are of."""
     transport = TRANSPORTS[variant.algorithm]
     key = new_contract_key(transport)
     made = issue_leaf(pki, "contract", "transported-contract", at=at, key=key_der(key))

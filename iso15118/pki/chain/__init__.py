@@ -1,1 +1,2 @@
-"""Chains of certificates: profiles, identifiers, reading, paths, rules, and the verdict with every violation."""
+"""Chains of certificates: profiles, identifiers, reading, paths, rules, and the
+verdict with every violation."""

@@ -26,7 +26,8 @@ __all__ = [
 ]
 
 CheckDigit = Literal["any", "mod-37-36", "powers"]
-"""How the last character of a PCID or SECCID is judged: not at all, by ISO 7064 MOD 37,36, or as in an EVCCID."""
+"""How the last character of a PCID or SECCID is judged: not at all, by ISO 7064 MOD
+37,36, or as in an EVCCID."""
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _MAX_OCTETS = 64
@@ -59,7 +60,8 @@ def is_emaid(text: str, check: CheckDigit = "any") -> bool:
 
 
 def normal_emaid(text: str) -> str:
-    """The 14 capitals and digits by which two spellings of one EMAID are equal; other text comes back as it is."""
+    """The 14 capitals and digits by which two spellings of one EMAID are equal; other
+    text comes back as it is."""
     match = _EMAID.fullmatch(text) if len(text) <= _MAX_OCTETS else None
     return (match[1] + match[3] + match[4]).upper() if match else text
 
@@ -68,8 +70,8 @@ def emaid_check_digit(text: str) -> str:
     """Check character of the 14 letters and digits of an EMAID (ISO 15118-1 Annex H).
 
     A character's value in base 36 is written with the digits a, b (base 2) and c, d (base 3). Both pairs are
-    row vectors; over all places i from 1 to 15, the sum of vector times P**i is zero, with P of the rows
-    (0 1), (1 1) modulo 2, and (0 1), (1 2) modulo 3. Raises ValueError for anything but 14 letters and digits.
+    row vectors; over all places i from 1 to 15, the sum of vector times P**i is zero, with P of the rows (0
+    1), (1 1) modulo 2, and (0 1), (1 2) modulo 3. Raises ValueError for anything but 14 letters and digits.
     """
     if len(text) != 14 or not text.isascii() or not text.isalnum():
         raise ValueError("an EMAID has 14 letters and digits before its check digit")
@@ -88,7 +90,8 @@ def emaid_check_digit(text: str) -> str:
 
 
 def is_pcid(text: str, check: CheckDigit = "any") -> bool:
-    """True for a provisioning certificate identifier: 17 capitals and digits and a check digit, which may be absent."""
+    """True for a provisioning certificate identifier: 17 capitals and digits and a check
+    digit, which may be absent."""
     if _PCID.fullmatch(text) is None:
         return False
     if len(text) == 17 or check == "any":
@@ -153,7 +156,8 @@ IDENTIFIERS: dict[str, Callable[[str, CheckDigit], bool]] = {
 
 
 def fault_of(kind: str, text: str, check: CheckDigit = "any") -> str:
-    """Why a text is no such identifier, in words, with the check digit that it should have if only that is wrong. Empty if it is one."""
+    """Why a text is no such identifier, in words, with the check digit that it should have if only that is
+    wrong. Empty if it is one."""
     if IDENTIFIERS[kind](text, check):
         return ""
     right = _right_digit(kind, text, check)

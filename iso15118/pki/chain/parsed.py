@@ -27,12 +27,12 @@ MAX_OCTETS = 16 * 1024
 """No certificate of any edition comes near this; what is longer is not even looked at."""
 
 _MOST_PARTS = 64
-"""Extensions, attributes of a name, and uses: an honest certificate has about ten of each. Every rule looks at all of them, on every path,
-before the peer has proven anything."""
+"""Extensions, attributes of a name, and uses: an honest certificate has about ten of each. Every rule looks
+at all of them, on every path, before the peer has proven anything."""
 
 _REMEMBERED = 128
-"""Certificates, and signatures on those of Sub-CAs and OCSP responders, that are not read and verified again: reading and signature depend
-on the octets alone. Validity, role and revocation are judged anew each time."""
+"""Certificates, and signatures on those of Sub-CAs and OCSP responders, that are not read and verified again:
+reading and signature depend on the octets alone. Validity, role and revocation are judged anew each time."""
 
 _UNDERSTOOD = {
     ExtensionOID.BASIC_CONSTRAINTS: "basicConstraints",
@@ -150,7 +150,8 @@ def _remembered(der: bytes) -> Parsed:
 def _read(der: bytes) -> Parsed:
     certificate = x509.load_der_x509_certificate(der)
     if der[-len(certificate.signature) - 1] != 0:
-        # Not covered by the signature, and not looked at by the library: several encodings of one certificate.
+        # Not covered by the signature, and not looked at by the library: several
+        # encodings of one certificate.
         raise ValueError("signature with unused bits")
     extensions = certificate.extensions
     _count("extensions", extensions)

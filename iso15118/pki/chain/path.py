@@ -1,4 +1,5 @@
-"""Paths from a leaf to an anchor: all there are, whatever order the certificates came in; and where there is none, how far it goes.
+"""Paths from a leaf to an anchor: all there are, whatever order the certificates came in; and where
+there is none, how far it goes.
 
 Only names and signatures count here; whether the certificates on the path may stand there is for ``verify``
 to say.
@@ -19,13 +20,13 @@ Dead = tuple[tuple[int, ...], Violation]
 """Places of a path that reaches no anchor, and what stopped it."""
 
 _MAX_LENGTH = 5
-"""Certificates below the anchor: a leaf, two Sub-CAs and a cross-certificate, or one more Sub-CA than profiles
-allow, so that it can be called by its name; and one.
+"""Certificates below the anchor: a leaf, two Sub-CAs and a cross-certificate, or one more Sub-CA than
+profiles allow, so that it can be called by its name; and one.
 """
 _MAX_PATHS = 16
 _MAX_SIGNATURES = 24
-"""Signature checks for one chain, each of which takes half a millisecond with P-521. Honest chains need a handful, and one for each of
-our roots of one name if nothing but the signature tells them apart."""
+"""Signature checks for one chain, each of which takes half a millisecond with P-521. Honest chains need a
+handful, and one for each of our roots of one name if nothing but the signature tells them apart."""
 
 
 def find_paths(certificates: dict[int, Parsed], anchors: Sequence[Parsed]) -> tuple[list[Path], list[Dead]]:
@@ -47,7 +48,8 @@ class _Search:
         self.paths: list[Path] = []
         self.dead: list[Dead] = []
         self._signatures: dict[tuple[bytes, bytes], bool] = {}
-        # A root sent along is no link of the chain: trust comes from our copy of it. A certificate that was sent twice is one.
+        # A root sent along is no link of the chain: trust comes from our copy of it. A
+        # certificate that was sent twice is one.
         known = {anchor.der for anchor in anchors}
         self._pool: list[int] = []
         for place, one in certificates.items():

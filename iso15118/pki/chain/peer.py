@@ -1,6 +1,8 @@
-"""The check of a TLS peer: :func:`iso15118.pki.verify_chain` with its arguments kept, asked in each handshake.
+"""The check of a TLS peer: :func:`iso15118.pki.verify_chain` with its arguments
+kept, asked in each handshake.
 
-Which path was verified is told with the verdict, so that a connection can say who the peer is, and not what it sent.
+Which path was verified is told with the verdict, so that a connection can say who the
+peer is, and not what it sent.
 """
 
 from __future__ import annotations
@@ -20,13 +22,14 @@ _log = logging.getLogger(__name__)
 
 
 class PeerVerifier:
-    """The check of a TLS peer, for ``iso15118.tls.TlsContext(verify=...)``; the arguments are those of :func:`verify_chain`.
+    """The check of a TLS peer, for ``iso15118.tls.TlsContext(verify=...)``; the arguments are
+    those of :func:`verify_chain`.
 
-    ``revocation``: what is demanded and known when a chain comes, as a policy that also takes what the peer has
-    stapled, or as a callable that leaves that out; None: nothing is said about it.
-    ``older_edition``: what holds instead of ``edition`` on a connection of TLS 1.2. The first violation
-    decides the alert; the text names them all. ``report`` gets each verdict, also the good ones. A trust anchor that nobody's chain can
-    end in (expired, no CA, no root) is logged as a warning when the check is made.
+    ``revocation``: what is demanded and known when a chain comes, as a policy that also takes what the peer
+    has stapled, or as a callable that leaves that out; None: nothing is said about it. ``older_edition``:
+    what holds instead of ``edition`` on a connection of TLS 1.2. The first violation decides the alert; the
+    text names them all. ``report`` gets each verdict, also the good ones. A trust anchor that nobody's chain
+    can end in (expired, no CA, no root) is logged as a warning when the check is made.
 
     Raises ConfigError and PkiError as ``verify_chain``, when it is made.
     """
@@ -52,7 +55,8 @@ class PeerVerifier:
         self._edition, self._older_edition = edition, older_edition
         self._revocation, self._skew, self._report = revocation, skew, report
         self._tolerate, self._refuse = tolerate, refuse
-        # Once now, so that wrong names and anchors show when the station starts and not when a car arrives, and lists are known then.
+        # Once now, so that wrong names and anchors show when the station starts and not when a car
+        # arrives, and lists are known then.
         if isinstance(revocation, RevocationPolicy):
             for der in revocation.crls():
                 read_ahead(der)

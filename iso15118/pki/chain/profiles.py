@@ -1,7 +1,8 @@
 """Certificate profiles: what each certificate looks like when we issue it, and what a role demands when we
 check it.
 
-The values are in ``certs/*.toml`` beside this file, one file per edition or policy; a file may extend another.
+The values are in ``certs/*.toml`` beside this file, one file per edition or
+policy; a file may extend another.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ class CertificateProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     issuer: str | None = None
     """Name of the issuing certificate; None for a root."""
     same_key_as: str | None = None
-    """A cross-certificate: subject, key and key identifier of this other certificate, under another issuer."""
+    """A cross-certificate: subject, key and key identifier of this other
+    certificate, under another issuer."""
     common_name: str
     """With {seccid}, {evccid}, {emaid} and {pcid} filled in."""
     domain_component: str | None = None
@@ -90,10 +92,12 @@ class RoleProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     identifier: Literal["EVCCID", "SECCID", "EMAID", "PCID"] | None = None
     """What the common name is."""
     check_digit: CheckDigit = "any"
-    """How the check digit of a PCID or SECCID is judged; no public source settles either, so by default not at all."""
+    """How the check digit of a PCID or SECCID is judged; no public source settles either,
+    so by default not at all."""
     domain_component: str | None = None
     unsettled_domain_components: tuple[str, ...] = ()
-    """Others that some documents name for the role: a violation of its own, ``domain-component-unsettled``."""
+    """Others that some documents name for the role: a violation of its own,
+    ``domain-component-unsettled``."""
     domain_component_suffix: bool = False
     """The domain component may have something before the value."""
     sub_ca_domain_components: tuple[str, ...] = ()
@@ -133,8 +137,8 @@ class PkiProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     self_signed_anchors: bool = True
     """A trust anchor is a root: self-signed."""
     tolerated: tuple[str, ...] = ()
-    """Codes of violations that are reported and accepted, since the rule is not one of this edition, or not settled; ``refuse=`` of
-    ``verify_chain`` makes one of them count."""
+    """Codes of violations that are reported and accepted, since the rule is not one of this edition, or not
+    settled; ``refuse=`` of ``verify_chain`` makes one of them count."""
     algorithms: dict[str, Algorithm]
     certificates: dict[str, CertificateProfile] = {}
     responder: Responder | None = None

@@ -22,7 +22,8 @@ _STRINGS = {"CN": _UTF8, "O": _UTF8, "OU": _UTF8, "DC": _IA5, "C": _PRINTABLE}
 _ANY_USE = "2.5.29.37.0"
 _LONGEST_ATTRIBUTE = 64
 _NAMED = 4
-"""Things of one kind that are wrong with one certificate, and are called by their names: a peer chooses how many there are."""
+"""Things of one kind that are wrong with one certificate, and are called by their names: a peer
+chooses how many there are."""
 _LONGEST_SERIAL = 20 * 8 - 1
 """Bits of a serial number that fits 20 octets as a signed number."""
 
@@ -83,8 +84,8 @@ def _strings(place: int, one: Parsed, profile: PkiProfile) -> Iterator[Violation
 
 
 def outside(one: Parsed, at: datetime | None, skew: timedelta) -> str:
-    """``expired``, ``not-yet-valid``, or nothing; the last moment of the calendar, 9999-12-31, is as good as any other (RFC 5280
-    section 4.1.2.5): moments are subtracted, never moved beyond it."""
+    """``expired``, ``not-yet-valid``, or nothing; the last moment of the calendar, 9999-12-31, is as good as
+    any other (RFC 5280 section 4.1.2.5): moments are subtracted, never moved beyond it."""
     if at is None:
         return ""
     if at - one.not_after > skew:
@@ -109,13 +110,14 @@ def anchor(
 
 
 def marked_cross(one: Parsed, profile: PkiProfile) -> bool:
-    """True for a certificate with the mark of those that vouch for another PKI's root. Whoever issued it has put it there: only a root
-    may."""
+    """True for a certificate with the mark of those that vouch for another PKI's root. Whoever issued it has
+    put it there: only a root may."""
     return profile.cross_indication in one.access_methods
 
 
 def depth(sub_cas: int, profile: PkiProfile, environment: str, *, whole: bool) -> Iterator[Violation]:
-    """Rules for the number of Sub-CAs on a path, cross-certificates not counted. ``whole``: it reaches a root."""
+    """Rules for the number of Sub-CAs on a path, cross-certificates not counted.
+    ``whole``: it reaches a root."""
     if sub_cas > profile.sub_cas:
         yield violation("too-many-sub-cas", None, f"{sub_cas}, not {profile.sub_cas} at most")
     if whole and sub_cas == 0 and environment == "public":
@@ -123,7 +125,8 @@ def depth(sub_cas: int, profile: PkiProfile, environment: str, *, whole: bool) -
 
 
 def shared_keys(chain: Sequence[tuple[int | None, Parsed]]) -> Iterator[Violation]:
-    """A key is for one role: no two certificates of a path have the same one. A place of None is the anchor's."""
+    """A key is for one role: no two certificates of a path have the same one. A
+    place of None is the anchor's."""
     owners: dict[tuple[str, bytes], Parsed] = {}
     for place, one in reversed(chain):
         owner = owners.setdefault((one.key, one.key_bits), one)
@@ -157,8 +160,8 @@ def issuing(
 def link(
     place: int, child: Parsed, parent: Parsed, profile: PkiProfile, *, under_cross: bool = False
 ) -> Iterator[Violation]:
-    """Rules for a certificate and the one that issued it. ``under_cross``: that is a cross-certificate, which comes later than those
-    below it, whose validity lies within that of the root which it vouches for."""
+    """Rules for a certificate and the one that issued it. ``under_cross``: that is a cross-certificate, which
+    comes later than those below it, whose validity lies within that of the root which it vouches for."""
     if not under_cross and not parent.not_before <= child.not_before <= child.not_after <= parent.not_after:
         yield violation("validity-not-nested", place, f"issuer: {_validity(parent)}, it: {_validity(child)}")
     if child.signature not in {row.signature for row in profile.algorithms.values() if row.key == parent.key}:

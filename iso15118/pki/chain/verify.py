@@ -27,7 +27,8 @@ __all__ = ["Anchors", "Environment", "anchor_problems", "verify_chain"]
 
 Environment = Literal["public", "private"]
 Anchors: TypeAlias = Sequence[bytes] | Mapping[AnchorRole, Sequence[bytes]]
-"""Trusted roots (DER): all of one kind, or by their kind as :class:`~iso15118.pki.store.Contents` has them."""
+"""Trusted roots (DER): all of one kind, or by their kind as
+:class:`~iso15118.pki.store.Contents` has them."""
 _MAX_CERTIFICATES = 8
 """Certificates a peer may send: a chain of four, and room for a second branch."""
 _ANCHOR_ROLES = ("V2G", "OEM", "MO", "CPS", "PE")
@@ -58,17 +59,18 @@ def verify_chain(
     """Check a peer's certificates (DER, leaf first, the others in any order).
 
     ``role``: what the leaf is used as, ``secc``, ``vehicle``, ``contract``, ``oemprov`` or ``cps``.
-    ``anchor_role``: what kind of roots the anchors are (``V2G``, ``OEM``, ``MO``, ``CPS``, ``PE``), unless they
-    are given by kind. ``at``: the time to judge validity by, with a time zone; None if no clock is set, which is
-    a violation of its own (revocation is judged even so, but for the freshness of its evidence). ``edition``:
-    ``iso20``, ``iso20amd1``, ``iso2`` or ``lab``. ``environment``: a private one needs neither Sub-CAs nor OCSP
-    responders. ``revocation``: OCSP responses and lists; without it, nothing is said about revocation. ``skew``:
-    how far our clock may be off, in both directions, a year at most. ``tolerate``: codes of violations to accept and report, beside
-    those that the edition's profile tolerates. ``refuse``: codes of those that count nevertheless.
+    ``anchor_role``: what kind of roots the anchors are (``V2G``, ``OEM``, ``MO``, ``CPS``, ``PE``), unless
+    they are given by kind. ``at``: the time to judge validity by, with a time zone; None if no clock is set,
+    which is a violation of its own (revocation is judged even so, but for the freshness of its evidence).
+    ``edition``: ``iso20``, ``iso20amd1``, ``iso2`` or ``lab``. ``environment``: a private one needs neither
+    Sub-CAs nor OCSP responders. ``revocation``: OCSP responses and lists; without it, nothing is said about
+    revocation. ``skew``: how far our clock may be off, in both directions, a year at most. ``tolerate``:
+    codes of violations to accept and report, beside those that the edition's profile tolerates. ``refuse``:
+    codes of those that count nevertheless.
 
-    Of several paths to a root, the one with the fewest violations counts, those that are not tolerated first. Where no path reaches a
-    root, the longest part of one is judged by the same rules, as if its root were known: that it is not, ``issuer-unknown``, stands
-    beside all else that is wrong.
+    Of several paths to a root, the one with the fewest violations counts, those that are not tolerated first.
+    Where no path reaches a root, the longest part of one is judged by the same rules, as if its root were
+    known: that it is not, ``issuer-unknown``, stands beside all else that is wrong.
 
     Raises ConfigError for names that do not exist and a time without zone, PkiError for an anchor that is no
     certificate.
@@ -97,8 +99,8 @@ def anchor_problems(
     older_edition: str | None = None,
     skew: timedelta = timedelta(),
 ) -> list[tuple[str, Violation]]:
-    """Trust anchors that nobody's chain can end in, each by its name and with the reason: expired, no CA, no root. Raises as
-    ``verify_chain``. ``older_edition``: one in whose chains an anchor may stand as well.
+    """Trust anchors that nobody's chain can end in, each by its name and with the reason: expired, no CA, no
+    root. Raises as ``verify_chain``. ``older_edition``: one in whose chains an anchor may stand as well.
     """
     profiles = [load_profile(one) for one in (edition, older_edition) if one is not None]
     found: list[tuple[str, Violation]] = []
@@ -210,8 +212,8 @@ def _anchor_kind(use: _Use, kinds: Collection[str]) -> Iterator[Violation]:
 def _without_root(
     places: tuple[int, ...], found: list[Violation], certificates: dict[int, Parsed], use: _Use
 ) -> Verdict:
-    """A path that reaches no anchor. Its own root may have been sent along: that one is not trusted, and is not part of the chain, but
-    what it issued is judged by it."""
+    """A path that reaches no anchor. Its own root may have been sent along: that one is not trusted, and is
+    not part of the chain, but what it issued is judged by it."""
     top = certificates[places[-1]]
     if len(places) > 1 and top.subject == top.issuer:
         below = places[:-1]
@@ -222,11 +224,13 @@ def _without_root(
 def _along(
     places: tuple[int, ...], anchor: Parsed | None, certificates: dict[int, Parsed], use: _Use
 ) -> Iterator[Violation]:
-    """What is wrong on one path, from the anchor's part to the leaf's. ``anchor``: None if nobody knows who issued the topmost."""
+    """What is wrong on one path, from the anchor's part to the leaf's. ``anchor``: None if nobody
+    knows who issued the topmost."""
     profile, at, skew = use.profile, use.at, use.skew
     chain = [certificates[place] for place in places]
     top = len(chain) - 1
-    # Only a root can vouch for another root: further down, the mark of a cross-certificate is somebody's own word.
+    # Only a root can vouch for another root: further down, the mark of a
+    # cross-certificate is somebody's own word.
     cross = top if anchor is not None and top > 0 and rules.marked_cross(chain[top], profile) else None
     if anchor is not None:
         yield from rules.anchor(anchor, profile, at, skew, sub_cas_below=top)

@@ -235,7 +235,8 @@ _ISO2_RULES = {
 
 
 def rule_of(code: str, edition: str) -> str:
-    """The rule that a violation breaks, in the document of this edition (``iso2``; any other is of ISO 15118-20)."""
+    """The rule that a violation breaks, in the document of this edition (``iso2``; any
+    other is of ISO 15118-20)."""
     own = _ISO2_RULES if edition == "iso2" else _ISO20_RULES
     return own.get(code, CODES[code].rule)
 
@@ -272,8 +273,8 @@ class Verdict(msgspec.Struct, frozen=True):
     tolerated: tuple[Violation, ...] = ()
     """Violations that the caller chose to accept; to be reported, not hidden."""
     path: tuple[int, ...] = ()
-    """Places in the given chain of the certificates that were judged, from the leaf up: a path to the anchor, or without one the longest
-    part of a path. Empty if the leaf cannot be read."""
+    """Places in the given chain of the certificates that were judged, from the leaf up: a path to the anchor,
+    or without one the longest part of a path. Empty if the leaf cannot be read."""
     anchor: bytes | None = None
     """The root (DER) that the path ends in; None if it reaches none."""
 
@@ -284,11 +285,13 @@ class Verdict(msgspec.Struct, frozen=True):
 
     @property
     def verified(self) -> bool:
-        """True if it may be used, and leads to a root that is trusted: what was tolerated may be the missing root."""
+        """True if it may be used, and leads to a root that is trusted: what was
+        tolerated may be the missing root."""
         return self.ok and self.anchor is not None
 
     def certificates(self, chain_der: Sequence[bytes]) -> tuple[bytes, ...]:
-        """Those of the certificates that were given (DER) that are on the path, from the leaf up; the others prove nothing."""
+        """Those of the certificates that were given (DER) that are on the path, from the leaf up;
+        the others prove nothing."""
         return tuple(chain_der[place] for place in self.path)
 
     def __repr__(self) -> str:
@@ -303,7 +306,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def violation(code: str, certificate: int | None, detail: str = "", *, rule: str = "") -> Violation:
-    """A violation of this kind, with its rule and level from the table. ``detail`` may quote what a peer sent: it goes to logs and
-    terminals, so it is cut short, and has nothing in it that is not printed.
+    """A violation of this kind, with its rule and level from the table. ``detail`` may quote what a peer
+    sent: it goes to logs and terminals, so it is cut short, and has nothing in it that is not printed.
     """
     return Violation(code, certificate, rule or CODES[code].rule, CODES[code].level, printable(detail))

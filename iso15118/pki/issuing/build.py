@@ -65,7 +65,8 @@ _HASHES: dict[str, type[_Hash]] = {
 
 
 def new_key(rules: PkiProfile, algorithm: str, flaws: Flaws | None = None) -> PrivateKey:
-    """A fresh key of the algorithm, or of the kind that the flaws ask for. Raises ConfigError for an unknown one."""
+    """A fresh key of the algorithm, or of the kind that the flaws ask for. Raises
+    ConfigError for an unknown one."""
     if algorithm not in rules.algorithms:
         known = ", ".join(rules.algorithms)
         raise ConfigError(
@@ -283,7 +284,8 @@ def _another(key: PrivateKey) -> PrivateKey:
 
 
 def _changes(flaws: Flaws, key: PrivateKey) -> list[Callable[[list[bytes]], list[bytes]]]:
-    """Changes of the signed part; its elements: version, serial, algorithm, issuer, validity, subject, key, extensions."""
+    """Changes of the signed part; its elements: version, serial, algorithm, issuer, validity,
+    subject, key, extensions."""
     found: list[Callable[[list[bytes]], list[bytes]]] = []
     if flaws.serial is not None:
         numbers = {"negative": -(2**100) - 1, "zero": 0, "long": 2**200 + 1}

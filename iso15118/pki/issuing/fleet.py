@@ -1,8 +1,8 @@
 """Many certificates at once: vehicles with their provisioning certificates and contracts, over any executor.
 
-Work is cut into chunks that carry all they need, so that a process pool or a cluster can do them; the result is
-a list of records, which is also the manifest. What a chunk carries includes the key of a Sub-CA of the test PKI:
-give it to no cluster that is not yours.
+Work is cut into chunks that carry all they need, so that a process pool or a cluster can do them; the result
+is a list of records, which is also the manifest. What a chunk carries includes the key of a Sub-CA of the
+test PKI: give it to no cluster that is not yours.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from iso15118.pki.issuing.issue import IssuedPki, key_der, key_pem, load_key, pe
 __all__ = ["Issued", "Manifest", "dask_executor", "fleet_names", "issue_fleet", "write_fleet"]
 
 CHUNK = 100
-"""Certificates that one piece of work makes: a tenth of a second, so that a pool is neither idle nor busy with talking."""
+"""Certificates that one piece of work makes: a tenth of a second, so that a pool is neither
+idle nor busy with talking."""
 _KINDS = {"vehicle": "evccid", "oemprov": "pcid", "contract": "emaid"}
 
 
@@ -128,7 +129,8 @@ def issue_fleet(
 
 @contextmanager
 def dask_executor(address: str) -> Iterator[Executor]:
-    """The workers of a Dask cluster as an executor. ``address``: of its scheduler, such as ``tcp://host:8786``.
+    """The workers of a Dask cluster as an executor. ``address``: of its scheduler,
+    such as ``tcp://host:8786``.
 
     Raises ConfigError without the extra ``dask``, or if nobody answers there in ten seconds.
     """
@@ -137,7 +139,8 @@ def dask_executor(address: str) -> Iterator[Executor]:
 
 
 def write_fleet(issued: Iterator[Issued], directory: Path) -> int:
-    """Write each certificate and key as PEM, a folder per vehicle, and ``manifest.jsonl``; returns how many."""
+    """Write each certificate and key as PEM, a folder per vehicle, and
+    ``manifest.jsonl``; returns how many."""
     make_folder(directory, durable=False)
     count = 0
     with new_secret(directory / "manifest.jsonl") as manifest:

@@ -35,7 +35,8 @@ _MANIFEST = "pki.json"
 
 
 class IssuedPki(msgspec.Struct, frozen=True, kw_only=True):
-    """Certificates (DER) and private keys (PKCS#8 DER) by the names of the profile: ``v2g-root``, ``secc``..."""
+    """Certificates (DER) and private keys (PKCS#8 DER) by the names of the profile:
+    ``v2g-root``, ``secc``..."""
 
     edition: str
     certificates: dict[str, bytes]
@@ -52,7 +53,8 @@ class IssuedPki(msgspec.Struct, frozen=True, kw_only=True):
         return [("edition", self.edition), ("certificates", list(self.certificates))]
 
     def chain(self, name: str) -> tuple[bytes, ...]:
-        """Certificates (DER) from this one up, without the root. Raises ``ConfigError`` for a name that it does not have."""
+        """Certificates (DER) from this one up, without the root. Raises ``ConfigError`` for a
+        name that it does not have."""
         if name not in self.certificates:
             raise ConfigError(
                 "certificate", f"{name!r} was not issued", f"one of {', '.join(self.certificates)}"
@@ -118,8 +120,9 @@ class _Manifest(msgspec.Struct):
 
 
 def load(directory: Path, *, keys_when_used: bool = False) -> IssuedPki:
-    """Read what :meth:`IssuedPki.write` wrote. ``keys_when_used``: each private key is read when it is first asked for, so that a station
-    does not open the keys of its authorities; the folder has to stay. Raises PkiError if something is missing or unreadable.
+    """Read what :meth:`IssuedPki.write` wrote. ``keys_when_used``: each private key is read when it is first
+    asked for, so that a station does not open the keys of its authorities; the folder has to stay. Raises
+    PkiError if something is missing or unreadable.
     """
     try:
         manifest = msgspec.json.decode((directory / _MANIFEST).read_bytes(), type=_Manifest)
@@ -140,8 +143,8 @@ def load(directory: Path, *, keys_when_used: bool = False) -> IssuedPki:
 
 
 class _KeyFiles(Mapping[str, bytes]):
-    """Keys (PKCS#8 DER) by name, each read when it is first asked for. Raises OSError if a file is not there, PkiError if others may read
-    one."""
+    """Keys (PKCS#8 DER) by name, each read when it is first asked for. Raises OSError if a file is not there,
+    PkiError if others may read one."""
 
     def __init__(self, paths: dict[str, Path]) -> None:
         self._paths = paths
@@ -186,12 +189,12 @@ def issue_test_pki(
 ) -> IssuedPki:
     """Make a complete test PKI, valid from a day before ``at``.
 
-    ``edition``: which profiles. ``algorithm``: one of the profile's, ``p521`` or ``ed448`` of ``iso20``,
-    ``p256`` of ``iso2``, any of ``lab``. ``algorithms``: other ones by the name of a certificate, for it and all
-    that are issued under it; ``vehicle_algorithm`` is short for that of ``oem-root``. Chains of several
-    algorithms are issued and then refused, unless ``mixed-algorithms`` is tolerated. [V2G20-2320]
-    ``responders``: with an OCSP responder for every CA. ``profile``: a changed profile, for certificates that
-    are wrong on purpose.
+    ``edition``: which profiles. ``algorithm``: one of the profile's, ``p521`` or ``ed448`` of
+    ``iso20``, ``p256`` of ``iso2``, any of ``lab``. ``algorithms``: other ones by the name of a
+    certificate, for it and all that are issued under it; ``vehicle_algorithm`` is short for that of
+    ``oem-root``. Chains of several algorithms are issued and then refused, unless ``mixed-algorithms``
+    is tolerated. [V2G20-2320] ``responders``: with an OCSP responder for every CA. ``profile``: a
+    changed profile, for certificates that are wrong on purpose.
 
     Raises ConfigError for a name that the profile does not have.
     """
@@ -252,7 +255,8 @@ def issue_leaf(
     algorithm: str | None = None,
     key: bytes | None = None,
 ) -> IssuedPki:
-    """The same PKI with one more leaf: of the profile of ``like`` (``contract``, ``secc``...), under ``name``.
+    """The same PKI with one more leaf: of the profile of ``like`` (``contract``,
+    ``secc``...), under ``name``.
 
     ``names``: identifiers to fill in (``emaid``, ``seccid``, ``evccid``, ``pcid``). ``row``: a changed
     profile. ``algorithm``: another one than its issuer's. ``key``: PKCS#8 of a key to certify instead of a
@@ -397,5 +401,6 @@ def key_pem(der: bytes) -> bytes:
 
 
 def write_secret(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Write a file that only its owner may read, whole or not at all. Raises OSError. ``durable``: see ``files.write_whole``."""
+    """Write a file that only its owner may read, whole or not at all. Raises OSError. ``durable``:
+    see ``files.write_whole``."""
     write_whole(path, data, durable=durable)

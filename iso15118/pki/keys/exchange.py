@@ -1,7 +1,7 @@
 """Chains and keys to and from the files that other tools use: PKCS#12, PEM and DER.
 
-What is read is a :class:`~iso15118.pki.Credential`, or certificates alone; the leaf is the certificate that the
-key belongs to, and the others are put in order behind it.
+What is read is a :class:`~iso15118.pki.Credential`, or certificates alone; the leaf is the certificate that
+the key belongs to, and the others are put in order behind it.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def export_credential(
 
 
 def export_key(credential: Credential, *, passphrase: bytes | None = None) -> bytes:
-    """The key alone, PKCS#8 in DER; ``passphrase`` encrypts it. Raises PkiError for a key that is none, ConfigError for an
-    empty passphrase.
+    """The key alone, PKCS#8 in DER; ``passphrase`` encrypts it. Raises PkiError for a key that is none,
+    ConfigError for an empty passphrase.
     """
     passphrase = checked_passphrase(passphrase)
     key = load_key(credential.key, credential.passphrase)
@@ -82,7 +82,8 @@ def export_key(credential: Credential, *, passphrase: bytes | None = None) -> by
 def join_credential(
     certificates: Sequence[bytes], key: bytes, *, passphrase: bytes | None = None
 ) -> Credential:
-    """Certificates (DER, in any order) and the key of one of them (PEM or DER). Raises PkiError if they do not fit."""
+    """Certificates (DER, in any order) and the key of one of them (PEM or DER). Raises
+    PkiError if they do not fit."""
     _bounded(key)
     found = _pem_key(key, passphrase) if b"-----BEGIN" in key else load_key(key, passphrase)
     pkcs8 = found.private_bytes(

@@ -1,8 +1,9 @@
-"""Keys in a hardware token (HSM, smart card, TPM with a PKCS#11 module): signing and key agreement by PKCS#11.
+"""Keys in a hardware token (HSM, smart card, TPM with a PKCS#11 module): signing
+and key agreement by PKCS#11.
 
-Needs the extra ``pkcs11`` (package python-pkcs11). Keys made or kept here never leave the token; a signer from
-here fits wherever a :class:`~iso15118.pki.keys.signer.Signer` is taken. TLS keys are the exception: the TLS library
-takes them as bytes, see :func:`~iso15118.pki.keys.signer.credential_of`.
+Needs the extra ``pkcs11`` (package python-pkcs11). Keys made or kept here never leave the token; a signer
+from here fits wherever a :class:`~iso15118.pki.keys.signer.Signer` is taken. TLS keys are the exception: the
+TLS library takes them as bytes, see :func:`~iso15118.pki.keys.signer.credential_of`.
 """
 
 from __future__ import annotations
@@ -89,8 +90,8 @@ class Pkcs11Token:
     def signer(self, label: str, *, chain: tuple[bytes, ...] = ()) -> Pkcs11Signer:
         """The signer of the private key called ``label``. ``chain``: its certificates (DER), leaf first.
 
-        Raises SignerError if there is no such key, MisuseError for a kind that no edition signs with, PkiError
-        for a chain of another key.
+        Raises SignerError if there is no such key, MisuseError for a kind that no edition signs with,
+        PkiError for a chain of another key.
         """
         with self._told():
             key = self._session.get_key(object_class=self._p11.ObjectClass.PRIVATE_KEY, label=label)
@@ -98,7 +99,8 @@ class Pkcs11Token:
             return Pkcs11Signer(self, key, self._public(public, label), label, chain)
 
     def generate(self, algorithm: SignerAlgorithm, label: str) -> Pkcs11Signer:
-        """Make a key in the token, which stays there. Raises SignerError if the token cannot, or has one of that name."""
+        """Make a key in the token, which stays there. Raises SignerError if the token
+        cannot, or has one of that name."""
         self._new(algorithm, label)
         kinds, templates = self._p11.KeyType, self._templates(label)
         edwards = algorithm == "ed448"
@@ -119,7 +121,8 @@ class Pkcs11Token:
         return self.signer(label)
 
     def import_key(self, key: SigningKey, label: str, *, chain: tuple[bytes, ...] = ()) -> Pkcs11Signer:
-        """Put a key into the token, such as that of a contract that was installed. Raises as :meth:`generate`."""
+        """Put a key into the token, such as that of a contract that was installed.
+        Raises as :meth:`generate`."""
         algorithm = algorithm_of(key.public_key())
         self._new(algorithm, label)
         check_chain(key.public_key(), chain)
@@ -243,7 +246,8 @@ class Pkcs11Signer:
         return self._chain
 
     def sign(self, data: bytes) -> bytes:
-        """As :meth:`~iso15118.pki.keys.signer.Signer.sign`; the hash is made here, since not every token has SHA-512."""
+        """As :meth:`~iso15118.pki.keys.signer.Signer.sign`; the hash is made here, since
+        not every token has SHA-512."""
         p11 = self._token._p11
         with self._token._told():
             if self._algorithm == "ed448":
@@ -266,7 +270,8 @@ class Pkcs11Signer:
         return self._algorithm
 
     def agree(self, peer_public: AgreementPublicKey) -> bytes:
-        """As :meth:`~iso15118.pki.keys.signer.KeyAgreement.agree`: the shared secret leaves the token, the key does not."""
+        """As :meth:`~iso15118.pki.keys.signer.KeyAgreement.agree`: the shared secret leaves
+        the token, the key does not."""
         p11 = self._token._p11
         curve = self.curve
         if not on_curve(peer_public, curve):
@@ -323,7 +328,7 @@ def _library() -> ModuleType:
 
 
 def _point(octets: bytes) -> bytes:
-    """CKA_EC_POINT without its wrapping: an OCTET STRING by the standard, bare in older modules. Told apart by the
-    length, since an uncompressed point begins with the octet that is also the tag.
+    """CKA_EC_POINT without its wrapping: an OCTET STRING by the standard, bare in older modules. Told apart
+    by the length, since an uncompressed point begins with the octet that is also the tag.
     """
     return octets if len(octets) in _POINTS or not octets else asn1.octets_of(octets)

@@ -28,7 +28,8 @@ _ED448_OCTETS = 114
 
 
 def signature_octets(key: SigningKey | VerifyingKey) -> int:
-    """Length of a signature of this key: 64 (P-256), 132 (P-521) or 114 (Ed448). Raises MisuseError for any other curve."""
+    """Length of a signature of this key: 64 (P-256), 132 (P-521) or 114 (Ed448). Raises
+    MisuseError for any other curve."""
     if isinstance(key, (ed448.Ed448PrivateKey, ed448.Ed448PublicKey)):
         return _ED448_OCTETS
     if key.curve.name not in _HASHES:
@@ -46,7 +47,8 @@ def sign_raw(key: SigningKey, message: bytes) -> bytes:
 
 
 def verify_raw(key: VerifyingKey, message: bytes, signature: bytes) -> bool:
-    """True if ``signature`` has the exact length, r and s are in range, and it is the key's signature of ``message``."""
+    """True if ``signature`` has the exact length, r and s are in range, and it is the key's
+    signature of ``message``."""
     try:
         if len(signature) != signature_octets(key):
             return False

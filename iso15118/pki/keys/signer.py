@@ -61,26 +61,27 @@ class Signer(Protocol):
         """Certificates as DER, leaf first, without the root; empty if the key has none yet."""
 
     def sign(self, data: bytes) -> bytes:
-        """Signature of ``data``, hashed here: r and s side by side at full width (64 octets for P-256, 132 for
-        P-521), or Ed448's 114 octets. Never DER. [V2G20-2473] Drivers call it in a thread, and wait no longer than
-        ``EvccConfig.key_use_s``, or ``ScheduleSeccSettings.key_use_s`` where a station signs prices. Raises SignerError
-        if the key cannot be used.
+        """Signature of ``data``, hashed here: r and s side by side at full width (64 octets for P-256, 132
+        for P-521), or Ed448's 114 octets. Never DER. [V2G20-2473] Drivers call it in a thread, and wait no
+        longer than ``EvccConfig.key_use_s``, or ``ScheduleSeccSettings.key_use_s`` where a station signs
+        prices. Raises SignerError if the key cannot be used.
         """
 
 
 class KeyAgreement(Protocol):
-    """A private key that agrees on a secret, as contract installation needs. A signer of a NIST curve is one too."""
+    """A private key that agrees on a secret, as contract installation needs. A signer
+    of a NIST curve is one too."""
 
     @property
     def curve(self) -> AgreementCurve:
         """Of the agreement."""
 
     def agree(self, peer_public: AgreementPublicKey) -> bytes:
-        """The shared secret as it comes out of the agreement, before any key derivation: the x coordinate at full
-        width, or X448's 56 octets.
+        """The shared secret as it comes out of the agreement, before any key derivation: the x coordinate at
+        full width, or X448's 56 octets.
 
-        Raises ValueError for a point of small order, MisuseError for a key of another curve or a key that does not
-        agree, SignerError if the key cannot be used.
+        Raises ValueError for a point of small order, MisuseError for a key of another curve or a key that
+        does not agree, SignerError if the key cannot be used.
         """
 
 
@@ -168,7 +169,8 @@ class SoftwareAgreement:
 
 
 def signer_of(credential: Credential) -> SoftwareSigner:
-    """The signer of a chain with its key. Raises PkiError if the key is unreadable, or not the first certificate's."""
+    """The signer of a chain with its key. Raises PkiError if the key is unreadable, or
+    not the first certificate's."""
     key = load_key(credential.key, credential.passphrase)
     if not isinstance(key, SigningKey):
         raise PkiError("a private key that signs no messages")
@@ -176,8 +178,8 @@ def signer_of(credential: Credential) -> SoftwareSigner:
 
 
 def credential_of(signer: Signer) -> Credential:
-    """Chain and key as bytes, which TLS needs. Raises MisuseError for a key that does not leave its token: the TLS
-    library signs by itself, and a callback for keys elsewhere is not offered.
+    """Chain and key as bytes, which TLS needs. Raises MisuseError for a key that does not leave its token:
+    the TLS library signs by itself, and a callback for keys elsewhere is not offered.
     """
     if not isinstance(signer, SoftwareSigner):
         raise MisuseError(

@@ -1,4 +1,5 @@
-"""Certificate revocation lists (RFC 5280 section 5): made for tests, and the verdict of one on one certificate.
+"""Certificate revocation lists (RFC 5280 section 5): made for tests, and the
+verdict of one on one certificate.
 
 The fallback where no OCSP response is to be had. [V2G20-2457]
 """
@@ -32,8 +33,8 @@ _KEYS = frozenset({"secp256r1", "secp384r1", "secp521r1", "ed448"})
 _STILL_COUNTS = frozenset({"crl-stale", "crl-future", "crl-partial"})
 """Violations of a list that proves nobody good, and yet revokes those whom it names."""
 LISTS_REMEMBERED: Final = 256
-"""Lists that are not read again for each chain, and signatures on them that are not verified again: both depend on the octets alone.
-Freshness is judged anew each time."""
+"""Lists that are not read again for each chain, and signatures on them that are not verified again: both
+depend on the octets alone. Freshness is judged anew each time."""
 _ECDSA: Final[dict[x509.ObjectIdentifier, hashes.HashAlgorithm]] = {
     SignatureAlgorithmOID.ECDSA_WITH_SHA256: hashes.SHA256(),
     SignatureAlgorithmOID.ECDSA_WITH_SHA384: hashes.SHA384(),
@@ -88,7 +89,8 @@ def judge_crl(
     place: int | None = 0,
     skew: timedelta = timedelta(),
 ) -> tuple[Literal["good", "revoked", "invalid"], tuple[Violation, ...]]:
-    """:func:`verify_crl` for certificates that are parsed already; without a clock its freshness is not judged."""
+    """:func:`verify_crl` for certificates that are parsed already; without a clock
+    its freshness is not judged."""
     try:
         found, revoked = _judge(crl_der, certificate, issuer, at, place, skew)
     except _FAULTS as error:
@@ -103,8 +105,8 @@ def judge_crl(
 
 
 def lists(crl_der: bytes, certificate: Parsed) -> bool:
-    """True if a list of ours names the certificate by its issuer's name and its serial number. Whether that issuer signed the list is not
-    said: that is for when the issuer's certificate is not there."""
+    """True if a list of ours names the certificate by its issuer's name and its serial number. Whether that
+    issuer signed the list is not said: that is for when the issuer's certificate is not there."""
     try:
         listed = _read(bytes(crl_der))
     except _FAULTS:
@@ -117,8 +119,8 @@ def lists(crl_der: bytes, certificate: Parsed) -> bool:
 
 
 def read_ahead(crl_der: bytes) -> None:
-    """Read a list before it is needed: a long one takes a tenth of a second, which no handshake has. Call it in a thread, or before the
-    event loop runs. What is no list is said when it is judged."""
+    """Read a list before it is needed: a long one takes a tenth of a second, which no handshake has. Call it
+    in a thread, or before the event loop runs. What is no list is said when it is judged."""
     with suppress(*_FAULTS):
         _read(bytes(crl_der))
 
@@ -141,7 +143,8 @@ class _List(msgspec.Struct, frozen=True, kw_only=True):
     algorithm: x509.ObjectIdentifier | None
     """Of the signature; None where the list says two different ones."""
     digest: bytes
-    """Of what is signed, where the algorithm signs a digest: so that its length does not matter when the issuer is known."""
+    """Of what is signed, where the algorithm signs a digest: so that its length does not matter
+    when the issuer is known."""
 
 
 @lru_cache(maxsize=LISTS_REMEMBERED)
@@ -184,7 +187,8 @@ def _digest(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:
 
 
 def _serials(listed: x509.CertificateRevocationList, scope: _Scope | None) -> frozenset[int]:
-    """Those of its own issuer's certificates that it revokes: none of an indirect list, which names other issuers row by row."""
+    """Those of its own issuer's certificates that it revokes: none of an indirect list, which names
+    other issuers row by row."""
     if scope is not None:
         return frozenset(row.serial_number for row in listed)
     try:
@@ -266,8 +270,8 @@ def _key_of(listed: x509.CertificateRevocationList) -> bytes | None:
 
 
 def _scope(listed: x509.CertificateRevocationList) -> _Scope | None:
-    """Which certificates of its issuer a list is about (RFC 5280 5.2.5); None for one that is part of a list, or
-    has what is not understood here."""
+    """Which certificates of its issuer a list is about (RFC 5280 5.2.5); None for one that is part of a list,
+    or has what is not understood here."""
     scope: _Scope = "all"
     for one in listed.extensions:
         if not one.critical:

@@ -97,8 +97,8 @@ class Evidence:
         self._keep(_name(certificate_der), der)
 
     def add_list(self, name: str, der: bytes) -> None:
-        """Know a list from now on, in memory, in place of the one that had this name. It is read at once, so call it in a thread
-        while an event loop runs."""
+        """Know a list from now on, in memory, in place of the one that had this name. It is read at once, so
+        call it in a thread while an event loop runs."""
         read_ahead(der)
         self._fetched = {**self._fetched, name: der}
 

@@ -108,7 +108,8 @@ def ocsp_response(
     nonce: bytes | None = None,
     hash_name: HashName = "sha256",
 ) -> bytes:
-    """A response (DER) signed by ``key`` of ``responder_der``, which is sent along unless it is the issuer itself."""
+    """A response (DER) signed by ``key`` of ``responder_der``, which is sent along
+    unless it is the issuer itself."""
     statuses = {
         "good": ocsp.OCSPCertStatus.GOOD,
         "revoked": ocsp.OCSPCertStatus.REVOKED,
@@ -149,9 +150,9 @@ def verify_response(
 ) -> OcspVerdict:
     """Judge a response about ``certificate_der``, whose issuer must be verified already.
 
-    ``nonce``: what was sent with the request; the response must repeat it, or where it is not demanded, may leave
-    it out: responders that sign in advance do (RFC 5019). ``longest``: how long a response
-    may be good for; None for any length. ``place``: the certificate's place in its chain, for the violations.
+    ``nonce``: what was sent with the request; the response must repeat it, or where it is not demanded, may
+    leave it out: responders that sign in advance do (RFC 5019). ``longest``: how long a response may be good
+    for; None for any length. ``place``: the certificate's place in its chain, for the violations.
     """
     try:
         certificate, issuer = parse(certificate_der), parse(issuer_der)
@@ -173,7 +174,8 @@ def judge(
     place: int | None = 0,
     skew: timedelta = timedelta(),
 ) -> OcspVerdict:
-    """:func:`verify_response` for certificates that are parsed already; without a clock freshness is not judged."""
+    """:func:`verify_response` for certificates that are parsed already; without a
+    clock freshness is not judged."""
     try:
         return _judge(response_der, certificate, issuer, at, nonce, longest, place, skew)
     except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
@@ -182,8 +184,8 @@ def judge(
 
 
 def says_revoked(response_der: bytes, certificate: Parsed) -> bool:
-    """True if a response says, by its issuer's name and its serial number, that the certificate is revoked. Who signed the response is not
-    looked at: that is for when the issuer's certificate is not there."""
+    """True if a response says, by its issuer's name and its serial number, that the certificate is revoked.
+    Who signed the response is not looked at: that is for when the issuer's certificate is not there."""
     try:
         if len(response_der) > _MAX_OCTETS:
             return False

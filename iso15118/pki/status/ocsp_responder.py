@@ -1,4 +1,5 @@
-"""Who may sign an OCSP response: the issuer of the certificate, or a responder that it appointed with a certificate of its own.
+"""Who may sign an OCSP response: the issuer of the certificate, or a responder that it appointed
+with a certificate of its own.
 
 The certificate of a responder is judged in full, like any other; it vouches for nobody who has its key.
 """
@@ -48,7 +49,8 @@ def signature_violations(
     signers = [one for one in candidates if _signed(response, one)]
     if not signers:
         return [violation("ocsp-signature", place)]
-    # Several certificates may have the responder's name and key: the one with the fewest faults is the one it meant.
+    # Several certificates may have the responder's name and key: the one with the
+    # fewest faults is the one it meant.
     return min((_delegated(one, certificate, issuer, at, place, skew) for one in signers), key=len)
 
 

@@ -52,7 +52,8 @@ def refresh_at(this_update: datetime, next_update: datetime | None, now: datetim
 
 
 def retry_s(failures: int) -> float:
-    """Seconds until the next try after so many failures in a row: a minute, doubled each time, up to an hour."""
+    """Seconds until the next try after so many failures in a row: a minute, doubled
+    each time, up to an hour."""
     return float(min(_RETRY_S * 2.0 ** min(max(failures - 1, 0), 10), _LONGEST_RETRY_S))
 
 

@@ -1,6 +1,7 @@
 """An OCSP responder for the certificates of a test PKI: one request in, one response out, by a script.
 
-No I/O: ``aio.net.ocsp_listener`` listens. Answers can be wrong on purpose, to see what the other side makes of them.
+No I/O: ``aio.net.ocsp_listener`` listens. Answers can be wrong on purpose, to see what
+the other side makes of them.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class OcspResponder:
     """Answers for every certificate of ``pki``.
 
     ``answer``: what is said of those that ``script`` does not name. ``script``: answers by the names of
-    certificates (``secc``, ``cpo-sub2``...). ``slow_s``: how many seconds later a slow answer comes, which is a
-    good one. Raises ConfigError for a name or an answer that does not exist.
+    certificates (``secc``, ``cpo-sub2``...). ``slow_s``: how many seconds later a slow answer comes, which is
+    a good one. Raises ConfigError for a name or an answer that does not exist.
     """
 
     def __init__(
@@ -70,7 +71,8 @@ class OcspResponder:
         }
 
     def respond(self, request_der: bytes, now: datetime) -> bytes:
-        """The response (DER, or garbage if that is the answer). A request that is none gets malformedRequest."""
+        """The response (DER, or garbage if that is the answer). A request that is
+        none gets malformedRequest."""
         return self.reply(request_der, now).octets
 
     def reply(self, request_der: bytes, now: datetime) -> Reply:

@@ -1,7 +1,8 @@
 """What the check of a chain is given to know about revocation: stapled or fetched OCSP responses, and lists.
 
-Nothing here fetches anything. The first evidence that speaks of a certificate counts: its OCSP response, the peer's before ours, and
-where there is none, a list of its issuer. Only a revocation counts whatever else there is, for a peer chooses what it staples.
+Nothing here fetches anything. The first evidence that speaks of a certificate counts: its OCSP response, the
+peer's before ours, and where there is none, a list of its issuer. Only a revocation counts whatever else
+there is, for a peer chooses what it staples.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     [V2G20-2388]
     """
     responses: tuple[bytes | None, ...] = ()
-    """OCSP responses (DER) that we have ourselves, by place; without nonce. One that is past its next update counts as none, unless it
-    says ``revoked``."""
+    """OCSP responses (DER) that we have ourselves, by place; without nonce. One that is past its next update
+    counts as none, unless it says ``revoked``."""
     crls: tuple[bytes, ...] = ()
     """Revocation lists (DER) of any issuers."""
     nonces: tuple[bytes | None, ...] = ()
@@ -61,8 +62,8 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
         at: datetime | None,
         skew: timedelta = timedelta(),
     ) -> Iterator[Violation]:
-        """For each certificate of a path, with its place in the chain as it was given. Without a clock (``at`` is
-        None) freshness is not judged.
+        """For each certificate of a path, with its place in the chain as it was given. Without a clock
+        (``at`` is None) freshness is not judged.
         """
         for place, one, issuer in zip(places, chain, [*chain[1:], anchor], strict=True):
             yield from self._of(place, one, issuer, at, skew)
@@ -120,17 +121,20 @@ def _revoked(found: Sequence[Violation]) -> bool:
 
 
 class RevocationPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """What a TLS peer's chain is held against: the responses that came with it, and what we have ourselves."""
+    """What a TLS peer's chain is held against: the responses that came with it,
+    and what we have ourselves."""
 
     demand: Demand = "all"
-    """Which certificates below the root something must be known about. What is known always counts: revoked is revoked. A vehicle demands
-    ``all`` in -20 [V2G20-1240] and ``leaf`` in -2, since TLS 1.2 carries one response."""
+    """Which certificates below the root something must be known about. What is known always counts:
+    revoked is revoked. A vehicle demands ``all`` in -20 [V2G20-1240] and ``leaf`` in -2, since TLS
+    1.2 carries one response."""
     longest: timedelta | None = WEEK
     """How long a response may be good for. [V2G20-1021, V2G20-2448]"""
     crls: Callable[[], Sequence[bytes]] = tuple
     """Gives the revocation lists (DER) that we have now."""
     responses: Callable[[Sequence[bytes]], Sequence[bytes | None]] = lambda chain: ()
-    """Gives the responses (DER) that we have for a chain ourselves, by place: for peers that cannot staple, as vehicles."""
+    """Gives the responses (DER) that we have for a chain ourselves, by place: for peers that
+    cannot staple, as vehicles."""
 
     def evidence(self, chain: Sequence[bytes], staples: Sequence[bytes], *, leaf_only: bool) -> Revocation:
         """All of it, for one chain (DER, leaf first). ``leaf_only``: the connection can carry no more."""
@@ -147,8 +151,8 @@ class RevocationPolicy(msgspec.Struct, frozen=True, kw_only=True):
 def placed(staples: Sequence[bytes], chain: Sequence[bytes]) -> tuple[bytes | None, ...]:
     """Responses (DER) that came without gaps, by the places of the certificates (DER) that they speak of.
 
-    As many as there are certificates are taken as they come. Of fewer, one that speaks of none of them goes to the first place that is
-    left, so that it is judged all the same.
+    As many as there are certificates are taken as they come. Of fewer, one that speaks of none of them goes
+    to the first place that is left, so that it is judged all the same.
     """
     if len(staples) >= len(chain):
         return tuple(staples[: len(chain)])

@@ -1,4 +1,5 @@
-"""Cable check, pre-charge, power delivery and welding detection: the phases between zero and charging voltage.
+"""Cable check, pre-charge, power delivery and welding detection: the phases
+between zero and charging voltage.
 
 What is asked of the hardware in them is said in ``secc.dc_output``; here is what DIN 70121 says about it.
 """
@@ -52,7 +53,8 @@ def _refused_by_fault(fault: str) -> Refused:
 
 
 def cable_check(request: din.CableCheckReq, ctx: Context) -> Answer | Refused | Wait:
-    """Wait for state C, start the check with the first request, and answer Ongoing until the hardware has an opinion [V2G-DC-547]."""
+    """Wait for state C, start the check with the first request, and answer Ongoing until the hardware
+    has an opinion [V2G-DC-547]."""
     facts = ctx.facts
     if fault := vehicle_fault(request.dc_ev_status):
         return _refused_by_fault(fault)
@@ -62,7 +64,8 @@ def cable_check(request: din.CableCheckReq, ctx: Context) -> Answer | Refused | 
 
 
 def _wait_for_c(ctx: Context) -> Wait:
-    """The vehicle has asked before it showed state C, or before that was seen: it is waited for within the time of the answer."""
+    """The vehicle has asked before it showed state C, or before that was seen: it is waited for
+    within the time of the answer."""
     facts = ctx.facts
 
     def finish(timed_out: bool) -> Answer | Refused | None:
@@ -98,8 +101,8 @@ def _checked(ctx: Context) -> Answer | Refused:
 
 
 def pre_charge(request: din.PreChargeReq, ctx: Context) -> Answer | Refused:
-    """Follow the vehicle's target, which some vehicles tell wrong at first: above the limits the limits hold, and below what the supply
-    has nothing is done. The vehicle decides when it matches."""
+    """Follow the vehicle's target, which some vehicles tell wrong at first: above the limits the limits hold,
+    and below what the supply has nothing is done. The vehicle decides when it matches."""
     facts = ctx.facts
     vehicle, limits = facts.vehicle, facts.limits
     if vehicle is None or limits is None:
@@ -138,7 +141,8 @@ def pre_charge(request: din.PreChargeReq, ctx: Context) -> Answer | Refused:
 
 
 def power_delivery(request: din.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wait:
-    """On after pre-charge, off at any time from the cable check on. What the vehicle says of itself when it stops changes nothing."""
+    """On after pre-charge, off at any time from the cable check on. What the vehicle says of itself when
+    it stops changes nothing."""
     if not request.ready_to_charge_state:
         # Also before there was any power: a cable check that still runs has voltage on the cable.
         ctx.facts.lets_go = True
@@ -163,7 +167,8 @@ def _switched(ctx: Context) -> din.V2GMessage:
 
 
 def _judge_profile(profile: din.ChargingProfile | None, ctx: Context) -> Refused | None:
-    """The schedule has to be the one that was offered; above its power is noted by default, since PMax is no limit here."""
+    """The schedule has to be the one that was offered; above its power is noted by default,
+    since PMax is no limit here."""
     offered = ctx.facts.offered
     if profile is None or offered is None:
         return None
@@ -186,7 +191,8 @@ def _judge_profile(profile: din.ChargingProfile | None, ctx: Context) -> Refused
 
 
 def welding_detection(request: din.WeldingDetectionReq, ctx: Context) -> Answer | Refused:
-    """Tell the voltage at the output; the vehicle repeats the request as often as it likes, within the time for it."""
+    """Tell the voltage at the output; the vehicle repeats the request as often as it
+    likes, within the time for it."""
     facts = ctx.facts
     if facts.signal in READY:
         why = "the vehicle still shows state C in welding detection"

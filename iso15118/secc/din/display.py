@@ -1,4 +1,5 @@
-"""What the vehicle tells of its battery, for whoever shows it to the driver: kept, and told when it changes."""
+"""What the vehicle tells of its battery, for whoever shows it to the driver: kept,
+and told when it changes."""
 
 from __future__ import annotations
 

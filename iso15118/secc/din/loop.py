@@ -1,6 +1,7 @@
 """CurrentDemand: from what the vehicle asks for to the bounds that the supply holds, many times a second.
 
-Whatever the vehicle wants, the bounds stay within the limits of both sides and of the energy manager. Odd values are cut to them.
+Whatever the vehicle wants, the bounds stay within the limits of both sides and of the energy
+manager. Odd values are cut to them.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def current_demand(request: din.CurrentDemandReq, ctx: Context) -> Answer | Refu
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "charge loop without its preconditions")
     target_v, target_a = quantity(request.ev_target_voltage), quantity(request.ev_target_current)
     if fault := vehicle_fault(request.dc_ev_status):
-        # A vehicle with a fault gets no current, and an answer all the same: it has to open its contactors yet.
+        # A vehicle with a fault gets no current, and an answer all the same: it
+        # has to open its contactors yet.
         facts.note("vehicle-fault", f"the vehicle reports {fault} in the charge loop and is given no current")
         target_a = 0.0
     if target_v > vehicle.maximum_voltage_v + facts.config.overvoltage_v or target_v < 0.0:
@@ -84,8 +86,8 @@ def _at(measured: float, asked: float, limit: float) -> bool:
 
 
 def present_bounds(ctx: Context) -> tuple[float, float, float, bool] | None:
-    """What the supply has to hold by the vehicle's last request and the limits of this moment (V, A, W, discharging); None before the first
-    request."""
+    """What the supply has to hold by the vehicle's last request and the limits of this moment (V, A, W,
+    discharging); None before the first request."""
     facts = ctx.facts
     limits, wish, vehicle_now = facts.limits, ctx.wish, ctx.vehicle_now
     if limits is None or wish is None or vehicle_now is None:
@@ -95,7 +97,8 @@ def present_bounds(ctx: Context) -> tuple[float, float, float, bool] | None:
 
 
 def _ignored(ctx: Context, target_a: float, most: float) -> tuple[Action, ...]:
-    """A vehicle that goes on asking for more than it was told: worth a warning once, since the bounds hold anyway."""
+    """A vehicle that goes on asking for more than it was told: worth a warning once,
+    since the bounds hold anyway."""
     supervision = ctx.facts.config.supervision
     allowed = supervision.limits_ignored_loops
     # Half a per cent and half an ampere of room: both sides round.

@@ -1,6 +1,8 @@
-"""DIN 70121 as the station's funnel sees it: from a request to its answer by way of the session id, the table and the handler.
+"""DIN 70121 as the station's funnel sees it: from a request to its answer by way of the session
+id, the table and the handler.
 
-What a session has agreed on is in the context, where it is is the funnel's business. Handlers are called only for what the table allows.
+What a session has agreed on is in the context, where it is is the funnel's business. Handlers are called
+only for what the table allows.
 """
 
 from __future__ import annotations

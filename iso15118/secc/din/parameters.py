@@ -1,7 +1,7 @@
 """Charge parameters: what both sides can do is brought together here, before any voltage is on the cable.
 
-The offer is what the hardware can do, whatever holds at the moment, and binds the loop; every limit that the loop uses is derived from it
-by ``energy.dc.narrow``.
+The offer is what the hardware can do, whatever holds at the moment, and binds the loop; every limit that the
+loop uses is derived from it by ``energy.dc.narrow``.
 """
 
 from __future__ import annotations
@@ -123,7 +123,8 @@ def _has_no_power(ctx: Context) -> bool:
 
 
 def refresh_limits(ctx: Context) -> None:
-    """Derive what holds in the loop from offer, present limits and set-point; called whenever one of them changes."""
+    """Derive what holds in the loop from offer, present limits and set-point; called
+    whenever one of them changes."""
     facts = ctx.facts
     if facts.offered is None:
         return

@@ -1,6 +1,8 @@
-"""Responses: the pair of every request of DIN 70121, the envelope around it, and a refusal with its mandatory fields filled.
+"""Responses: the pair of every request of DIN 70121, the envelope around it, and a refusal with
+its mandatory fields filled.
 
-The fields of a refusal follow from the type of the response; only the status, the limits and the identity say something.
+The fields of a refusal follow from the type of the response; only the status, the limits
+and the identity say something.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What is legal when in DIN 70121: every state of the station, the requests that it takes, and the states that may follow.
+"""What is legal when in DIN 70121: every state of the station, the requests that it takes,
+and the states that may follow.
 
-What is not listed is refused with FAILED_SequenceError in the response of the request's own type, and the session ends [V2G-DC-390,
-V2G-DC-665].
+What is not listed is refused with FAILED_SequenceError in the response of the request's own type, and the
+session ends [V2G-DC-390, V2G-DC-665].
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ Key = type | tuple[type, bool]
 
 
 class Row(Struct, frozen=True):
-    """The states that may follow, the source that says so, and ``when`` the row holds: why it does not, or nothing."""
+    """The states that may follow, the source that says so, and ``when`` the row holds:
+    why it does not, or nothing."""
 
     next: frozenset[State]
     source: str
@@ -75,7 +77,8 @@ def _from_the_loop(ctx: Context) -> str:
 
 
 _LEAVE: Mapping[Key, Row] = {din.SessionStop: _row("docs/sources.md", S.ENDED)}
-# A vehicle may stop before there is any power, and does so while it waits for the cable check (docs/sources.md).
+# A vehicle may stop before there is any power, and does so while it waits for the
+# cable check (docs/sources.md).
 _STOP: Mapping[Key, Row] = {OFF: _row("docs/sources.md", S.WELDING_DETECTION)}
 
 TABLE: Final[Mapping[State, Mapping[Key, Row]]] = {
@@ -139,8 +142,9 @@ STAGES: Final[Mapping[State, Stage]] = {
     S.CHARGE_PARAMETER_DISCOVERY: Stage(name=S.CHARGE_PARAMETER_DISCOVERY.value),
     S.CABLE_CHECK: Stage(name=S.CABLE_CHECK.value, live=True, timer=Timer.CABLE_CHECK),
     S.PRE_CHARGE: Stage(name=S.PRE_CHARGE.value, live=True, timer=Timer.PRE_CHARGE),
-    # The time of pre-charge runs from the first request, whether it could be followed or not. Contactors that a cable check left closed
-    # may not open now and be closed again: nothing would have been pre-charged since.
+    # The time of pre-charge runs from the first request, whether it could be followed or not.
+    # Contactors that a cable check left closed may not open now and be closed again: nothing would
+    # have been pre-charged since.
     S.POWER_DELIVERY: Stage(
         name=S.POWER_DELIVERY.value,
         live=True,

@@ -1,6 +1,7 @@
 """The phases before energy: session, service, payment and authorization, and the end of the session.
 
-Each handler takes a request that the table allows and answers it; nothing here touches the hardware but the question for authorization.
+Each handler takes a request that the table allows and answers it; nothing here touches the hardware but
+the question for authorization.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ Code = din.ResponseCode
 
 
 def session_setup(request: din.SessionSetupReq, ctx: Context) -> Answer:
-    """Always a new session with an id of its own: DIN 70121 has no pause, so no id of the vehicle is gone on with."""
+    """Always a new session with an id of its own: DIN 70121 has no pause, so no id of
+    the vehicle is gone on with."""
     facts = ctx.facts
     facts.know_vehicle(request.evccid.hex().upper())
     facts.session_id = new_session_id()
@@ -67,7 +69,8 @@ def _not_selected(fault: Fault, why: str) -> Refused:
 
 
 def contract_authentication(request: din.ContractAuthenticationReq, ctx: Context) -> Answer | Refused:
-    """Ask once, answer Ongoing until the decision is there, and then say it at once. What the request has of a contract is not used."""
+    """Ask once, answer Ongoing until the decision is there, and then say it at once. What the request has
+    of a contract is not used."""
     facts = ctx.facts
     if ctx.asked_first is None:
         ctx.asked_first = facts.now
@@ -111,7 +114,8 @@ def _not_authorized(why: str, cause: str = "") -> Refused:
 
 
 def session_stop(request: din.SessionStop, ctx: Context) -> Answer:
-    """The vehicle leaves. The funnel makes the hardware safe before the answer goes out, in whatever phase this comes."""
+    """The vehicle leaves. The funnel makes the hardware safe before the answer goes out, in
+    whatever phase this comes."""
     facts = ctx.facts
     end, detail = EndReason.STOPPED_BY_EV, ""
     if facts.stop_wanted:

@@ -1,4 +1,5 @@
-"""DC_EVSEStatus: what the station says of itself beside every answer with voltage in it, derived from the facts and from nothing else.
+"""DC_EVSEStatus: what the station says of itself beside every answer with voltage in it, derived from the
+facts and from nothing else.
 
 A vehicle reads an end from here: most stations say it by EVSE_Shutdown alone, and vehicles stop on that.
 """
@@ -46,7 +47,8 @@ def isolation(ctx: Context) -> din.IsolationLevel | None:
 
 
 def status(ctx: Context, code: din.DCEVSEStatusCode = Code.EVSE_Ready) -> din.DCEVSEStatus:
-    """``code``, or a wish to stop if there is one. The delay is 0: DIN 70121 wants it so, and a vehicle stops at once."""
+    """``code``, or a wish to stop if there is one. The delay is 0: DIN 70121 wants it so,
+    and a vehicle stops at once."""
     stops = bool(ctx.facts.stop_wanted)
     return din.DCEVSEStatus(
         evse_isolation_status=isolation(ctx),

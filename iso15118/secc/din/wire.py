@@ -66,7 +66,8 @@ def offered_limits(hardware: StationLimits) -> StationLimits:
 
 
 def vehicle_limits(parameters: din.DCEVChargeParameter) -> VehicleLimits:
-    """What the vehicle declared; without a power it can take what voltage and current make. Raises ``ConfigError`` for negative values."""
+    """What the vehicle declared; without a power it can take what voltage and current make. Raises
+    ``ConfigError`` for negative values."""
     current, voltage = (
         quantity(parameters.ev_maximum_current_limit),
         quantity(parameters.ev_maximum_voltage_limit),
@@ -82,7 +83,8 @@ def vehicle_limits(parameters: din.DCEVChargeParameter) -> VehicleLimits:
 
 
 def loop_limits(request: din.CurrentDemandReq, declared: VehicleLimits) -> PresentLimits:
-    """The vehicle's limits in this turn of the loop: one that it repeats may tighten what it declared, never widen it."""
+    """The vehicle's limits in this turn of the loop: one that it repeats may tighten what it
+    declared, never widen it."""
     return tightened(
         declared,
         maximum_voltage_v=_repeated(request.ev_maximum_voltage_limit),
@@ -107,7 +109,8 @@ class LimitsOnWire(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, limits: StationLimits) -> LimitsOnWire:
-        """``limits``, which are rounded already. Without power there is no current: vehicles look at the current."""
+        """``limits``, which are rounded already. Without power there is no current:
+        vehicles look at the current."""
         current_a = limits.maximum_charge_current_a if limits.maximum_charge_power_w > 0.0 else 0.0
         return cls(
             current_a=current_a,
@@ -139,7 +142,8 @@ def offer(
 
 
 def schedules(limits: StationLimits) -> din.SAScheduleList:
-    """One schedule of a day with the offered power, as far as PMax can say it: it is no limit for anybody, and has to be there."""
+    """One schedule of a day with the offered power, as far as PMax can say it: it is no limit for
+    anybody, and has to be there."""
     entry = din.PMaxScheduleEntry(
         time_interval=din.RelativeTimeInterval(start=0, duration=_A_DAY),
         p_max=min(int(limits.maximum_charge_power_w), PMAX_W),

@@ -1,6 +1,8 @@
-"""Limits of an AC charge: the vehicle's parameters are judged, and what holds in the loop is derived from the offer.
+"""Limits of an AC charge: the vehicle's parameters are judged, and what holds in the
+loop is derived from the offer.
 
-This edition says one current for all phases, and powers of all of them together; where the phases of an outlet differ the least is said.
+This edition says one current for all phases, and powers of all of them together; where the phases of an
+outlet differ the least is said.
 """
 
 from __future__ import annotations
@@ -55,8 +57,8 @@ def take_parameters(said: Any, ctx: Context) -> Refused | None:
 
 
 def _odd(said: iso2.ACEVChargeParameter, hardware: AcStationLimits) -> str:
-    """What makes no sense in values that nothing here depends on; empty if all does. Vehicles name voltages between phases, or of their
-    battery."""
+    """What makes no sense in values that nothing here depends on; empty if all does. Vehicles name voltages
+    between phases, or of their battery."""
     voltage, energy = quantity(said.ev_max_voltage), quantity(said.e_amount)
     if not hardware.nominal_voltage_v * 0.9 <= voltage <= hardware.nominal_voltage_v * 1.1:
         return f"EVMaxVoltage {voltage:g} V at {hardware.nominal_voltage_v:g} V between phase and neutral"
@@ -90,7 +92,8 @@ def _least_a(limits: AcStationLimits) -> float:
 
 
 def present_a(ctx: Context, schedule_w: float) -> float:
-    """What the vehicle may take per phase now, in A: within limits, set-point and schedule, and 0 where that is less than it can use."""
+    """What the vehicle may take per phase now, in A: within limits, set-point and schedule, and 0 where
+    that is less than it can use."""
     facts = ctx.facts
     limits, vehicle = facts.ac_limits, facts.ac_vehicle
     if limits is None or vehicle is None:

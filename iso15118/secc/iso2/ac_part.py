@@ -1,5 +1,5 @@
-"""The AC family of ISO 15118-2: the rows, stages and handlers that it adds to the common table, power delivery with a contactor, and the
-loop in which the station says one current."""
+"""The AC family of ISO 15118-2: the rows, stages and handlers that it adds to the common table, power
+delivery with a contactor, and the loop in which the station says one current."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ Code = iso2.ResponseCode
 
 
 def power_delivery(request: iso2.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wait:
-    """Start, stop or renegotiate. While a schedule is agreed on anew the contactor stays closed and the old current holds."""
+    """Start, stop or renegotiate. While a schedule is agreed on anew the contactor stays closed
+    and the old current holds."""
     facts = ctx.facts
     match request.charge_progress:
         case iso2.ChargeProgress.Renegotiate:

@@ -1,6 +1,7 @@
 """AuthorizationReq: the driver at the terminal, or the contract whose challenge the vehicle signs.
 
-A refused driver is not told so while another card may come [V2G2-854]; a refused contract ends the session with its code.
+A refused driver is not told so while another card may come [V2G2-854]; a refused contract
+ends the session with its code.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What a session of ISO 15118-2 has agreed on so far, beside the facts that every edition has.
 
-The handlers read and write it; the machine owns it. Values of the peer stand here in SI units, already checked.
+The handlers read and write it; the machine owns it. Values of the peer stand here
+in SI units, already checked.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Limits of a DC charge: the vehicle's parameters are judged, and what holds in the loop is derived from the offer.
+"""Limits of a DC charge: the vehicle's parameters are judged, and what holds in the
+loop is derived from the offer.
 
-The offer is what the hardware can do, whatever holds at the moment, and binds the loop; every limit that the loop uses is derived from
-it by ``energy.dc.narrow``.
+The offer is what the hardware can do, whatever holds at the moment, and binds the loop; every limit that the
+loop uses is derived from it by ``energy.dc.narrow``.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ def _why_nothing_flows(station: StationLimits, vehicle: VehicleLimits) -> str:
 
 
 def refresh(ctx: Context) -> None:
-    """What holds in the loop: the offer within what the station can give at present, and within the set-point."""
+    """What holds in the loop: the offer within what the station can give at present,
+    and within the set-point."""
     facts = ctx.facts
     if facts.offered is not None:
         set_point = None if facts.set_point_w is None else max(facts.set_point_w, 0.0)

@@ -1,4 +1,5 @@
-"""Cable check, pre-charge, power delivery and welding detection of a DC charge: the phases between zero and charging voltage.
+"""Cable check, pre-charge, power delivery and welding detection of a DC charge: the phases
+between zero and charging voltage.
 
 What is asked of the hardware in them is said in ``secc.dc_output``; here is what ISO 15118-2 says about it.
 """
@@ -97,8 +98,8 @@ def _checked(ctx: Context, before: tuple[Action, ...]) -> Answer:
 
 
 def pre_charge(request: iso2.PreChargeReq, ctx: Context) -> Answer | Refused:
-    """Follow the vehicle's target, each time, within the limits; the vehicle decides when it matches. One that no battery has is not
-    followed: some vehicles send a wrong one first."""
+    """Follow the vehicle's target, each time, within the limits; the vehicle decides when it matches. One
+    that no battery has is not followed: some vehicles send a wrong one first."""
     facts, settings = ctx.facts, ctx.settings
     vehicle, limits = facts.vehicle, facts.limits
     if vehicle is None or limits is None:
@@ -151,7 +152,8 @@ def power_delivery(request: iso2.PowerDeliveryReq, ctx: Context) -> Answer | Ref
 
 
 def still_delivers(ctx: Context) -> str:
-    """Why power may not come back without cable check and pre-charge; empty if it may: contactors stayed closed all the time."""
+    """Why power may not come back without cable check and pre-charge; empty if it may: contactors
+    stayed closed all the time."""
     if ctx.settings.dc_renegotiation_short != "accept":
         return 'cable check and pre-charge come first (iso2.dc_renegotiation_short = "accept" does without)'
     if not (ctx.facts.contactors_closed and ctx.facts.delivered) or ctx.facts.told_safe:
@@ -178,7 +180,8 @@ def _start(request: iso2.PowerDeliveryReq, ctx: Context) -> Answer | Refused | W
 
 
 def _renegotiate(ctx: Context) -> Answer:
-    """The current goes. Where the short form is taken contactors stay closed until cable check, or state B, opens them."""
+    """The current goes. Where the short form is taken contactors stay closed until cable
+    check, or state B, opens them."""
     facts = ctx.facts
     facts.lets_go, ctx.renegotiated, ctx.wish = True, True, None
     short = ctx.settings.dc_renegotiation_short == "accept"

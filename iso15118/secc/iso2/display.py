@@ -1,4 +1,5 @@
-"""What the vehicle tells of its battery before power flows, for whoever shows it, or only wants to read it."""
+"""What the vehicle tells of its battery before power flows, for whoever shows it,
+or only wants to read it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The DC charge loop: from what the vehicle asks to the bounds that the supply holds, several times a second.
 
-Whatever the vehicle wants, the bounds stay within the limits of both sides, of the schedule and of the energy manager.
+Whatever the vehicle wants, the bounds stay within the limits of both sides, of the
+schedule and of the energy manager.
 """
 
 from __future__ import annotations
@@ -89,8 +90,8 @@ def _reply(request: iso2.CurrentDemandReq, ctx: Context, limits: StationLimits) 
 
 
 def present_bounds(ctx: Context) -> tuple[float, float, float, bool] | None:
-    """What the supply has to hold by the vehicle's last request and the limits of this moment (V, A, W, discharging); None before the
-    first request."""
+    """What the supply has to hold by the vehicle's last request and the limits of this moment (V, A, W,
+    discharging); None before the first request."""
     facts, wish = ctx.facts, ctx.wish
     vehicle, limits = facts.vehicle, facts.limits
     if vehicle is None or limits is None or not isinstance(wish, iso2.CurrentDemandReq):
@@ -108,7 +109,8 @@ _HARMLESS = (iso2.DCEVErrorCode.NO_ERROR, iso2.DCEVErrorCode.NoData)
 
 
 def _ignored(ctx: Context, target_a: float, limits: StationLimits) -> tuple[Action, ...]:
-    """A vehicle that goes on asking for more than it was told: worth a warning once, since the bounds hold anyway."""
+    """A vehicle that goes on asking for more than it was told: worth a warning once,
+    since the bounds hold anyway."""
     supervision = ctx.facts.config.supervision
     allowed, most = supervision.limits_ignored_loops, limits.maximum_charge_current_a
     # Half a per cent and half an ampere of room: both sides round.
@@ -123,7 +125,8 @@ def _ignored(ctx: Context, target_a: float, limits: StationLimits) -> tuple[Acti
 
 
 def _achieved(ctx: Context, asked_v: float, asked_a: float, limits: StationLimits) -> tuple[bool, bool, bool]:
-    """Whether power, current and voltage are at the station's limit: measured there, or the vehicle asks for more."""
+    """Whether power, current and voltage are at the station's limit: measured there, or
+    the vehicle asks for more."""
     voltage, current = ctx.facts.measured.voltage_v, ctx.facts.measured.current_a
     most_w = min(limits.maximum_charge_power_w, allowed_w(ctx))
     return (

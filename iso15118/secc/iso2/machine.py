@@ -1,7 +1,8 @@
-"""ISO 15118-2 as the station's funnel sees it: from a request to its answer by way of the session id, the table, the handler, and the
-table again.
+"""ISO 15118-2 as the station's funnel sees it: from a request to its answer by way of the session id, the
+table, the handler, and the table again.
 
-What a session has agreed on is in the context, where it is is the funnel's business. Handlers are called only for what the table allows.
+What a session has agreed on is in the context, where it is is the funnel's business. Handlers are called
+only for what the table allows.
 """
 
 from __future__ import annotations
@@ -147,7 +148,8 @@ class Iso2:
         return neutral(_element(message), self.context, CODES[fault] if code is None else code)
 
     def answer_time(self, message: Any) -> float:
-        """Within how many s the request has to be answered. An answer of the loop that is held back on purpose has that long."""
+        """Within how many s the request has to be answered. An answer of the loop that is held back
+        on purpose has that long."""
         field = _ANSWER_TIMES.get(type(_element(message)), "answer_time")
         seconds: float = getattr(self.facts.timing, field)
         return max(seconds, self.context.settings.loop_answer_delay_s)

@@ -1,6 +1,8 @@
-"""The answers of both loops: a fresh reading in each, now and then the wish to have it signed, and how long they are held back.
+"""The answers of both loops: a fresh reading in each, now and then the wish to have it signed, and
+how long they are held back.
 
-A reading is told with the moment when it was taken, and not at all when it is older than ``SeccConfig.meter_age_s``.
+A reading is told with the moment when it was taken, and not at all when it is older
+than ``SeccConfig.meter_age_s``.
 """
 
 from __future__ import annotations

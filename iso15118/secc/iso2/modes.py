@@ -1,4 +1,5 @@
-"""The ways to charge that a station has in ISO 15118-2: what is configured, as far as its hardware can do it."""
+"""The ways to charge that a station has in ISO 15118-2: what is configured, as far
+as its hardware can do it."""
 
 from __future__ import annotations
 

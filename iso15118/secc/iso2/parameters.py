@@ -1,4 +1,5 @@
-"""ChargeParameterDiscovery: what both sides can do is brought together here, and schedules are offered, before any voltage is on the cable.
+"""ChargeParameterDiscovery: what both sides can do is brought together here, and schedules are offered,
+before any voltage is on the cable.
 
 AC and DC say how limits are read and offered; when the answer is Finished, and what it leads to, is the same.
 """
@@ -25,15 +26,16 @@ __all__ = ["charge_parameter_discovery", "not_accepted"]
 Code = iso2.ResponseCode
 Processing = iso2.EVSEProcessing
 _HOLD: Final = 0.5
-"""Share of the time in which an answer is due, for which it is held back while tariffs are signed: a key that is quick costs no further
-exchange."""
+"""Share of the time in which an answer is due, for which it is held back while tariffs are signed: a key that
+is quick costs no further exchange."""
 
 
 def charge_parameter_discovery(
     request: iso2.ChargeParameterDiscoveryReq, ctx: Context
 ) -> Answer | Refused | Wait:
-    """The mode must be offered [V2G2-476], the limits must leave something to charge with [V2G2-477]; without any power at present the
-    answer is Ongoing for a while, since some vehicles refuse a station without power."""
+    """The mode must be offered [V2G2-476], the limits must leave something to charge with
+    [V2G2-477]; without any power at present the answer is Ongoing for a while, since some vehicles
+    refuse a station without power."""
     facts, part = ctx.facts, ctx.part
     mode = request.requested_energy_transfer_mode
     if mode not in ctx.modes:
@@ -121,7 +123,8 @@ def _answer(
 
 
 def _needs(request: iso2.ChargeParameterDiscoveryReq, ctx: Context) -> tuple[Action, ...]:
-    """What the vehicle wants is told once in a negotiation, and the energy manager asked for schedules where it wants to be."""
+    """What the vehicle wants is told once in a negotiation, and the energy manager asked for
+    schedules where it wants to be."""
     facts, said = ctx.facts, request.ev_charge_parameter
     ctx.needs_told = True
     wanted, departure_s = ctx.part.wanted_wh(said), said.departure_time or None

@@ -1,7 +1,8 @@
 """Pause and resume in ISO 15118-2: when it may be granted, what is kept, and who may go on with it.
 
-A vehicle that goes on says everything again and finds only what it chose before [V2G2-741]; a driver need not be authorized again, a
-contract signs another challenge. Whoever cannot be joined to his old session gets a new one, never a refusal.
+A vehicle that goes on says everything again and finds only what it chose before [V2G2-741]; a driver need
+not be authorized again, a contract signs another challenge. Whoever cannot be joined to his old session
+gets a new one, never a refusal.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def keep(ctx: Context) -> SeccTicket | None:
 def join(ctx: Context) -> bool:
     """Go on with the paused session that the vehicle names, if nothing is in the way.
 
-    Tickets that are no longer usable go to ``facts.used_tickets``: those that were joined, and those that are over their time.
+    Tickets that are no longer usable go to ``facts.used_tickets``: those that were joined, and
+    those that are over their time.
     """
     facts, message = ctx.facts, ctx.message
     joined: SeccTicket | None = None
@@ -103,8 +105,8 @@ def _still_offered(ticket: SeccTicket, ctx: Context) -> bool:
 
 
 def schedule_before(ctx: Context) -> tuple[int, Schedule] | None:
-    """The schedule of the session that goes on, on this session's clock, as far as it is not over: offered again under its own id, and
-    shorter by the time that has passed [V2G2-740]."""
+    """The schedule of the session that goes on, on this session's clock, as far as it is not over: offered
+    again under its own id, and shorter by the time that has passed [V2G2-740]."""
     facts = ctx.facts
     choice = None if ctx.resumed is None else ctx.resumed.iso2
     if choice is None:

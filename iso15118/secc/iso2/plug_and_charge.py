@@ -1,7 +1,9 @@
-"""Plug and Charge at the station: the contract, its signed challenge, contracts for vehicles, signed meter readings.
+"""Plug and Charge at the station: the contract, its signed challenge, contracts for
+vehicles, signed meter readings.
 
-What is right about certificates is judged by ``ContractTrust`` with the profile of ISO 15118-2, whether a contract pays by the backend
-behind ``RequestContractAuthorization``; here is what is said to the vehicle meanwhile and afterwards.
+What is right about certificates is judged by ``ContractTrust`` with the profile of ISO 15118-2, whether
+a contract pays by the backend behind ``RequestContractAuthorization``; here is what is said to the
+vehicle meanwhile and afterwards.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ _DAY_S = 86_400.0
 
 
 def payment_details(request: iso2.PaymentDetailsReq, ctx: Context) -> Answer | Refused:
-    """Judge the contract's chain, and that it is the contract which the vehicle names; then a fresh challenge [V2G2-697]."""
+    """Judge the contract's chain, and that it is the contract which the vehicle names; then a
+    fresh challenge [V2G2-697]."""
     facts = ctx.facts
     if facts.trust is None:
         return _refused(ctx, Refusal.NOT_AVAILABLE, "no contracts are taken here")
@@ -82,7 +85,8 @@ def _expires_soon(ctx: Context, chain: Sequence[bytes]) -> bool:
 
 
 def contract_authorization(request: iso2.AuthorizationReq, ctx: Context) -> Answer | Refused:
-    """The first request is signed, and its repetitions need not be [V2G2-684]; every signature that comes is judged."""
+    """The first request is signed, and its repetitions need not be [V2G2-684]; every
+    signature that comes is judged."""
     facts, message, trust = ctx.facts, ctx.message, ctx.facts.trust
     if message is None or trust is None:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "authorization without its preconditions")
@@ -117,7 +121,8 @@ def contract_authorization(request: iso2.AuthorizationReq, ctx: Context) -> Answ
 def _judge(
     request: iso2.AuthorizationReq, message: iso2.V2GMessage, trust: ContractTrust, ctx: Context
 ) -> AuthorizationVerdict | Refused:
-    """The signature of the challenge: the first with the whole contract, later ones by the contract that was judged."""
+    """The signature of the challenge: the first with the whole contract, later ones by the
+    contract that was judged."""
     from iso15118.pnc.iso2 import judge_authorization, judge_request
 
     if ctx.verdict is not None:
@@ -160,7 +165,8 @@ def _refused(ctx: Context, why: Refusal, detail: str) -> Refused:
 def contract_certificate(
     request: iso2.CertificateInstallationReq | iso2.CertificateUpdateReq, ctx: Context
 ) -> Answer | Refused | Wait:
-    """Pass the request on and wait for the service, once: there is no Ongoing here, and after the answer only PaymentDetails."""
+    """Pass the request on and wait for the service, once: there is no Ongoing here, and after the
+    answer only PaymentDetails."""
     facts, message = ctx.facts, ctx.message
     # Half a second before the vehicle gives up, it learns from us that there is none.
     deadline = facts.now + facts.timing.answer_time_long

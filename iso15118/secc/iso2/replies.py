@@ -1,7 +1,7 @@
 """Responses: the pair of every request, and a refusal with its mandatory fields filled.
 
-A refusal is always the right response message [V2G2-736]; what its other fields say is neutral, or last known, and a DC vehicle reads
-EVSE_Shutdown in it.
+A refusal is always the right response message [V2G2-736]; what its other fields say is neutral, or last
+known, and a DC vehicle reads EVSE_Shutdown in it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Schedules: what is offered over time, the vehicle's charging profile against it, and when another one has to be agreed on.
+"""Schedules: what is offered over time, the vehicle's charging profile against it, and when
+another one has to be agreed on.
 
-Inside, every moment is on the session's clock; relative starts and durations exist only where a message is read or written.
+Inside, every moment is on the session's clock; relative starts and durations exist only where
+a message is read or written.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ _LONGEST: Final = 16_777_214
 _MOST_ENTRIES: Final = 1024
 """Where the vehicle names no number; public stacks do the same."""
 _FINE: Final = 256
-"""Plans of more entries are first halved until they have no more: merging them well takes time with the square of their number."""
+"""Plans of more entries are first halved until they have no more: merging them well takes time with
+the square of their number."""
 _ASKED_S: Final = 30.0
 """How long EVSENotification ReNegotiation is repeated. No public source names a time."""
 _NOISE_W: Final = 1e-6
@@ -38,7 +41,8 @@ _NOISE_W: Final = 1e-6
 def offer_schedules(
     ctx: Context, departure_s: int | None, most_entries: int | None, most_w: float
 ) -> iso2.SAScheduleList:
-    """Up to three tuples, of which the first is the default [V2G2-297]; kept in ``ctx.schedules`` as they are read.
+    """Up to three tuples, of which the first is the default [V2G2-297]; kept in
+    ``ctx.schedules`` as they are read.
 
     ``most_w``: the power in W that was offered, which no schedule exceeds.
     """
@@ -76,7 +80,8 @@ Entries = list[tuple[int, iso2.PhysicalValue]]
 
 
 def _from_now(plan: Schedule, now: float, lasts: int, most_w: float) -> list[tuple[int, float]]:
-    """Whole seconds and powers from now on, until the vehicle leaves or the plan is over: then there is a new negotiation [V2G2-305]."""
+    """Whole seconds and powers from now on, until the vehicle leaves or the plan is over: then there is a
+    new negotiation [V2G2-305]."""
     entries: list[tuple[int, float]] = []
     at = 0
     for begins, ends, power in plan.pieces():
@@ -91,7 +96,8 @@ def _from_now(plan: Schedule, now: float, lasts: int, most_w: float) -> list[tup
 
 
 def _shortened(entries: list[tuple[int, float]], most: int) -> Entries:
-    """No more than ``most`` of them: neighbours are merged, where the least energy is lost by taking the lesser power of the two."""
+    """No more than ``most`` of them: neighbours are merged, where the least energy is lost by taking
+    the lesser power of the two."""
     while len(entries) > max(_FINE, most):
         entries = [_merged(entries[i : i + 2]) for i in range(0, len(entries), 2)]
     while len(entries) > most:
@@ -111,7 +117,8 @@ def _loss(one: tuple[int, float], other: tuple[int, float]) -> float:
 
 
 def _in_days(entries: Entries, most: int) -> Entries:
-    """Only the last entry names its duration, which is at most a day: a longer one is said as several, as far as there is room."""
+    """Only the last entry names its duration, which is at most a day: a longer one is said as
+    several, as far as there is room."""
     duration, power = entries[-1]
     said = entries[:-1]
     while duration > _DAY and len(said) + 1 < most:
@@ -121,7 +128,8 @@ def _in_days(entries: Entries, most: int) -> Entries:
 
 
 def _on_wire(entries: Entries) -> iso2.PMaxSchedule:
-    """Starts from now on, without gaps [V2G2-328, V2G2-329]; the last entry says how long it lasts [V2G2-330]."""
+    """Starts from now on, without gaps [V2G2-328, V2G2-329]; the last entry says how
+    long it lasts [V2G2-330]."""
     start, said = 0, []
     for position, (duration, power) in enumerate(entries, start=1):
         interval = iso2.RelativeTimeInterval(
@@ -136,7 +144,8 @@ def _on_wire(entries: Entries) -> iso2.PMaxSchedule:
 
 
 def take_profile(request: iso2.PowerDeliveryReq, ctx: Context) -> Refused | None:
-    """The tuple must have been offered [V2G2-479]. A profile above it is noted or refused, by ``profile_check`` [V2G2-225]."""
+    """The tuple must have been offered [V2G2-479]. A profile above it is noted or refused, by
+    ``profile_check`` [V2G2-225]."""
     number, settings = request.sa_schedule_tuple_id, ctx.settings
     schedule = ctx.schedules.get(number)
     if schedule is None:
@@ -156,8 +165,8 @@ def take_profile(request: iso2.PowerDeliveryReq, ctx: Context) -> Refused | None
 
 
 def _profile_problem(profile: iso2.ChargingProfile, schedule: Schedule, now: float) -> str:
-    """What is wrong with the profile; empty if nothing is. Nobody says from which moment it counts, so it may be from PowerDeliveryReq, or
-    from the schedule's begin."""
+    """What is wrong with the profile; empty if nothing is. Nobody says from which moment it counts, so it may
+    be from PowerDeliveryReq, or from the schedule's begin."""
     entries = profile.profile_entry
     starts = [entry.charging_profile_entry_start for entry in entries]
     if any(later <= earlier for earlier, later in pairwise(starts)):
@@ -177,7 +186,8 @@ def _profile_problem(profile: iso2.ChargingProfile, schedule: Schedule, now: flo
 
 
 def _above(profile: iso2.ChargingProfile, starts: list[int], schedule: Schedule, anchor: float) -> str:
-    """Where the profile exceeds the schedule; what equals it is fine, and behind its end there is nothing to exceed."""
+    """Where the profile exceeds the schedule; what equals it is fine, and behind its end
+    there is nothing to exceed."""
     ends = [*(float(start) for start in starts[1:]), math.inf]
     for entry, start, end in zip(profile.profile_entry, starts, ends, strict=True):
         power = quantity(entry.charging_profile_entry_max_power)
@@ -196,8 +206,8 @@ def _refused(fault: Fault, why: str) -> Refused:
 
 
 def allowed_w(ctx: Context) -> float:
-    """What the schedule lets the vehicle take now, in W. Behind its end the last power holds for ``SeccConfig.schedule_overrun_s``, then
-    nothing does."""
+    """What the schedule lets the vehicle take now, in W. Behind its end the last power holds for
+    ``SeccConfig.schedule_overrun_s``, then nothing does."""
     facts = ctx.facts
     schedule = ctx.schedules.get(ctx.tuple_id)
     if schedule is None:
@@ -208,8 +218,8 @@ def allowed_w(ctx: Context) -> float:
 
 
 def ask_anew(ctx: Context) -> None:
-    """Ask the vehicle for a new negotiation where the schedule is over, or the plans are others; not more often than every
-    ``SeccConfig.schedule_renegotiation_s``, because power may rest meanwhile."""
+    """Ask the vehicle for a new negotiation where the schedule is over, or the plans are others; not more
+    often than every ``SeccConfig.schedule_renegotiation_s``, because power may rest meanwhile."""
     facts = ctx.facts
     schedule, every = ctx.schedules.get(ctx.tuple_id), facts.config.schedule_renegotiation_s
     if ctx.asked_anew is not None:

@@ -1,7 +1,9 @@
-"""How the table of ISO 15118-2 is made: rows that AC and DC share, with named places, and the rows of one of them.
+"""How the table of ISO 15118-2 is made: rows that AC and DC share, with named places,
+and the rows of one of them.
 
-A row is a state (named after what the station waits for), a request or one meaning of it, and the states that may follow. What is
-not in the table is refused with FAILED_SequenceError in the response type of the request [V2G2-538], and the session ends [V2G2-539].
+A row is a state (named after what the station waits for), a request or one meaning of it, and the states that
+may follow. What is not in the table is refused with FAILED_SequenceError in the response type of the request
+[V2G2-538], and the session ends [V2G2-539].
 """
 
 from __future__ import annotations
@@ -72,8 +74,9 @@ Table = Mapping[State, Mapping[Key, Row]]
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """What AC or DC adds to the common table. ``ready``, ``renegotiated``, ``loop`` and ``after`` are its places: where the first and
-    another schedule lead, where power flows, and what follows PowerDelivery(Stop)."""
+    """What AC or DC adds to the common table. ``ready``, ``renegotiated``, ``loop`` and
+    ``after`` are its places: where the first and another schedule lead, where power flows, and
+    what follows PowerDelivery(Stop)."""
 
     name: str
     ready: State
@@ -97,7 +100,8 @@ class Part(Struct, frozen=True, kw_only=True):
     """The status while all is well."""
     loop_request: type
     refresh: Callable[[Context], None]
-    """Derives what holds in the loop from offer, present limits and set-point; called whenever one of them changes."""
+    """Derives what holds in the loop from offer, present limits and set-point; called
+    whenever one of them changes."""
     bounds: Callable[[Context], Any]
     """What the supply has to hold by the vehicle's last request; None before the first one."""
 
@@ -125,7 +129,8 @@ NOT_SEQUENCE: Mapping[tuple[State, Key], Fault] = {
     (S.CHARGING_STATUS, START): Fault.FAILED,
     (S.POWER_DELIVERY, RENEGOTIATE): Fault.FAILED,
 }
-"""Of what the table does not list: the right message with the wrong meaning, which has the code FAILED [V2G2-812]."""
+"""Of what the table does not list: the right message with the wrong meaning, which has
+the code FAILED [V2G2-812]."""
 
 
 def _may_leave(ctx: Context) -> str:
@@ -189,7 +194,8 @@ def _common(part: Part) -> dict[State, dict[Key, Row]]:
 
 
 def compose(part: Part) -> Table:
-    """The whole table of AC or DC. Raises ``ValueError`` for a row that is listed twice, leads nowhere or is never reached."""
+    """The whole table of AC or DC. Raises ``ValueError`` for a row that is listed twice, leads
+    nowhere or is never reached."""
     table = _common(part)
     leave = table[S.SESSION_STOP]
     for state, rows in part.rows.items():

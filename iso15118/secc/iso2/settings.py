@@ -1,4 +1,5 @@
-"""What the operator of a station decides about ISO 15118-2 alone: what is offered in its messages, and how strict to be with vehicles.
+"""What the operator of a station decides about ISO 15118-2 alone: what is offered in its messages, and
+how strict to be with vehicles.
 
 Every value has a default with its reason; wrong ones are refused with the key and the way to mend them.
 """
@@ -25,52 +26,59 @@ class Iso2SeccSettings(Struct, frozen=True, kw_only=True):
     """ISO 15118-2 at a station. Raises ``ConfigError`` naming the key."""
 
     energy_transfer_modes: tuple[EnergyTransferMode, ...] = ()
-    """Ways to charge that are offered, best first: of DC or of AC, since a connector has one of them. Empty: what the hardware has,
-    DC_extended, which nearly every CCS vehicle asks for, or three phases and one."""
+    """Ways to charge that are offered, best first: of DC or of AC, since a connector has one of them. Empty:
+    what the hardware has, DC_extended, which nearly every CCS vehicle asks for, or three phases and one."""
     cpd_isolation: Literal["omit", "invalid", "valid"] = "omit"
-    """EVSEIsolationStatus before the cable check. By default it is left out: some vehicles leave when they read Invalid."""
+    """EVSEIsolationStatus before the cable check. By default it is left out: some vehicles
+    leave when they read Invalid."""
     send_loop_limits: bool = True
-    """Tell all three limits in every CurrentDemandRes: one vehicle follows a lowered limit only if it reads all of them."""
+    """Tell all three limits in every CurrentDemandRes: one vehicle follows a lowered limit
+    only if it reads all of them."""
     send_max_current: Literal["always", "eim"] = "always"
-    """AC: tell EVSEMaxCurrent in every ChargingStatusRes, or with external identification only, since with a contract the schedule
-    rules. Most stacks send it always."""
+    """AC: tell EVSEMaxCurrent in every ChargingStatusRes, or with external identification only, since with a
+    contract the schedule rules. Most stacks send it always."""
     stop_notice_s: Annotated[int, Meta(ge=0, le=60)] = 0
-    """NotificationMaxDelay of StopCharging in s, 0 to 60. After it EVSE_Shutdown is told as well, and after ``stop_delay_s`` more the
-    station stops by itself."""
+    """NotificationMaxDelay of StopCharging in s, 0 to 60. After it EVSE_Shutdown is told as well, and after
+    ``stop_delay_s`` more the station stops by itself."""
     session_stop_anywhere: bool = True
-    """Answer SessionStopReq with OK in the charge loop too. Vehicles leave that way, and one that is refused stays locked."""
+    """Answer SessionStopReq with OK in the charge loop too. Vehicles leave that way, and one
+    that is refused stays locked."""
     eim_rejected: Literal["wait", "fail"] = "wait"
     """What a refused driver hears: Ongoing, since another card may come, or FAILED."""
     no_power_wait_s: HowLong = 55.0
-    """How long ChargeParameterDiscoveryRes says Ongoing while the station has no power at all, in s, before the vehicle is led on and
-    waits in the charge loop. Some vehicles refuse a station without power. 0 never waits."""
+    """How long ChargeParameterDiscoveryRes says Ongoing while the station has no power at all, in
+    s, before the vehicle is led on and waits in the charge loop. Some vehicles refuse a station
+    without power. 0 never waits."""
     precharge_over_2a: Literal["clip", "fail"] = "clip"
     """A vehicle that wants more than 2 A for pre-charge is given what pre-charge has, or refused."""
     welding_needs_cp_b: Literal["note", "fail"] = "note"
     """A vehicle that still shows state C in WeldingDetectionReq is noted, or refused [V2G2-920]."""
     profile_check: Literal["note", "strict"] = "note"
-    """A charging profile above the schedule is noted, or refused with FAILED_ChargingProfileInvalid. The limits of the loop hold anyway."""
+    """A charging profile above the schedule is noted, or refused with FAILED_ChargingProfileInvalid. The
+    limits of the loop hold anyway."""
     require_profile: bool = False
-    """Refuse PowerDeliveryReq without a ChargingProfile. The schema lets it be left out, and one public vehicle does."""
+    """Refuse PowerDeliveryReq without a ChargingProfile. The schema lets it be left out,
+    and one public vehicle does."""
     plausibility: Literal["note", "strict"] = "note"
-    """Values that make no sense where nothing here depends on them are cut to what makes sense and noted, or refused with
-    FAILED_WrongChargeParameter. Vehicles in the field send them: refusing ends their sale."""
+    """Values that make no sense where nothing here depends on them are cut to what makes sense and noted, or
+    refused with FAILED_WrongChargeParameter. Vehicles in the field send them: refusing ends their sale."""
     dc_renegotiation_short: Literal["accept", "refuse"] = "accept"
-    """A DC vehicle that goes from a new schedule straight to PowerDelivery(Start) gets its power back, since contactors stayed closed, or
-    FAILED_SequenceError. The standard's tables have cable check and pre-charge in between; vehicles of one maker leave them out."""
+    """A DC vehicle that goes from a new schedule straight to PowerDelivery(Start) gets its power back, since
+    contactors stayed closed, or FAILED_SequenceError. The standard's tables have cable check and pre-charge
+    in between; vehicles of one maker leave them out."""
     verify_receipt: bool = True
     """Check the signature of MeteringReceiptReq; without it the reading alone is compared [V2G2-904]."""
     resume_checks_evccid: bool = True
-    """A paused session is joined only by a vehicle of the same EVCCID. The standard asks for none [V2G2-753]; the address is easily
-    copied, so this keeps mistakes away and nobody who means harm."""
+    """A paused session is joined only by a vehicle of the same EVCCID. The standard asks for none [V2G2-753];
+    the address is easily copied, so this keeps mistakes away and nobody who means harm."""
     loop_answer_delay_s: Annotated[float, Meta(ge=0.0, le=0.1)] = 0.0
-    """How long the answer of the charge loop is held back, in s, 0 to 0.1: stations in the field take 0.1 s, and some vehicles send the
-    next request at once."""
+    """How long the answer of the charge loop is held back, in s, 0 to 0.1: stations in the field take 0.1 s,
+    and some vehicles send the next request at once."""
     certificate_expiry_days: Annotated[float, Meta(ge=0.0, le=3650.0)] = 21.0
     """A contract that ends within so many days is answered OK_CertificateExpiresSoon [V2G2-690]."""
     tariffs: Literal["contract", "always", "never"] = "contract"
-    """Tell the energy manager's prices as SalesTariff: to vehicles that pay by contract, always, or never. Without a contract a vehicle
-    cannot know whose tariffs they are, and is to leave them alone."""
+    """Tell the energy manager's prices as SalesTariff: to vehicles that pay by contract, always, or never.
+    Without a contract a vehicle cannot know whose tariffs they are, and is to leave them alone."""
     peak_current_ripple_a: Amperes = 1.0
     """EVSEPeakCurrentRipple, peak to peak, in A: that of your supply. The message has to have one."""
     current_tolerance_a: Amperes | None = None

@@ -29,8 +29,9 @@ _INSTALLATION, _UPDATE = 1, 2
 
 
 def session_setup(request: iso2.SessionSetupReq, ctx: Context) -> Answer:
-    """The paused session that the vehicle names, or a new one with an id of its own: an id that is unknown here is replaced
-    [V2G2-756]. The EVCCID, an address, is told as hexadecimal digits; nothing is decided by it."""
+    """The paused session that the vehicle names, or a new one with an id of its own: an id that is
+    unknown here is replaced [V2G2-756]. The EVCCID, an address, is told as hexadecimal digits;
+    nothing is decided by it."""
     facts = ctx.facts
     facts.know_vehicle(request.evccid.hex().upper())
     joined = join(ctx)
@@ -109,7 +110,8 @@ def _variant(one: ServiceParameters) -> iso2.ParameterSet:
 
 
 def service_detail(request: iso2.ServiceDetailReq, ctx: Context) -> Answer | Refused:
-    """The parameter sets of a service that is offered, filtered or not; charging has none [V2G2-425, V2G2-464]."""
+    """The parameter sets of a service that is offered, filtered or not; charging has
+    none [V2G2-425, V2G2-464]."""
     if (enough := ctx.facts.one_detail_more()) is not None:
         return enough
     sets: iso2.ServiceParameterList | None = None
@@ -174,7 +176,8 @@ def _not_accepted(fault: Fault, why: str) -> Refused:
 
 
 def session_stop(request: iso2.SessionStopReq, ctx: Context) -> Answer | Refused:
-    """The vehicle leaves. The funnel makes the hardware safe before the answer goes out, in whatever phase this comes."""
+    """The vehicle leaves. The funnel makes the hardware safe before the answer goes out, in
+    whatever phase this comes."""
     facts = ctx.facts
     response = ctx.envelope(iso2.SessionStopRes(response_code=Code.OK))
     end, refused = EndReason.STOPPED_BY_EV, ""

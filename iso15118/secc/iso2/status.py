@@ -1,6 +1,7 @@
 """EVSEStatus: what a vehicle is asked to do, and how the station is, from the facts alone.
 
-A DC vehicle reads the end in EVSEStatusCode, an AC vehicle in EVSENotification; both are told both ways where there are two.
+A DC vehicle reads the end in EVSEStatusCode, an AC vehicle in EVSENotification; both are told
+both ways where there are two.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ def _isolation(ctx: Context) -> Isolation | None:
 
 
 def ac_status(ctx: Context) -> iso2.ACEVSEStatus:
-    """AC_EVSEStatus. A residual current device reports itself as a fault of the hardware, which ends the session."""
+    """AC_EVSEStatus. A residual current device reports itself as a fault of the
+    hardware, which ends the session."""
     notification, delay = _notice(ctx)
     return iso2.ACEVSEStatus(notification_max_delay=delay, evse_notification=notification, rcd=False)

@@ -1,6 +1,8 @@
-"""Sales tariffs: the energy manager's prices as ISO 15118-2 can say them, as levels and shares, signed with the provider's key.
+"""Sales tariffs: the energy manager's prices as ISO 15118-2 can say them, as levels and shares,
+signed with the provider's key.
 
-There is no money in this edition: the cheapest fee is level 1, and how dear the others are is a percentage of the dearest.
+There is no money in this edition: the cheapest fee is level 1, and how dear the others are is
+a percentage of the dearest.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ _MOST_COSTS: Final = 3
 
 
 class Made(Struct, frozen=True):
-    """Schedules with tariffs that wait for their signature, ``at`` which moment they were made, and ``of`` what."""
+    """Schedules with tariffs that wait for their signature, ``at`` which moment they
+    were made, and ``of`` what."""
 
     schedules: iso2.SAScheduleList
     at: float
@@ -43,13 +46,15 @@ class Made(Struct, frozen=True):
 
 
 def wanted(ctx: Context) -> bool:
-    """Tariffs are told at all: by default only to a vehicle that pays by contract, since no other one can know whose they are."""
+    """Tariffs are told at all: by default only to a vehicle that pays by contract, since no other
+    one can know whose they are."""
     told = ctx.settings.tariffs
     return told == "always" or (told == "contract" and bool(ctx.facts.emaid))
 
 
 def tariff_of(ctx: Context, prices: Prices | None, number: int, most: int) -> iso2.SalesTariff | None:
-    """The tariff of schedule ``number`` from now on, with at most ``most`` entries; None where there are no prices any more."""
+    """The tariff of schedule ``number`` from now on, with at most ``most`` entries; None where
+    there are no prices any more."""
     if prices is None:
         return None
     entries = _entries(ctx, prices, most)
@@ -132,7 +137,8 @@ def _ranks(stacks: Sequence[PriceRuleStack]) -> dict[float, int]:
 
 
 def _costs(stack: PriceRuleStack, dearest: float) -> tuple[iso2.ConsumptionCost, ...]:
-    """What energy costs above each power, as far as there is room: the price in percent of the dearest, emission, renewable share."""
+    """What energy costs above each power, as far as there is room: the price in percent of the dearest,
+    emission, renewable share."""
     rules = sorted(stack.rules, key=lambda rule: rule.power_range_start_w)[:_MOST_COSTS]
     found = []
     for rule in rules:

@@ -20,7 +20,8 @@ _U = iso2.UnitSymbol
 
 
 def charge_only(limits: StationLimits) -> StationLimits:
-    """``limits`` as this edition can say them: it knows no discharging, and no quantity above 32.767 million of a unit."""
+    """``limits`` as this edition can say them: it knows no discharging, and no quantity above
+    32.767 million of a unit."""
     return on_wire(
         replace(
             limits,
@@ -35,8 +36,8 @@ def charge_only(limits: StationLimits) -> StationLimits:
 
 
 def vehicle_limits(said: iso2.DCEVChargeParameter) -> VehicleLimits:
-    """What the vehicle declared. A power of 0, or none, is no limit of its own: current times voltage then. Raises ``ConfigError``
-    for negative limits."""
+    """What the vehicle declared. A power of 0, or none, is no limit of its own: current times voltage then.
+    Raises ``ConfigError`` for negative limits."""
     voltage, current = quantity(said.ev_maximum_voltage_limit), quantity(said.ev_maximum_current_limit)
     power = 0.0 if said.ev_maximum_power_limit is None else quantity(said.ev_maximum_power_limit)
     return VehicleLimits(
@@ -47,7 +48,8 @@ def vehicle_limits(said: iso2.DCEVChargeParameter) -> VehicleLimits:
 
 
 def loop_limits(request: iso2.CurrentDemandReq, declared: VehicleLimits) -> PresentLimits:
-    """The vehicle's limits in this turn of the loop: one that it repeats may tighten what it declared, never widen it."""
+    """The vehicle's limits in this turn of the loop: one that it repeats may tighten what it
+    declared, never widen it."""
     repeated: dict[str, float] = {}
     for name, said in (
         ("maximum_voltage_v", request.ev_maximum_voltage_limit),

@@ -1,4 +1,5 @@
-"""The AC charge loop: from the limits of both sides, the schedule and the set-point to the power that the vehicle is asked for.
+"""The AC charge loop: from the limits of both sides, the schedule and the set-point to the power
+that the vehicle is asked for.
 
 The vehicle draws by itself, so what it is told is also what the outlet watches [V2G20-1825].
 """
@@ -85,7 +86,8 @@ def charge_loop(request: ac.ACChargeLoopReq, ctx: Context) -> Answer | Refused |
 
 
 def present_bounds(ctx: Context) -> AcBounds | None:
-    """What the vehicle may take and give by its last request and the limits of this moment; None before the first request."""
+    """What the vehicle may take and give by its last request and the limits of this moment; None
+    before the first request."""
     facts, mode = ctx.facts, ctx.wish
     limits, declared, service = facts.ac_limits, facts.ac_vehicle, ctx.service
     if limits is None or declared is None or service is None or mode is None:
@@ -115,7 +117,8 @@ def present_bounds(ctx: Context) -> AcBounds | None:
 
 
 def _target(ctx: Context, mode: Any, vehicle: AcVehicleLimits) -> Phases:
-    """The set-point, or all that both sides can do: in Scheduled mode within the schedule, in Dynamic mode while the vehicle wants any."""
+    """The set-point, or all that both sides can do: in Scheduled mode within the schedule, in Dynamic mode
+    while the vehicle wants any."""
     facts, limits = ctx.facts, ctx.facts.ac_limits
     if limits is None or ctx.service is None or facts.wishes.standing_by:
         return NOTHING
@@ -142,7 +145,8 @@ def _target(ctx: Context, mode: Any, vehicle: AcVehicleLimits) -> Phases:
 
 
 def _may_discharge(mode: Any) -> bool:
-    """A vehicle below its minimum state of charge still needs energy, and so gives none; the V2X window, if told, narrows it further."""
+    """A vehicle below its minimum state of charge still needs energy, and so gives none; the V2X window, if
+    told, narrows it further."""
     least = mode.ev_minimum_energy_request
     if least is not None and si(least) >= 0.0:
         return False
@@ -151,8 +155,8 @@ def _may_discharge(mode: Any) -> bool:
 
 
 def _tells_target(ctx: Context) -> bool:
-    """In Dynamic mode always. In Scheduled mode once something else holds than schedule and offer, which the vehicle knows, and from then
-    on: a target that is left out again would say nothing."""
+    """In Dynamic mode always. In Scheduled mode once something else holds than schedule and offer, which the
+    vehicle knows, and from then on: a target that is left out again would say nothing."""
     facts = ctx.facts
     if ctx.control_mode is _DYNAMIC:
         return True

@@ -1,7 +1,8 @@
-"""Charge parameters of AC: what outlet and on-board charger can do is brought together here, before a contactor closes.
+"""Charge parameters of AC: what outlet and on-board charger can do is brought together
+here, before a contactor closes.
 
-The offer is what the outlet can do at best, on the phases of the chosen parameter set, and binds the loop; every limit that the loop uses
-is derived from it by ``energy.ac.narrow``.
+The offer is what the outlet can do at best, on the phases of the chosen parameter set, and binds the loop;
+every limit that the loop uses is derived from it by ``energy.ac.narrow``.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ def phases(ctx: Context) -> int:
 
 
 def charge_parameter_discovery(request: ac.ACChargeParameterDiscoveryReq, ctx: Context) -> Answer | Refused:
-    """Service and message type must agree [V2G20-2272]. Limits that leave nothing to flow are no fault: the target is 0 then, and rises
-    when the station can do more."""
+    """Service and message type must agree [V2G20-2272]. Limits that leave nothing to flow are no fault: the
+    target is 0 then, and rises when the station can do more."""
     refused = take(request.ac_cpd_req_energy_transfer_mode, ctx)
     facts, service = ctx.facts, ctx.service
     if refused is not None or service is None or facts.ac_vehicle is None or facts.ac_offered is None:
@@ -56,7 +57,8 @@ def charge_parameter_discovery(request: ac.ACChargeParameterDiscoveryReq, ctx: C
 
 
 def take(mode: ac.AnyACCPDReqEnergyTransferMode, ctx: Context) -> Refused | None:
-    """What the vehicle declares, and what it is offered: then both are in ``ctx.facts``. None, or why that cannot be."""
+    """What the vehicle declares, and what it is offered: then both are in ``ctx.facts``.
+    None, or why that cannot be."""
     facts, service = ctx.facts, ctx.service
     hardware = facts.ac_hardware
     if service is None or hardware is None or type(mode) is not service.cpd_req_mode:
@@ -134,7 +136,8 @@ NONE = AcStationLimits(phases=1, maximum_current_a=NOTHING, maximum_charge_power
 def neutral_offer(
     ctx: Context, fallback: EnergyService, *, plain: bool = False
 ) -> ac.AnyACCPDResEnergyTransferMode:
-    """For a refusal: what was offered, or nothing; ``plain``: in the element of ``fallback``, whatever service was chosen."""
+    """For a refusal: what was offered, or nothing; ``plain``: in the element of ``fallback``,
+    whatever service was chosen."""
     vehicle = ctx.facts.ac_vehicle
     uneven = vehicle is not None and vehicle.uneven
     sign = ctx.facts.config.discharge_limit_sign

@@ -1,5 +1,5 @@
-"""The AC family of ISO 15118-20: the rows, stages and handlers that AC and AC_BPT add to the common table, and power delivery with a
-contactor."""
+"""The AC family of ISO 15118-20: the rows, stages and handlers that AC and AC_BPT add to the common table,
+and power delivery with a contactor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ Code = ResponseCode
 
 
 def power_delivery(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wait:
-    """Start, stop, standby or renegotiate, each where it makes sense. While a schedule is agreed on anew the old bounds hold."""
+    """Start, stop, standby or renegotiate, each where it makes sense. While a schedule is agreed on
+    anew the old bounds hold."""
     match key_of(request):
         case _, Processing.Ongoing:
             return Answer(_ok(ctx), ctx.state)

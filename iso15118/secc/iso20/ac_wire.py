@@ -1,7 +1,7 @@
 """Limits and powers of AC between SI floats per phase and the wire types of ISO 15118-20.
 
-How they are rounded is said in one place, ``energy.ac.on_wire``; what a group of elements means for the phases in another,
-``energy.ac.read``.
+How they are rounded is said in one place, ``energy.ac.on_wire``; what a group of elements means for the
+phases in another, ``energy.ac.read``.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ _DECLARED = (
 def vehicle_limits(
     mode: Any, phases: int, nominal_voltage_v: float
 ) -> tuple[AcVehicleLimits, tuple[str, ...]]:
-    """What the vehicle declared in AC_ChargeParameterDiscoveryReq, and what was odd about it. It can do uneven phases if it names its
-    greatest charging power per phase [V2G20-1821].
+    """What the vehicle declared in AC_ChargeParameterDiscoveryReq, and what was odd about it. It can do
+    uneven phases if it names its greatest charging power per phase [V2G20-1821].
 
-    Discharge limits may have either sign, their magnitude counts. Raises ``ConfigError`` for negative charge limits and reversed ones.
+    Discharge limits may have either sign, their magnitude counts. Raises ``ConfigError`` for negative
+    charge limits and reversed ones.
     """
     values: dict[str, Any] = {"maximum_discharge_power_w": NOTHING, "minimum_discharge_power_w": NOTHING}
     odd, uneven = [], False

@@ -1,6 +1,8 @@
-"""The messages of the connection device: where the vehicle stands, bringing the device down and up, and the status beside the charge.
+"""The messages of the connection device: where the vehicle stands, bringing the device down and up, and
+the status beside the charge.
 
-The device moves only while nothing is on the output; who may be joined is decided by what the station itself measures.
+The device moves only while nothing is on the output; who may be joined is decided by what
+the station itself measures.
 """
 
 from __future__ import annotations
@@ -188,7 +190,8 @@ def connect(request: acdp.ACDPConnectReq, ctx: Context) -> Answer | Refused:
 
 
 def disconnect(request: acdp.ACDPDisconnectReq, ctx: Context) -> Answer:
-    """Whatever is on the output is taken away first; then the device is retracted, and the vehicle waits until it is home."""
+    """Whatever is on the output is taken away first; then the device is retracted, and the
+    vehicle waits until it is home."""
     facts = ctx.facts
     before: tuple[Action, ...] = ()
     if facts.energized or facts.contactors_closed:
@@ -239,8 +242,8 @@ _AT_ONCE = frozenset(
         acdp.ErrorCode.FAILED_ChargingVoltageOutOfRange,
     }
 )
-"""Faults of the vehicle by which nothing may flow any more; by the others the vehicle is asked to stop. Which is which is our own
-decision: no public source says."""
+"""Faults of the vehicle by which nothing may flow any more; by the others the vehicle is asked to stop. Which
+is which is our own decision: no public source says."""
 
 
 def system_status(request: acdp.ACDPSystemStatusReq, ctx: Context) -> Answer | Refused:

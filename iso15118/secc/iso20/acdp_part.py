@@ -1,8 +1,10 @@
-"""The pantograph family of ISO 15118-20: what DC_ACDP and DC_ACDP_BPT add to the DC family, and where the device stands in the order.
+"""The pantograph family of ISO 15118-20: what DC_ACDP and DC_ACDP_BPT add to the DC family, and where
+the device stands in the order.
 
-Three places are not settled by any public source, and are rows with a reason (docs/sources.md, "Pantograph"): positioning is taken before
-authorization and once a service is chosen; the device is connected between ScheduleExchange and the cable check; and a vehicle that gives
-up before there was power may have the device retracted from wherever it is.
+Three places are not settled by any public source, and are rows with a reason (docs/sources.md, "Pantograph"):
+positioning is taken before authorization and once a service is chosen; the device is connected between
+ScheduleExchange and the cable check; and a vehicle that gives up before there was power may have the device
+retracted from wherever it is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""A schedule renegotiation beside the charge loop, on a stream of its own: what is legal there, and when what was agreed on holds.
+"""A schedule renegotiation beside the charge loop, on a stream of its own: what is legal there, and
+when what was agreed on holds.
 
-The loop goes on undisturbed by the old agreement until PowerDeliveryRes says OK; then the new one holds, all of it at once. An attempt that
-fails, or that the vehicle leaves unfinished, changes nothing.
+The loop goes on undisturbed by the old agreement until PowerDeliveryRes says OK; then the new one holds, all
+of it at once. An attempt that fails, or that the vehicle leaves unfinished, changes nothing.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ TABLE: Mapping[Beside, Mapping[Key | str, set[Beside]]] = {
         (cm.PowerDeliveryReq, Processing.Ongoing): {B.POWER_DELIVERY},
     },
 }
-"""What is legal on the stream, and what is waited for then. Everything else is FAILED_SequenceError, and ends the session."""
+"""What is legal on the stream, and what is waited for then. Everything else is
+FAILED_SequenceError, and ends the session."""
 
 
 @dataclass(slots=True)
@@ -269,7 +271,8 @@ def _lesser(old: Any, new: Any) -> Any:
 
 
 def _least(one: Any, other: Any) -> Any:
-    """The lesser number, or of each phase the lesser. A number beside phases is that of each: it is no more than the greatest of them."""
+    """The lesser number, or of each phase the lesser. A number beside phases is that of each: it is no more
+    than the greatest of them."""
     if not isinstance(other, tuple):
         return min(one, other)
     return tuple(map(min, one, other)) if isinstance(one, tuple) else min(one, max(other))

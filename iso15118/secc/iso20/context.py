@@ -85,7 +85,8 @@ class Context:
     metering_asked: deque[tuple[MeterInfo, Receipt | None]] = field(
         default_factory=lambda: deque(maxlen=_READINGS_KEPT)
     )
-    """The last readings that the vehicle was asked to confirm, each with its receipt: it may sign one while the next is on its way."""
+    """The last readings that the vehicle was asked to confirm, each with its receipt: it may sign one
+    while the next is on its way."""
     service: EnergyService | None = None
     parameter_set: ParameterSet | None = None
     checks_in: cm.EvCheckInStatus | None = None
@@ -161,12 +162,14 @@ class Context:
     display: DisplayParameters | None = None
     """What the vehicle last showed of itself."""
     ac_said: dict[str, Phases] = field(default_factory=dict)
-    """AC: the vehicle's limits in its last request, and in ``ac_now`` what they leave of those that it declared."""
+    """AC: the vehicle's limits in its last request, and in ``ac_now`` what they leave
+    of those that it declared."""
     ac_now: AcVehicleLimits | None = None
     ac_bounds: AcBounds | None = None
     """AC: what follows from the last request and the limits of now; what the next answer tells."""
     der_code: GridCode | None = None
-    """The grid code that the vehicle was told, without what it does not have; with AC_DER_SAE as it stands after the last loop answer."""
+    """The grid code that the vehicle was told, without what it does not have; with AC_DER_SAE as it stands
+    after the last loop answer."""
     der_functions: int = 0
     """The functions that the vehicle has, as bits of the chosen service."""
     der_reported: GridReported | None = None
@@ -188,7 +191,8 @@ class Context:
         return chosen.control_mode if chosen is not None else _SCHEDULED
 
     def follow(self, number: int) -> None:
-        """This schedule of those that were offered holds from now on, without a tolerance until the vehicle has confirmed it."""
+        """This schedule of those that were offered holds from now on, without a tolerance until the
+        vehicle has confirmed it."""
         chosen = self.offered[number]
         self.tuple_id, self.tolerance_w = number, 0.0
         self.schedule, self.discharging = chosen.charging, chosen.discharging

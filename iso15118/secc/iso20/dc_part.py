@@ -1,4 +1,5 @@
-"""The DC family of ISO 15118-20: the rows, stages and handlers that DC, DC_BPT, MCS and MCS_BPT add to the common table."""
+"""The DC family of ISO 15118-20: the rows, stages and handlers that DC, DC_BPT, MCS and
+MCS_BPT add to the common table."""
 
 from __future__ import annotations
 
@@ -51,8 +52,8 @@ DC = Part(
         },
         S.DC_CABLE_CHECK: {
             dc.DCCableCheckReq: row("docs/sources.md", S.DC_CABLE_CHECK, S.DC_PRE_CHARGE),
-            # A vehicle that only wanted a schedule goes to pause without ever taking power, or asks for standby,
-            # which is not granted [V2G20-2122].
+            # A vehicle that only wanted a schedule goes to pause without ever taking power, or asks for
+            # standby, which is not granted [V2G20-2122].
             (cm.PowerDeliveryReq, cm.ChargeProgress.Stop): row("V2G20-2122", S.SESSION_STOP),
             (cm.PowerDeliveryReq, cm.ChargeProgress.Standby): row("V2G20-2122", S.DC_CABLE_CHECK),
         },

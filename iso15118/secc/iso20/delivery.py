@@ -1,4 +1,5 @@
-"""Cable check, pre-charge, power delivery and welding detection: the phases between zero and charging voltage.
+"""Cable check, pre-charge, power delivery and welding detection: the phases
+between zero and charging voltage.
 
 What is asked of the hardware in them is said in ``secc.dc_output``; here is what ISO 15118-20 says about it.
 """
@@ -28,8 +29,8 @@ _ROUNDING_V = 1.0
 
 
 def cable_check(request: dc.DCCableCheckReq, ctx: Context) -> Answer | Refused:
-    """Start the check with the first request and answer Ongoing until the hardware has an opinion. An output that still falls, as after the
-    session of another vehicle, is waited for as long as it may take anyway."""
+    """Start the check with the first request and answer Ongoing until the hardware has an opinion. An output
+    that still falls, as after the session of another vehicle, is waited for as long as it may take anyway."""
     facts = ctx.facts
     before: tuple[Action, ...] = ()
     if facts.cable_check_started is None:

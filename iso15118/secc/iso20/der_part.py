@@ -1,7 +1,8 @@
-"""The DER families of ISO 15118-20: what AC_DER_IEC and AC_DER_SAE add to the AC part, which they are composed from.
+"""The DER families of ISO 15118-20: what AC_DER_IEC and AC_DER_SAE add to the AC part,
+which they are composed from.
 
-The grid code comes from the energy manager; what the vehicle does not have is left out, or switched off. The station regulates nothing: it
-tells, and hears what the inverter reports.
+The grid code comes from the energy manager; what the vehicle does not have is left out, or switched off. The
+station regulates nothing: it tells, and hears what the inverter reports.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ _MINUS = -1
 
 
 def why_no_grid_code(code: object, service: ServiceID, outlet: AcStationLimits | None) -> str:
-    """Why this service cannot be offered; empty if it can: at most one of the two is, by the kind of grid code that there is."""
+    """Why this service cannot be offered; empty if it can: at most one of the two is, by the kind
+    of grid code that there is."""
     kind = IecGridCode if service is ServiceID.AC_DER_IEC else SaeGridCode
     if not isinstance(code, kind):
         return "without a grid code of its kind"
@@ -43,7 +45,8 @@ def why_no_grid_code(code: object, service: ServiceID, outlet: AcStationLimits |
 
 
 def charge_parameter_discovery(request: ac.ACChargeParameterDiscoveryReq, ctx: Context) -> Answer | Refused:
-    """The limits as with AC, and the grid code. A vehicle that still computes comes again [V2G20-3150, V2G20-3151]."""
+    """The limits as with AC, and the grid code. A vehicle that still computes comes again
+    [V2G20-3150, V2G20-3151]."""
     facts, service, mode = ctx.facts, ctx.service, request.ac_cpd_req_energy_transfer_mode
     refused = ac_parameters.take(mode, ctx)
     if refused is not None or service is None:
@@ -68,7 +71,8 @@ def charge_parameter_discovery(request: ac.ACChargeParameterDiscoveryReq, ctx: C
 
 
 def _declared_anew(request: ac.ACChargeParameterDiscoveryReq, ctx: Context) -> AcVehicleLimits | Refused:
-    """The limits as with AC; of the functions that were agreed on those that the inverter has no longer are not asked for any more."""
+    """The limits as with AC; of the functions that were agreed on those that the inverter has no longer
+    are not asked for any more."""
     limits = ac_parameters.declared(request, ctx)
     if not isinstance(limits, Refused) and ctx.der_code is not None:
         ctx.der_functions &= _functions(request.ac_cpd_req_energy_transfer_mode, ctx)
@@ -258,7 +262,8 @@ def _neutral_loop(ctx: Context, service: EnergyService) -> dict[str, Any]:
 
 
 def _neutral_offer(ctx: Context, service: EnergyService) -> dict[str, Any]:
-    """Of AC_DER_SAE the plain element of AC: whoever refuses has no grid code to tell, and half of one is none."""
+    """Of AC_DER_SAE the plain element of AC: whoever refuses has no grid code to
+    tell, and half of one is none."""
     if service.id is ServiceID.AC_DER_SAE:
         plain = ac_parameters.neutral_offer(ctx, SERVICES[ServiceID.AC], plain=True)
         return {"ac_cpd_res_energy_transfer_mode": plain}

@@ -1,4 +1,5 @@
-"""ScheduleExchange as a whole: what ``schedules`` offers, and beside it what the station knows of the driver and of its own wishes."""
+"""ScheduleExchange as a whole: what ``schedules`` offers, and beside it what the station knows of the
+driver and of its own wishes."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ _PAUSE_S = 60.0
 
 
 def schedule_exchange(request: cm.ScheduleExchangeReq, ctx: Context) -> Answer | Refused | Wait:
-    """See ``schedules.schedule_exchange``; with GoToPause where the vehicle is to pause before it takes any power."""
+    """See ``schedules.schedule_exchange``; with GoToPause where the vehicle is to pause
+    before it takes any power."""
     return _completed(schedules.schedule_exchange(request, ctx), request, ctx)
 
 

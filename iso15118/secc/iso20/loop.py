@@ -104,13 +104,15 @@ def _reply(
 
 
 def _loop_mode(ctx: Context) -> Any:
-    """What was made when a limit last changed, with what the station was told of the driver's needs, which counts down."""
+    """What was made when a limit last changed, with what the station was told of the driver's
+    needs, which counts down."""
     told = loop_fields(ctx)
     return msgspec.structs.replace(ctx.loop_mode, **told) if told else ctx.loop_mode
 
 
 def _ignored(ctx: Context, target_a: float, limits: StationLimits) -> tuple[Action, ...]:
-    """A vehicle that goes on asking for more than it was told: worth a warning once, since the bounds hold anyway."""
+    """A vehicle that goes on asking for more than it was told: worth a warning once,
+    since the bounds hold anyway."""
     allowed = ctx.facts.config.supervision.limits_ignored_loops
     most = limits.maximum_discharge_current_a if target_a < 0.0 else limits.maximum_charge_current_a
     # Half a per cent and half an ampere of room: both sides round.

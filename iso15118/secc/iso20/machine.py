@@ -1,7 +1,8 @@
-"""ISO 15118-20 as the station's funnel sees it: from a request to its answer by way of the session id, the table, the handler, and the
-table again.
+"""ISO 15118-20 as the station's funnel sees it: from a request to its answer by way of the session id, the
+table, the handler, and the table again.
 
-What a session has agreed on is in the context, where it is is the funnel's business. Handlers are called only for what the table allows.
+What a session has agreed on is in the context, where it is is the funnel's business. Handlers are called
+only for what the table allows.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ _STAGES: Final[dict[State, Stage]] = {
     S.SERVICE_DETAIL: Stage(name=S.SERVICE_DETAIL.value),
     S.SERVICE_SELECTION: Stage(name=S.SERVICE_SELECTION.value),
     S.SCHEDULE_EXCHANGE: Stage(name=S.SCHEDULE_EXCHANGE.value),
-    # In PowerDelivery contactors are closed after a renegotiation: opened by themselves, they may not be closed again, because
-    # nothing was pre-charged since.
+    # In PowerDelivery contactors are closed after a renegotiation: opened by themselves, they may not be
+    # closed again, because nothing was pre-charged since.
     S.POWER_DELIVERY: Stage(
         name=S.POWER_DELIVERY.value,
         live=True,
@@ -98,7 +99,8 @@ class Iso20:
         return self._requests.get(type(message), "")
 
     def is_beside(self, message: Any) -> bool:
-        """Metering confirmation, check-in and check-out come on streams of their own, and so may messages of the family."""
+        """Metering confirmation, check-in and check-out come on streams of their own, and so
+        may messages of the family."""
         kind = type(message)
         return kind in _BESIDE or kind in self.context.part.beside
 
@@ -116,7 +118,8 @@ class Iso20:
         )
 
     def answer_beside(self, message: Any, state: State) -> Answer | Refused | Wait:
-        """On the stream of a schedule renegotiation another table holds; what has a stream to itself stands in that of the session."""
+        """On the stream of a schedule renegotiation another table holds; what has a stream to itself
+        stands in that of the session."""
         if self.is_beside(message):
             return self.answer(message, state)
         foreign = self._foreign(message)
@@ -176,7 +179,8 @@ class Iso20:
         return self.facts.timing.answer_time_of(type(message).__name__)
 
     def sequence_time(self, response: Any) -> float | None:
-        """The short time holds after a charge-loop response only [V2G20-1500, V2G20-443]; beside the loop its own time runs on."""
+        """The short time holds after a charge-loop response only [V2G20-1500, V2G20-443]; beside the
+        loop its own time runs on."""
         kind = type(response)
         if kind is self._loop_response:
             return self.facts.timing.sequence_timeout_loop

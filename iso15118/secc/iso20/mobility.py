@@ -1,4 +1,5 @@
-"""What the vehicle needs in Dynamic mode, as it says it again and again, and what the station was told itself (MobilityNeedsMode 2).
+"""What the vehicle needs in Dynamic mode, as it says it again and again, and what the station was told
+itself (MobilityNeedsMode 2).
 
 Moments are absolute on the session's clock; only messages have durations.
 """
@@ -79,8 +80,8 @@ def _keep(ctx: Context, needs: ChargingNeeds) -> None:
 
 
 def take_needs(mode: Any, ctx: Context) -> None:
-    """``mode``, the control mode element of a charge-loop request: what it says of the needs is passed on when the vehicle has changed its
-    mind, and now and then how far the charge has come."""
+    """``mode``, the control mode element of a charge-loop request: what it says of the needs is passed on
+    when the vehicle has changed its mind, and now and then how far the charge has come."""
     if ctx.control_mode is not ControlMode.DYNAMIC:
         return
     facts, told = ctx.facts, ctx.needs_told
@@ -146,7 +147,8 @@ def exchange_fields(ctx: Context) -> dict[str, int]:
 
 
 def loop_fields(ctx: Context) -> dict[str, int]:
-    """The same of a charge-loop response. A vehicle that did not take it over in time keeps its own needs, and is told nothing more."""
+    """The same of a charge-loop response. A vehicle that did not take it over in time keeps its own needs,
+    and is told nothing more."""
     if not _tells(ctx):
         return {}
     if ctx.facts.wishes.mobility_new:

@@ -1,7 +1,8 @@
-"""EVSEStatus: what the station wants of the vehicle now, one thing at a time, and how much of its time is left.
+"""EVSEStatus: what the station wants of the vehicle now, one thing at a time, and
+how much of its time is left.
 
-The end goes before a pause, a pause before another service, another schedule, the end of a standby and a confirmed reading. What a vehicle
-did not do in its time is withdrawn, and told to the application.
+The end goes before a pause, a pause before another service, another schedule, the end of a standby and a
+confirmed reading. What a vehicle did not do in its time is withdrawn, and told to the application.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _MOST = 65_535
 
 
 def status(ctx: Context, *, confirm: bool) -> EVSEStatus | None:
-    """What the next response says; None: nothing is wanted. ``confirm``: it has a reading that is to be signed."""
+    """What the next response says; None: nothing is wanted. ``confirm``: it has a
+    reading that is to be signed."""
     found = _notice(ctx, confirm=confirm)
     if found is None:
         return None

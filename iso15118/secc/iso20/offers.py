@@ -1,6 +1,8 @@
-"""What is offered over time: from the energy manager's values to schedule tuples with their prices and signature.
+"""What is offered over time: from the energy manager's values to schedule tuples
+with their prices and signature.
 
-What was offered is kept as the vehicle reads it: rounded to whole seconds and to numbers of the wire, never above what was planned.
+What was offered is kept as the vehicle reads it: rounded to whole seconds and to numbers of the wire,
+never above what was planned.
 """
 
 from __future__ import annotations
@@ -51,8 +53,8 @@ class Offered(Struct, frozen=True, kw_only=True):
 def offer(
     ctx: Context, departure_s: int | None, points: int
 ) -> tuple[cm.ScheduledSEResControlMode, list[PriceElement]]:
-    """One to three schedule tuples, which are kept in ``ctx.offered``, and those of their prices that are to be signed. Without a plan of
-    the energy manager the present limits hold until departure."""
+    """One to three schedule tuples, which are kept in ``ctx.offered``, and those of their prices that are to
+    be signed. Without a plan of the energy manager the present limits hold until departure."""
     facts, service = ctx.facts, ctx.service
     limits = facts.limits_w
     if limits is None or service is None:  # the table does not lead here without both
@@ -96,8 +98,8 @@ def _tolerance(ctx: Context, said: PowerOffer) -> float:
 def _direction(
     ctx: Context, said: PowerOffer, lasts: int, points: int, elements: list[PriceElement], *, back: bool
 ) -> tuple[cm.ChargingSchedule, Schedule]:
-    """The element of one direction, and its powers as they are read. What has passed is left out, and the last power goes on until the
-    vehicle leaves, or for a day."""
+    """The element of one direction, and its powers as they are read. What has passed is left out, and the
+    last power goes on until the vehicle leaves, or for a day."""
     facts = ctx.facts
     most_w = facts.offered_discharge_w if back else facts.offered_charge_w
     if most_w is None:  # as above
@@ -205,7 +207,8 @@ def relayed(ctx: Context, elements: list[PriceElement]) -> Signature | None:
 def sign(
     ctx: Context, elements: list[PriceElement], mode: cm.ScheduledSEResControlMode
 ) -> tuple[PriceSigning, UseKey] | None:
-    """Have them signed with the provider's key; None where nothing is to be signed here. ``mode``: what is told when that is done."""
+    """Have them signed with the provider's key; None where nothing is to be signed here. ``mode``: what
+    is told when that is done."""
     signer = _signer(ctx)
     if signer is None or not elements:
         return None

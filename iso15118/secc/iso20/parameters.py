@@ -27,7 +27,8 @@ Code = ResponseCode
 
 
 def charge_parameter_discovery(request: dc.DCChargeParameterDiscoveryReq, ctx: Context) -> Answer | Refused:
-    """Service and message type must agree, and the limits must leave something to charge with [V2G20-2272]."""
+    """Service and message type must agree, and the limits must leave something to
+    charge with [V2G20-2272]."""
     facts = ctx.facts
     service = ctx.service
     mode = request.dc_cpd_req_energy_transfer_mode
@@ -52,7 +53,8 @@ def charge_parameter_discovery(request: dc.DCChargeParameterDiscoveryReq, ctx: C
 
 
 def declared(request: dc.DCChargeParameterDiscoveryReq, ctx: Context) -> VehicleLimits | Refused:
-    """What the vehicle declares when it says it again in a renegotiation; the offer stands, and has to leave something to charge with."""
+    """What the vehicle declares when it says it again in a renegotiation; the offer stands, and has to leave
+    something to charge with."""
     facts, service, mode = ctx.facts, ctx.service, request.dc_cpd_req_energy_transfer_mode
     if service is None or facts.offered is None or type(mode) is not service.cpd_req_mode:
         return _wrong(f"{type(mode).__name__} does not belong to the chosen service")

@@ -1,7 +1,7 @@
 """Pause and resume as the station sees them: when it may be granted, what is kept, and who may go on with it.
 
-A vehicle that cannot be joined to its old session gets a new one, never a refusal: a stranded vehicle is worse than one that is authorized
-again.
+A vehicle that cannot be joined to its old session gets a new one, never a refusal: a stranded vehicle is
+worse than one that is authorized again.
 """
 
 from __future__ import annotations
@@ -61,10 +61,12 @@ def keep(ctx: Context) -> SeccTicket | None:
 
 
 def join(request: cm.SessionSetupReq, ctx: Context) -> bool:
-    """Go on with the paused session that the vehicle names, if it is the same vehicle [V2G20-2545] and nothing else is in the way.
+    """Go on with the paused session that the vehicle names, if it is the same vehicle [V2G20-2545]
+    and nothing else is in the way.
 
-    Tickets that are no longer usable go to ``facts.used_tickets``: those that were joined, are over their time, or belong to a vehicle
-    that begins anew. One that a stranger asks for stays: nobody is to lose his session to somebody else.
+    Tickets that are no longer usable go to ``facts.used_tickets``: those that were joined, are over their
+    time, or belong to a vehicle that begins anew. One that a stranger asks for stays: nobody is to lose
+    his session to somebody else.
     """
     facts = ctx.facts
     joined: SeccTicket | None = None

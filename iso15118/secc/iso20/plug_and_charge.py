@@ -1,7 +1,9 @@
-"""Plug and Charge at the station: the offer, the signed authorization, contracts for vehicles, signed meter readings.
+"""Plug and Charge at the station: the offer, the signed authorization, contracts for
+vehicles, signed meter readings.
 
-What is right about certificates is judged by the ``ContractTrust`` of the context, whether a contract pays by the backend
-behind ``RequestContractAuthorization``; here is what is said to the vehicle meanwhile and afterwards.
+What is right about certificates is judged by the ``ContractTrust`` of the context, whether a
+contract pays by the backend behind ``RequestContractAuthorization``; here is what is said to the
+vehicle meanwhile and afterwards.
 """
 
 from __future__ import annotations
@@ -80,7 +82,8 @@ def pnc_offer(ctx: Context) -> cm.PnCASResAuthorizationMode:
 
 
 def judge_contract(request: cm.AuthorizationReq, ctx: Context) -> Answer | Refused | ContractClaim:
-    """The claim that goes to the backend, or what is answered at once because the station sees that it is void."""
+    """The claim that goes to the backend, or what is answered at once because the
+    station sees that it is void."""
     facts = ctx.facts
     mode, trust = request.a_req_authorization_mode, facts.trust
     if not ctx.offers_contracts or trust is None or not isinstance(mode, cm.PnCAReqAuthorizationMode):
@@ -226,7 +229,8 @@ def _not_installed(request: cm.CertificateInstallationReq, ctx: Context, why: Re
 
 
 def _without_header(request: cm.CertificateInstallationReq) -> tuple[Any, ...]:
-    """What must stay the same when a request is repeated: all but time stamp and signature, which may be made anew."""
+    """What must stay the same when a request is repeated: all but time stamp and
+    signature, which may be made anew."""
     return (
         request.oem_provisioning_certificate_chain,
         request.list_of_root_certificate_ids,
@@ -243,8 +247,8 @@ def _out_of_sequence(detail: str) -> Refused:
 
 
 def metering_wanted(ctx: Context) -> bool:
-    """It is time to have a reading confirmed: asked for in every answer until the vehicle does [V2G20-1083], or has let its time pass
-    as often as it may."""
+    """It is time to have a reading confirmed: asked for in every answer until the vehicle does [V2G20-1083],
+    or has let its time pass as often as it may."""
     facts = ctx.facts
     every = facts.config.metering_confirmation_s
     if not (

@@ -1,6 +1,8 @@
-"""The vehicle's power profile: whether it keeps to the schedule that it chose, and whether what is measured keeps to it.
+"""The vehicle's power profile: whether it keeps to the schedule that it chose, and whether
+what is measured keeps to it.
 
-A profile that leaves the schedule ends the session before power is on; power that leaves the profile is first warned of [V2G20-1864].
+A profile that leaves the schedule ends the session before power is on; power that leaves the profile is
+first warned of [V2G20-1864].
 """
 
 from __future__ import annotations
@@ -110,7 +112,8 @@ def _watts(entry: cm.PowerScheduleEntry) -> float:
 
 
 def _tolerance(chosen: cm.EVPPTControlMode, offered: Offered, ctx: Context) -> ResponseCode | Refused:
-    """A tolerance that was named is confirmed or not; where none was named there is nothing to confirm. Not confirmed, it does not hold."""
+    """A tolerance that was named is confirmed or not; where none was named there is nothing to confirm. Not
+    confirmed, it does not hold."""
     said = chosen.power_tolerance_acceptance if isinstance(chosen, cm.ScheduledEVPPTControlMode) else None
     if offered.tolerance_w <= 0.0:
         return _OK
@@ -128,9 +131,10 @@ def _tolerance(chosen: cm.EVPPTControlMode, offered: Offered, ctx: Context) -> R
 
 
 def profile_exceeded(ctx: Context) -> ResponseCode:
-    """What the loop says about the power measured now: WARNING_EVPowerProfileViolation once it has been off
-    the profile for a while, and FAILED_EVPowerProfileViolation when that goes on [V2G20-1864]. More than the profile to the vehicle
-    counts, and more than the profile from it; less does not, since a battery takes what it can."""
+    """What the loop says about the power measured now: WARNING_EVPowerProfileViolation once it has been
+    off the profile for a while, and FAILED_EVPowerProfileViolation when that goes on [V2G20-1864]. More
+    than the profile to the vehicle counts, and more than the profile from it; less does not, since a
+    battery takes what it can."""
     facts = ctx.facts
     profile, config, now = ctx.profile, facts.config, facts.now
     if profile is None or now < profile.begins:

@@ -34,8 +34,8 @@ _WORTH_IT = 1.05
 _POINTS = range(12, 1025)
 """Of MaximumSupportingPoints."""
 _HOLD = 0.5
-"""Share of the time in which an answer is due, for which it is held back while the energy manager is asked: one that answers at once costs
-no further exchange."""
+"""Share of the time in which an answer is due, for which it is held back while the energy manager is asked:
+one that answers at once costs no further exchange."""
 
 
 def schedule_exchange(request: cm.ScheduleExchangeReq, ctx: Context) -> Answer | Refused | Wait:
@@ -110,7 +110,8 @@ def _needs(request: cm.ScheduleExchangeReq, ctx: Context) -> tuple[Action, ...]:
 
 
 def _ongoing(request: cm.ScheduleExchangeReq, ctx: Context) -> Answer:
-    """Until the energy manager has made up its mind; what such an answer has as a schedule carries no meaning."""
+    """Until the energy manager has made up its mind; what such an answer has as a
+    schedule carries no meaning."""
     response = replace(neutral(request, ctx, Code.OK), evse_processing=Processing.Ongoing)
     return Answer(response, ctx.state)
 
@@ -161,8 +162,8 @@ def _energy(request: RationalNumber | None) -> float:
 
 
 def allowed_w(ctx: Context) -> float:
-    """What the schedule lets the vehicle take now, in W; without one, and in Dynamic mode, no limit. Behind its
-    end the last power holds for ``SeccConfig.schedule_overrun_s``, then nothing does."""
+    """What the schedule lets the vehicle take now, in W; without one, and in Dynamic mode, no limit. Behind
+    its end the last power holds for ``SeccConfig.schedule_overrun_s``, then nothing does."""
     schedule = ctx.schedule
     return _INF if schedule is None or ctx.control_mode is _DYNAMIC else _now(schedule, ctx)
 
@@ -182,9 +183,9 @@ def _now(schedule: Schedule, ctx: Context) -> float:
 
 
 def ask_anew(ctx: Context) -> bool:
-    """Whether the vehicle is to be asked for another schedule now: the old one is over, the energy manager has others, or, where it has
-    none, the station has been released to more than was scheduled. Not more often than every ``SeccConfig.schedule_renegotiation_s``,
-    because the power rests meanwhile."""
+    """Whether the vehicle is to be asked for another schedule now: the old one is over, the energy manager
+    has others, or, where it has none, the station has been released to more than was scheduled. Not more
+    often than every ``SeccConfig.schedule_renegotiation_s``, because the power rests meanwhile."""
     facts = ctx.facts
     schedule, limits, every = ctx.schedule, facts.limits_w, facts.config.schedule_renegotiation_s
     if schedule is None or limits is None or ctx.control_mode is _DYNAMIC or every <= 0.0:

@@ -1,7 +1,9 @@
-"""How the table of ISO 15118-20 is made: rows that every family of services shares, with named places, and the rows of one family.
+"""How the table of ISO 15118-20 is made: rows that every family of services shares, with named
+places, and the rows of one family.
 
-A row is a state (named after what the station waits for), a request or one meaning of it, and the states that may follow. What is
-not in the table is refused with FAILED_SequenceError in the response type of the request [V2G20-459], and the session ends.
+A row is a state (named after what the station waits for), a request or one meaning of it, and the states that
+may follow. What is not in the table is refused with FAILED_SequenceError in the response type of the request
+[V2G20-459], and the session ends.
 """
 
 from __future__ import annotations
@@ -96,8 +98,9 @@ def _nothing_told(ctx: Context) -> dict[str, Any]:
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """What a family of services adds to the common table. ``parameters``, ``ready``, ``loop`` and ``after`` are its places: where the
-    choice of a service leads, where a schedule leads, where power flows, and what follows PowerDelivery(Stop)."""
+    """What a family of services adds to the common table. ``parameters``, ``ready``, ``loop`` and ``after``
+    are its places: where the choice of a service leads, where a schedule leads, where power flows, and what
+    follows PowerDelivery(Stop)."""
 
     name: str
     schema: str
@@ -114,7 +117,8 @@ class Part(Struct, frozen=True, kw_only=True):
     """Request class -> response class and the neutral values of its mandatory fields."""
     loop_request: type
     refresh: Callable[[Context], None]
-    """Derives what holds in the loop from offer, present limits and set-point; called whenever one of them changes."""
+    """Derives what holds in the loop from offer, present limits and set-point; called
+    whenever one of them changes."""
     advice: Callable[[Context, EndReason], str]
     """What people may try where a session ends in the loop for this reason."""
     bounds: Callable[[Context], tuple[float, float, float, bool] | AcBounds | float | None]
@@ -160,7 +164,8 @@ _UNDECIDED = cm.PowerDeliveryReq, Processing.Ongoing
 
 S = State
 PAUSE_STATES = frozenset({S.DC_WELDING_DETECTION, S.SESSION_STOP})
-"""States in which SessionStopReq may ask for a pause: those that PowerDelivery(Stop) leads to [V2G2-739] (docs/sources.md)."""
+"""States in which SessionStopReq may ask for a pause: those that PowerDelivery(Stop) leads to
+[V2G2-739] (docs/sources.md)."""
 
 
 def _installation_is_offered(ctx: Context) -> str:
@@ -182,8 +187,8 @@ def _power_was_there(ctx: Context) -> str:
 
 
 def _common(parameters: State, ready: State, loop: State, after: State) -> dict[State, dict[Key, Row]]:
-    # SessionStop is accepted in every phase after SessionSetup: a vehicle must always be able to leave (EcoG-io/iso15118,
-    # issue 184; docs/sources.md).
+    # SessionStop is accepted in every phase after SessionSetup: a vehicle must always be able to leave
+    # (EcoG-io/iso15118, issue 184; docs/sources.md).
     leave: dict[Key, Row] = {
         (cm.SessionStopReq, cm.ChargingSession.Terminate): row("V2G20-1633, -1643", S.ENDED),
         # Whether it may pause is the handler's to say, since the refusal has a code of its own.
@@ -259,7 +264,8 @@ _WITHOUT_SELECTION = frozenset(
 
 
 def compose(part: Part) -> Table:
-    """The whole table of a family. Raises ``ValueError`` for a row that is listed twice, leads nowhere or is never reached."""
+    """The whole table of a family. Raises ``ValueError`` for a row that is listed twice, leads
+    nowhere or is never reached."""
     table = _common(part.parameters, part.ready, part.loop, part.after)
     leave = table[S.SESSION_STOP]
     anew = row("docs/sources.md", S.SCHEDULE_RENEGOTIATION)

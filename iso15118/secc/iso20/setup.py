@@ -43,8 +43,8 @@ Code = ResponseCode
 
 
 def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Answer | Refused:
-    """The paused session that the vehicle names, or a new one with an id of its own: an id that is unknown here is
-    replaced [V2G20-2626, V2G20-2627]."""
+    """The paused session that the vehicle names, or a new one with an id of its own: an id that is unknown
+    here is replaced [V2G20-2626, V2G20-2627]."""
     facts = ctx.facts
     facts.know_vehicle(request.evccid)
     if not request.evccid and not facts.config.tolerate_odd_values:
@@ -63,7 +63,8 @@ def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Answer | Refused
             header=ctx.header(), response_code=Code.OK_OldSessionJoined, evseid=facts.config.evse_id
         )
         resumed = SessionResumed(facts.session_id, facts.evccid, facts.emaid)
-        # The contract paid then; whether it still does, only the backend knows. Meanwhile the vehicle is not kept waiting.
+        # The contract paid then; whether it still does, only the backend knows. Meanwhile the
+        # vehicle is not kept waiting.
         ask = () if facts.claim is None else (RequestContractAuthorization(facts.claim),)
         return Answer(joined, ctx.part.parameters, (*news, resumed, *ask))
     facts.session_id = new_session_id()
@@ -74,7 +75,8 @@ def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Answer | Refused
 
 
 def is_another(evccid: str, certificate_name: str) -> bool:
-    """True if a vehicle's certificate has an EVCCID, and it is another one than the vehicle says. Hyphens do not count."""
+    """True if a vehicle's certificate has an EVCCID, and it is another one than the vehicle
+    says. Hyphens do not count."""
     if not certificate_name or _plain(evccid) == _plain(certificate_name):
         return False
     from iso15118.pki.chain.identifiers import is_evccid  # here: certificates are loaded by who has some
@@ -87,7 +89,8 @@ def _plain(evccid: str) -> str:
 
 
 def authorization_setup(request: cm.AuthorizationSetupReq, ctx: Context) -> Answer:
-    """External identification always, contracts where the station can judge them [V2G20-2566] to [V2G20-2568]."""
+    """External identification always, contracts where the station can judge them
+    [V2G20-2566] to [V2G20-2568]."""
     contracts = ctx.offers_contracts
     response = cm.AuthorizationSetupRes(
         header=ctx.header(),
@@ -102,7 +105,8 @@ def authorization_setup(request: cm.AuthorizationSetupReq, ctx: Context) -> Answ
 
 
 def authorization(request: cm.AuthorizationReq, ctx: Context) -> Answer | Refused:
-    """Ask once, answer Ongoing until the decision is there, and then say it at once [V2G20-2219, V2G20-2230]."""
+    """Ask once, answer Ongoing until the decision is there, and then say it at once
+    [V2G20-2219, V2G20-2230]."""
     facts = ctx.facts
     body = (request.selected_authorization_service, request.a_req_authorization_mode)
     if facts.authorization_requested is None:
@@ -253,7 +257,8 @@ def _on_wire(parameters: ParameterSet) -> cm.ParameterSet:
 
 
 def service_selection(request: cm.ServiceSelectionReq, ctx: Context) -> Answer | Refused:
-    """The pair of service and parameter set must have been offered in this session [V2G20-433, V2G20-1216]."""
+    """The pair of service and parameter set must have been offered in this
+    session [V2G20-433, V2G20-1216]."""
     facts = ctx.facts
     chosen = request.selected_energy_transfer_service
     if chosen.service_id not in ctx.services:

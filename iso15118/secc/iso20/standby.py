@@ -1,4 +1,5 @@
-"""Standby: the vehicle stays in the charge loop with contactors closed, and nothing flows until it starts again."""
+"""Standby: the vehicle stays in the charge loop with contactors closed, and nothing
+flows until it starts again."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ __all__ = ["over", "stand_by"]
 
 
 def stand_by(request: cm.PowerDeliveryReq, ctx: Context) -> Answer:
-    """Granted in the charge loop only, and there unless the station does not let it; the loop goes on either way."""
+    """Granted in the charge loop only, and there unless the station does not let it;
+    the loop goes on either way."""
     facts = ctx.facts
     if ctx.state is not ctx.part.loop or not facts.config.renegotiation.standby or facts.stop_wanted:
         return Answer(neutral(request, ctx, ResponseCode.WARNING_StandbyNotAllowed), ctx.state)

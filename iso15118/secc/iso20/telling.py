@@ -1,4 +1,5 @@
-"""What a charge-loop answer tells beside power: the meter, what the vehicle shows, and what the station wants of it.
+"""What a charge-loop answer tells beside power: the meter, what the vehicle shows, and
+what the station wants of it.
 
 The same for DC and AC.
 """
@@ -79,7 +80,8 @@ _LEAVES = frozenset(
 
 
 def unasked_reading(ctx: Context, reason: EndReason) -> str:
-    """What to try where a vehicle leaves upon an answer with a meter reading that it had not asked for; empty where that is not so."""
+    """What to try where a vehicle leaves upon an answer with a meter reading that it had not asked for;
+    empty where that is not so."""
     if not ctx.meter_unasked or ctx.facts.stop_wanted or reason not in _LEAVES:
         return ""
     return (
@@ -130,7 +132,8 @@ def meter_told(ctx: Context, *, confirm: bool) -> MeterInfo | None:
 
 
 def receipt_told(ctx: Context, meter_info: MeterInfo | None, *, confirm: bool) -> Receipt | None:
-    """What goes with this reading: the receipt that belongs to it, which is signed with it where it is to be signed."""
+    """What goes with this reading: the receipt that belongs to it, which is signed with it
+    where it is to be signed."""
     if meter_info is None:
         return None
     if confirm:

@@ -1,7 +1,8 @@
-"""Value-added services at the station: what is offered beside energy, what a vehicle may select of it, and check-in and check-out of a
-parking space on their own stream.
+"""Value-added services at the station: what is offered beside energy, what a vehicle may select of it, and
+check-in and check-out of a parking space on their own stream.
 
-The provider's services are data (``session.value_added``); check-in and check-out never wait for the provider: they say what is known.
+The provider's services are data (``session.value_added``); check-in and check-out never wait for the
+provider: they say what is known.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def service(ctx: Context, number: int) -> ValueAddedService | None:
 
 
 def listed(ctx: Context, wanted: cm.ServiceIDList | None) -> cm.ServiceList | None:
-    """VASList: of what is offered that which the vehicle says it supports [V2G20-1249]; a vehicle that says nothing is told all."""
+    """VASList: of what is offered that which the vehicle says it supports [V2G20-1249]; a vehicle that
+    says nothing is told all."""
     supported = None if wanted is None else set(wanted.service_id)
     told = tuple(
         cm.Service(service_id=one.id, free_service=one.free)
@@ -85,7 +87,8 @@ def _parameter(name: str, value: bool | int | float | str) -> cm.Parameter:
 def take(
     ctx: Context, selected: Iterable[cm.SelectedService]
 ) -> tuple[tuple[int, int | None], ...] | Refused:
-    """What a vehicle selects: each pair of service and parameter set must be offered [V2G20-433, V2G20-467], and stands there once."""
+    """What a vehicle selects: each pair of service and parameter set must be offered [V2G20-433,
+    V2G20-467], and stands there once."""
     found: list[tuple[int, int | None]] = []
     for pair in selected:
         number, chosen = pair.service_id, pair.parameter_set_id
@@ -175,7 +178,8 @@ def check_in(request: cm.VehicleCheckInReq, ctx: Context) -> Answer | Refused:
 
 
 def check_out(request: cm.VehicleCheckOutReq, ctx: Context) -> Answer | Refused:
-    """The vehicle wants to leave its space; Scheduled until the provider lets it go, or it says itself that it has left."""
+    """The vehicle wants to leave its space; Scheduled until the provider lets it go, or it
+    says itself that it has left."""
     facts, status = ctx.facts, request.ev_check_out_status
     if status not in _OUT_ORDER[ctx.checks_out]:
         return _out_of_order(f"check-out {status.value}", ctx.checks_out)

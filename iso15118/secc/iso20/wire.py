@@ -70,7 +70,8 @@ class LoopLimits:
     """The vehicle's limits in this turn of the loop: one that it repeats may tighten what it declared, never
     widen it.
 
-    A vehicle says the same limits again and again: they are computed when it says others, or had declared others.
+    A vehicle says the same limits again and again: they are computed when it says
+    others, or had declared others.
     """
 
     __slots__ = ("_declared", "_now", "_said")
@@ -147,7 +148,8 @@ class StationLimitsOnWire(Struct, frozen=True, kw_only=True):
 def offer(
     limits: StationLimits, service: EnergyService, sign: DischargeLimitSign = DischargeLimitSign.PLUS
 ) -> dc.AnyDCCPDResEnergyTransferMode:
-    """The station's side of DC_ChargeParameterDiscoveryRes for this service; ``sign``: that of discharge limits."""
+    """The station's side of DC_ChargeParameterDiscoveryRes for this service; ``sign``:
+    that of discharge limits."""
     limits = on_wire(limits)
     charge: dict[str, Any] = {
         "evse_maximum_charge_power": rational(limits.maximum_charge_power_w),

@@ -1,6 +1,8 @@
-"""Over the pad before power: by which methods the vehicle finds its place, the place itself, and which pad it is.
+"""Over the pad before power: by which methods the vehicle finds its place, the place
+itself, and which pad it is.
 
-Whether the two are paired is decided by what the pad itself knows; a vehicle that misses is told so and begins again.
+Whether the two are paired is decided by what the pad itself knows; a vehicle that misses
+is told so and begins again.
 """
 
 from __future__ import annotations
@@ -88,7 +90,8 @@ def neutral_setup(ctx: Context) -> dict[str, Any]:
 
 
 def fine_positioning_setup(request: wpt.WPTFinePositioningSetupReq, ctx: Context) -> Answer | Refused:
-    """Tell what the pad can do; once the vehicle names one method of each kind that the pad has, they are agreed."""
+    """Tell what the pad can do; once the vehicle names one method of each kind that the
+    pad has, they are agreed."""
     state, facts = ctx.wpt, ctx.facts
     if state.back is None:
         state.back = ctx.state
@@ -138,7 +141,8 @@ def fine_positioning(request: wpt.WPTFinePositioningReq, ctx: Context) -> Answer
 
 
 def pairing(request: wpt.WPTPairingReq, ctx: Context) -> Answer | Refused:
-    """The code that the vehicle read has to be that of this pad; without one only somebody outside can have confirmed it."""
+    """The code that the vehicle read has to be that of this pad; without one only somebody
+    outside can have confirmed it."""
     state, facts = ctx.wpt, ctx.facts
 
     def answer(code: ResponseCode, processing: Processing, following: State) -> Answer:

@@ -1,8 +1,9 @@
 """The wireless family of ISO 15118-20: the rows, stages and handlers that WPT adds to the common table.
 
-No public source has an order of its messages. Positioning and pairing stand before authorization, since pairing tells whose pad is meant,
-and are taken once a service is chosen as well (``WptSeccSettings.positioning``); the alignment check stands behind the schedule, since it
-sends power (docs/sources.md, "Wireless power").
+No public source has an order of its messages. Positioning and pairing stand before authorization, since
+pairing tells whose pad is meant, and are taken once a service is chosen as well
+(``WptSeccSettings.positioning``); the alignment check stands behind the schedule, since it sends power
+(docs/sources.md, "Wireless power").
 """
 
 from __future__ import annotations

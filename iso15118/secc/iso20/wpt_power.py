@@ -1,7 +1,8 @@
-"""Wireless power: charge parameters, the check of the position with a little power, power delivery and the loop.
+"""Wireless power: charge parameters, the check of the position with a little power,
+power delivery and the loop.
 
-The pad sends at most what the vehicle asks for, within the limits of both sides, the schedule and the set-point; below its least it sends
-nothing.
+The pad sends at most what the vehicle asks for, within the limits of both sides, the schedule and the
+set-point; below its least it sends nothing.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ def charge_parameter_discovery(request: wpt.WPTChargeParameterDiscoveryReq, ctx:
 
 
 def declared(request: wpt.WPTChargeParameterDiscoveryReq, ctx: Context) -> ReceiverLimits | Refused:
-    """What the vehicle declares when it says it again in a renegotiation: another power; it is still the coil that was paired."""
+    """What the vehicle declares when it says it again in a renegotiation: another power; it is still
+    the coil that was paired."""
     facts = ctx.facts
     before, hardware = facts.pad_vehicle, facts.pad_hardware
     if before is None or hardware is None:
@@ -305,7 +307,8 @@ def _most_w(ctx: Context) -> float:
 
 
 def present_bounds(ctx: Context) -> float | None:
-    """What the pad has to send by the vehicle's last request and the limits of this moment, in W; None before the first request."""
+    """What the pad has to send by the vehicle's last request and the limits of this moment, in W; None
+    before the first request."""
     request, pad = ctx.wish, ctx.facts.pad_capabilities
     if request is None or pad is None:
         return None

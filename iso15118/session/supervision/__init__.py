@@ -1,6 +1,7 @@
 """Supervision: what is measured is judged, in every state and by both roles, and between sessions.
 
-Sans-I/O and without any edition: numbers and the time go in, findings come out. What a session does about them stands in the sessions.
+Sans-I/O and without any edition: numbers and the time go in, findings come out. What a session does about
+them stands in the sessions.
 """
 
 from __future__ import annotations

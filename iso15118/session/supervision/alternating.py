@@ -1,6 +1,7 @@
 """The supervisor of alternating current, of either role: what is measured per phase against what was told.
 
-Sans-I/O and without any edition, as the supervisors of direct current. A vehicle draws by itself, so that a lowered bound has its time.
+Sans-I/O and without any edition, as the supervisors of direct current. A vehicle draws by itself, so that
+a lowered bound has its time.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ _INF = math.inf
 
 
 class AcSupervisor:
-    """Judges one AC outlet, or the input of one on-board charger, in one session. ``nominal_v``: phase to neutral; ``most_v``: above
-    this the voltage is too much. Times are those of the session's clock, in s."""
+    """Judges one AC outlet, or the input of one on-board charger, in one session. ``nominal_v``: phase to
+    neutral; ``most_v``: above this the voltage is too much. Times are those of the session's clock, in s."""
 
     def __init__(self, limits: SupervisionLimits, *, nominal_v: float, most_v: float, where: str) -> None:
         self.limits = limits
@@ -101,7 +102,8 @@ class AcSupervisor:
     def measured(
         self, voltage_v: Phases, current_a: Phases, total_w: float, at: float, now: float
     ) -> Finding | None:
-        """One sample, measured at ``at`` and told at ``now``. The worst of what it breaks, once per rule and stage."""
+        """One sample, measured at ``at`` and told at ``now``. The worst of what it
+        breaks, once per rule and stage."""
         if at > self.sampled_at:
             self._sampled(at)
         found = self._level(now)
@@ -154,7 +156,8 @@ class AcSupervisor:
         return self._w_permission.look(broken, current_a[index], allowed[index], now)
 
     def _current(self, current_a: Phases, total_w: float, now: float) -> Finding | None:
-        """A bound of 0 in all phases is a power of 0, which is looked at as such: chargers draw a little for themselves."""
+        """A bound of 0 in all phases is a power of 0, which is looked at as such: chargers
+        draw a little for themselves."""
         bounds = self._discharge_a if total_w < 0.0 else self._charge_a
         share = self.limits.ac_over_current_share
         worst, limit, value = -_INF, 0.0, 0.0

@@ -1,4 +1,5 @@
-"""Between sessions: nothing is asked of the hardware, so contactors are open, nothing flows, and the output is discharged.
+"""Between sessions: nothing is asked of the hardware, so contactors are open, nothing flows,
+and the output is discharged.
 
 A driver looks once a second. As long as there is a finding, the connector is fit for nobody.
 """
@@ -19,8 +20,9 @@ _CONTACTORS_S = 0.3
 
 
 class IdleSupervisor:
-    """Judges a connector that serves nobody, or an inlet that is not charged. It may be asked from the end of a session on, or at any time
-    later. ``voltage``: look at that, too; what an inlet shows is the station's, and contactors stand between."""
+    """Judges a connector that serves nobody, or an inlet that is not charged. It may be asked from the end of
+    a session on, or at any time later. ``voltage``: look at that, too; what an inlet shows is the station's,
+    and contactors stand between."""
 
     def __init__(self, limits: SupervisionLimits, *, voltage: bool = True) -> None:
         self._none_a = limits.beyond(Rule.CURRENT_WITHOUT_PERMISSION, limits.no_current_a)
@@ -35,8 +37,9 @@ class IdleSupervisor:
     def look(
         self, measured: PowerMeasured | InletMeasured | None, contactors_closed: bool, now: float
     ) -> Finding | None:
-        """One look at ``now`` (s, any monotonic clock); ``measured`` None: there is no reading. The finding for as long as it holds, the
-        worst of several in the order contactors, current, voltage; None when the connector is as it should be."""
+        """One look at ``now`` (s, any monotonic clock); ``measured`` None: there is no reading. The finding
+        for as long as it holds, the worst of several in the order contactors, current, voltage; None when the
+        connector is as it should be."""
         self._see(self._level, self._level_on and contactors_closed, 1.0, 0.0, now)
         if measured is not None:
             current, voltage = measured.current_a, measured.voltage_v

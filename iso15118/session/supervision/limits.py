@@ -1,7 +1,9 @@
-"""The settings of the supervision: for each rule a threshold, the time that it has to be exceeded, and what is done then.
+"""The settings of the supervision: for each rule a threshold, the time that it has to be
+exceeded, and what is done then.
 
-A threshold of None switches its rule off, and so does its name in ``off``. "Proposal" in a docstring means that no public source names a
-figure: compare it with IEC 61851-23 and -23-3 and with your hardware. The hardware trips first; this is the second line.
+A threshold of None switches its rule off, and so does its name in ``off``. "Proposal" in a docstring means
+that no public source names a figure: compare it with IEC 61851-23 and -23-3 and with your hardware. The
+hardware trips first; this is the second line.
 """
 
 from __future__ import annotations
@@ -22,22 +24,24 @@ _FAULT, _STOP = Reaction.FAULT, Reaction.STOP
 
 
 class SupervisionLimits(Struct, frozen=True, kw_only=True):
-    """When measured values end a session. A threshold of 0 means any deviation, a time of 0 that one sample is enough; a rule is switched
-    off by its name in ``off``. Raises ``ConfigError`` naming the key."""
+    """When measured values end a session. A threshold of 0 means any deviation, a time of 0 that one sample
+    is enough; a rule is switched off by its name in ``off``. Raises ``ConfigError`` naming the key."""
 
     off: tuple[Rule, ...] = ()
     """Rules that are not kept, by name."""
 
     # -- both roles
     over_voltage_factor: Annotated[float, Meta(ge=1.0, le=2.0)] | None = 1.1
-    """over-voltage, station: times what both sides can stand. EVerest trips at 550, 825, 935, 1100 and 1375 V for maxima of up to 500, 750,
-    850, 1000 V and above; above 1250 V, which only couplers of 1500 V have, the trip is at 1650 V. The lesser of both holds."""
+    """over-voltage, station: times what both sides can stand. EVerest trips at 550, 825, 935, 1100 and 1375 V
+    for maxima of up to 500, 750, 850, 1000 V and above; above 1250 V, which only couplers of 1500 V have, the
+    trip is at 1650 V. The lesser of both holds."""
     over_voltage_s: HowLong = 0.1
     """How long; two samples. EVerest's software trips within 400 ms."""
     over_voltage_reaction: Reaction = _FAULT
     """What is done about over-voltage, by either role."""
     over_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 5.0
-    """over-current: above what is asked by this, or by over_current_share if that is more. Proposal; accuracy of a supply's current."""
+    """over-current: above what is asked by this, or by over_current_share if that is more. Proposal;
+    accuracy of a supply's current."""
     over_current_share: Share = 0.05
     """The same as a share of what is asked."""
     over_current_s: HowLong = 0.5
@@ -47,13 +51,15 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     over_current_fault_s: HowLong | None = 2.0
     """Vehicle: it asks the station to stop after over_current_s, and opens after this. Proposal."""
     rating_factor: Annotated[float, Meta(ge=1.0, le=2.0)] | None = 1.05
-    """over-current: times the greatest current that was offered (station) or declared (vehicle), and over_current_a on top. Proposal."""
+    """over-current: times the greatest current that was offered (station) or declared (vehicle), and
+    over_current_a on top. Proposal."""
     rating_s: HowLong = 0.0
     """How long, station: one sample is enough."""
     inlet_rating_s: HowLong = 0.5
     """How long, vehicle. Proposal."""
     reverse_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 2.0
-    """reverse-current: more than this the wrong way, or than reverse_current_share if that is more. Proposal."""
+    """reverse-current: more than this the wrong way, or than reverse_current_share
+    if that is more. Proposal."""
     reverse_current_share: Share = 0.01
     """The same as a share of the greatest current: sensors of 3000 A have an offset."""
     reverse_current_s: HowLong = 0.2
@@ -67,24 +73,28 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     no_current_reaction: Reaction = _FAULT
     """What is done."""
     settle_s: HowLong = 1.0
-    """Time to begin with a lowered bound or an orderly stop, and all the time that an emergency has: below 5 A in 1 s (IEC 61851-23)."""
+    """Time to begin with a lowered bound or an orderly stop, and all the time that an emergency has: below
+    5 A in 1 s (IEC 61851-23)."""
     ramp_a_per_s: Annotated[float, Meta(ge=0.1, le=1e6)] = 25.0
     """Slowest fall of the current after that; EVerest's default ramp."""
     ramp_full_s: Annotated[float, Meta(ge=0.1, le=3600.0)] = 20.0
-    """A connector of more than 500 A falls from its greatest current within this: 25 A/s would give 3000 A two minutes. Proposal."""
+    """A connector of more than 500 A falls from its greatest current within this: 25 A/s would give
+    3000 A two minutes. Proposal."""
     stale_s: Annotated[float, Meta(ge=0.1, le=60.0)] | None = 1.0
-    """stale-readings: none younger than this while the output is live (station) or contactors are closed (vehicle); EVerest's value."""
+    """stale-readings: none younger than this while the output is live (station) or contactors are closed
+    (vehicle); EVerest's value."""
     stale_reaction: Reaction = _FAULT
     """What is done."""
     contactor_s: Annotated[float, Meta(ge=0.1, le=60.0)] | None = 3.3
-    """contactor-level: closed so long after being told to open: 3 s to switch [V2G20-860] and 0.3 s for the feedback."""
+    """contactor-level: closed so long after being told to open: 3 s to switch [V2G20-860]
+    and 0.3 s for the feedback."""
     contactor_reaction: Reaction = _FAULT
     """What is done."""
 
     # -- alternating current, both roles
     ac_over_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 2.0
-    """over-current with AC: any phase above its bound by this, or by ac_over_current_share if that is more. IEC 61851-1 lets a station
-    open at 2 A above a maximum of up to 20 A, and at 1.1 times a greater one."""
+    """over-current with AC: any phase above its bound by this, or by ac_over_current_share if that is more.
+    IEC 61851-1 lets a station open at 2 A above a maximum of up to 20 A, and at 1.1 times a greater one."""
     ac_over_current_share: Share = 0.1
     """The same as a share of the bound."""
     ac_over_current_s: HowLong = 1.0
@@ -92,14 +102,17 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     ac_adapt_s: HowLong = 5.0
     """How long a vehicle may take to follow a lowered bound; IEC 61851-1 gives it 5 s for the duty cycle."""
     ac_no_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 1.0
-    """current-without-permission with AC: what counts as no current in any phase; ISO 15118-2 opens below 1 A."""
+    """current-without-permission with AC: what counts as no current in any phase;
+    ISO 15118-2 opens below 1 A."""
     ac_stop_s: HowLong = 3.0
-    """How long the current may take to end after it was asked to, in an orderly way; an emergency has settle_s."""
+    """How long the current may take to end after it was asked to, in an orderly way;
+    an emergency has settle_s."""
     ac_reverse_w: Annotated[float, Meta(ge=0.0, le=1e6)] | None = 300.0
-    """reverse-current with AC: active power out of the vehicle that nobody asked for, of all phases in W. Proposal."""
+    """reverse-current with AC: active power out of the vehicle that nobody asked for, of
+    all phases in W. Proposal."""
     ac_voltage_factor: Annotated[float, Meta(ge=1.0, le=2.0)] | None = 1.15
-    """over-voltage with AC: times the nominal voltage (station), or the greatest that the inlet stands times 1 (vehicle). Grids keep within
-    10 %. Proposal."""
+    """over-voltage with AC: times the nominal voltage (station), or the greatest that the inlet stands times
+    1 (vehicle). Grids keep within 10 %. Proposal."""
     ac_phase_lost_share: Share | None = 0.5
     """phase-lost: below this share of the nominal voltage. Proposal."""
     ac_phase_lost_s: HowLong = 5.0
@@ -121,9 +134,11 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     wrong_direction_reaction: Reaction = _STOP
     """What is done."""
     touch_safe_v: Annotated[float, Meta(ge=1.0, le=120.0)] | None = 60.0
-    """cable-check-voltage before the check, and voltage-after-end: below this the output counts as discharged (IEC 61851-23)."""
+    """cable-check-voltage before the check, and voltage-after-end: below this the output counts as
+    discharged (IEC 61851-23)."""
     discharge_s: HowLong = 5.0
-    """voltage-after-end, and cable-check-voltage before the check: how long the output may take to be discharged. Proposal."""
+    """voltage-after-end, and cable-check-voltage before the check: how long the output may take
+    to be discharged. Proposal."""
     voltage_after_end_reaction: Reaction = Reaction.WARN
     """What a session does, whose contactors are open anyway; between sessions it is always a fault."""
     cable_check_v: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 10.0
@@ -131,18 +146,20 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     cable_check_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 2.0
     """cable-check-current; EVerest's limit, for connectors of a few hundred amperes."""
     offset_share: Share = 0.002
-    """cable-check-current, pre-charge-current: this share of the greatest current if that is more, since a sensor of 3000 A shows a few
-    amperes where none flow. Proposal; the accuracy of your sensor at zero."""
+    """cable-check-current, pre-charge-current: this share of the greatest current if that is more, since a
+    sensor of 3000 A shows a few amperes where none flow. Proposal; the accuracy of your sensor at zero."""
     cable_check_s: HowLong = 0.1
     """How long, both."""
     pre_charge_v: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 20.0
-    """pre-charge-voltage: above the target by more than this; the difference at which contactors may close."""
+    """pre-charge-voltage: above the target by more than this; the difference at
+    which contactors may close."""
     pre_charge_factor: Annotated[float, Meta(ge=1.0, le=100.0)] | None = 1.5
     """pre-charge-current: times ``SeccConfig.precharge_current_a``. Proposal."""
     pre_charge_s: HowLong = 0.2
     """How long, both. Contactors that close over a small difference make a short current."""
     frozen_a: Annotated[float, Meta(ge=0.1, le=1000.0)] | None = 10.0
-    """frozen-readings: the current asked for changed by more than this and the readings did not follow. Proposal."""
+    """frozen-readings: the current asked for changed by more than this and the readings
+    did not follow. Proposal."""
     frozen_warn_s: Annotated[float, Meta(ge=0.1, le=3600.0)] | None = 5.0
     """How long until a warning. Proposal."""
     frozen_stop_s: Annotated[float, Meta(ge=0.1, le=3600.0)] | None = 10.0
@@ -156,7 +173,8 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     sensors_s: HowLong = 1.0
     """How long."""
     earth_v: Annotated[float, Meta(ge=1.0, le=2000.0)] | None = 550.0
-    """voltage-to-earth: above this, or above earth_factor times the negotiated voltage if that is less; EVerest's values."""
+    """voltage-to-earth: above this, or above earth_factor times the negotiated voltage if that
+    is less; EVerest's values."""
     earth_factor: Annotated[float, Meta(ge=0.5, le=2.0)] = 1.1
     """The same as a factor."""
     earth_s: HowLong = 2.0
@@ -170,11 +188,13 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     over_power_reaction: Reaction = _STOP
     """What is done."""
     limits_ignored_loops: Count | None = 2
-    """limits-ignored: charge loops in which a vehicle may still ask for more than it was told. Only warns, since the bounds hold anyway."""
+    """limits-ignored: charge loops in which a vehicle may still ask for more than it was told. Only warns,
+    since the bounds hold anyway."""
 
     # -- vehicle
     inlet_voltage_v: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 5.0
-    """over-voltage at the inlet: above what battery and declaration allow by this, or by inlet_voltage_share if that is more. Proposal."""
+    """over-voltage at the inlet: above what battery and declaration allow by this, or by inlet_voltage_share
+    if that is more. Proposal."""
     inlet_voltage_share: Share = 0.01
     """The same as a share."""
     inlet_voltage_s: HowLong = 0.2

@@ -1,5 +1,5 @@
-"""What a rule of the supervision is made of: its name, what it does about a finding, how long something has to last, and how fast a lowered
-bound can be followed.
+"""What a rule of the supervision is made of: its name, what it does about a finding, how long something has
+to last, and how fast a lowered bound can be followed.
 
 Nothing here knows which quantity is looked at.
 """
@@ -19,12 +19,14 @@ _NO_TIME = 1e-9  # sums of sample intervals are not exact
 
 
 class Rule(StrEnum):
-    """Every rule by its stable name, which ``SessionEnded.rule`` carries. "S" and "V": whether station or vehicle keep it."""
+    """Every rule by its stable name, which ``SessionEnded.rule`` carries. "S" and "V": whether
+    station or vehicle keep it."""
 
     OVER_VOLTAGE = "over-voltage"
     """S: above what both sides can stand. V: above what battery or declaration can stand."""
     VOLTAGE_ABOVE_ASKED = "voltage-above-asked"
-    """S: the supply is not where its bound is, with current flowing (when discharging: below the lower bound)."""
+    """S: the supply is not where its bound is, with current flowing (when
+    discharging: below the lower bound)."""
     OVER_CURRENT = "over-current"
     """S, V: more than is asked for, or more than the rating."""
     REVERSE_CURRENT = "reverse-current"
@@ -92,7 +94,8 @@ _RANK = {Reaction.WARN: 1, Reaction.STOP: 2, Reaction.FAULT: 3}
 
 
 class Finding(Struct, frozen=True):
-    """A rule is broken: ``value`` went beyond ``limit`` (both in the rule's own unit) at ``since``, on the session's clock."""
+    """A rule is broken: ``value`` went beyond ``limit`` (both in the rule's own unit) at
+    ``since``, on the session's clock."""
 
     rule: Rule
     value: float
@@ -118,7 +121,8 @@ def worse(one: Finding | None, other: Finding | None) -> Finding | None:
 
 
 class Watch:
-    """One rule: ``look`` at every sample; it tells a finding once per stage. ``stages``: how long it has to last in s, and what is done."""
+    """One rule: ``look`` at every sample; it tells a finding once per stage. ``stages``: how long it has to
+    last in s, and what is done."""
 
     __slots__ = ("_stage", "_stages", "_what", "rule", "since")
 
@@ -150,9 +154,11 @@ class Watch:
 
 
 class Ceiling:
-    """A bound that may be lowered faster than hardware can follow: after ``hold`` s it falls with ``rate`` per s to what was asked.
+    """A bound that may be lowered faster than hardware can follow: after ``hold`` s it falls with
+    ``rate`` per s to what was asked.
 
-    A further lowering on the way down does not stop the fall, so that a bound lowered with every message is still one.
+    A further lowering on the way down does not stop the fall, so that a bound lowered
+    with every message is still one.
     """
 
     __slots__ = ("_begin", "_from", "_rate", "floor")
@@ -177,7 +183,8 @@ class Ceiling:
         return self.floor
 
     def ask(self, value: float, now: float, hold: float, rate: float, present: float) -> None:
-        """``value`` is asked from ``now`` on; ``present``: what flows now, from where a lowered bound is approached."""
+        """``value`` is asked from ``now`` on; ``present``: what flows now, from where a
+        lowered bound is approached."""
         allowed = self.at(now)
         falling = allowed > self.floor
         self.floor = value

@@ -1,4 +1,5 @@
-"""Further sensors of a station, where it has them: insulation while energy flows, a pole's voltage to earth, a second voltage sensor."""
+"""Further sensors of a station, where it has them: insulation while energy flows, a pole's voltage to
+earth, a second voltage sensor."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""The station's supervisor: it is told what is asked of the hardware and every measurement, and says which rule is broken.
+"""The station's supervisor: it is told what is asked of the hardware and every measurement,
+and says which rule is broken.
 
-It keeps no books of the session's and ends nothing. Almost every sample is within all bounds and costs a few comparisons.
+It keeps no books of the session's and ends nothing. Almost every sample is within all bounds
+and costs a few comparisons.
 """
 
 from __future__ import annotations
@@ -185,8 +187,9 @@ class StationSupervisor:
         if other.floor != 0.0:
             self._lower(other, 0.0, now)
         if voltage_v < self._bound_v or takes_back is not self._takes_back:
-            # The battery holds the voltage: what has to fall is the current. A supply that did not follow the last bound in its time is
-            # given no other: else a vehicle that lowers its target again and again would keep the rule from ever being broken.
+            # The battery holds the voltage: what has to fall is the current. A supply that did not follow the
+            # last bound in its time is given no other: else a vehicle that lowers its target again and again
+            # would keep the rule from ever being broken.
             at_most = now + self.limits.settle_s + abs(self.current_a) / self._rate
             if now < self._bound_v_from:
                 self._bound_v_from = min(self._bound_v_from, at_most)
@@ -244,7 +247,8 @@ class StationSupervisor:
     # -- what is measured ----------------------------------------------------------------------------------
 
     def within(self, voltage_v: float, current_a: float, now: float) -> bool:
-        """One sample of now that breaks no rule, as almost all do: True, and it is taken. False says nothing: ``measured`` has to look."""
+        """One sample of now that breaks no rule, as almost all do: True, and it is taken. False says nothing:
+        ``measured`` has to look."""
         try:
             if (
                 self._quick
@@ -261,7 +265,8 @@ class StationSupervisor:
         return False
 
     def measured(self, voltage_v: float, current_a: float, at: float, now: float) -> Finding | None:
-        """One sample, measured at ``at`` and told at ``now``. The worst of what it breaks, once per rule and stage."""
+        """One sample, measured at ``at`` and told at ``now``. The worst of what it
+        breaks, once per rule and stage."""
         if at > self.sampled_at:
             self.sampled_at, self.fresh_until = at, at + self._stale_s
         self.voltage_v, self.current_a = voltage_v, current_a
@@ -351,7 +356,8 @@ class StationSupervisor:
         return flows and voltage > self._bound_v + room, self._bound_v + room
 
     def _still(self, voltage: float, current: float, now: float) -> Finding | None:
-        """Frozen readings: the bound that the current kept to has moved, and neither current nor voltage did."""
+        """Frozen readings: the bound that the current kept to has moved, and
+        neither current nor voltage did."""
         if self._frozen is None:
             return None
         was_a, was_v = self._frozen
@@ -364,8 +370,8 @@ class StationSupervisor:
         return self._w_frozen.look(True, current, self._asked_a, now)
 
     def _shorten(self) -> None:
-        """What is within the tightest bounds breaks no rule: then a sample needs a few comparisons only. What is outside, or was a moment
-        ago, is looked at rule by rule."""
+        """What is within the tightest bounds breaks no rule: then a sample needs a few comparisons only. What
+        is outside, or was a moment ago, is looked at rule by rule."""
         self._quick = False
         if self._frozen is not None or (self.closed and self._told_open):
             return

@@ -1,6 +1,7 @@
 """The vehicle's supervisor: what its inlet and battery show against what it asked for and what it can stand.
 
-It is told every measurement and every wish, and says which rule is broken; what follows is the session's business.
+It is told every measurement and every wish, and says which rule is broken; what
+follows is the session's business.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ _NEVER = 1e15
 
 
 class VehicleSupervisor:
-    """Judges one inlet in one session. ``maximum_v``, ``charge_a``, ``discharge_a``: what the vehicle declares. Times are those of the
-    session's clock, in s."""
+    """Judges one inlet in one session. ``maximum_v``, ``charge_a``, ``discharge_a``: what the vehicle
+    declares. Times are those of the session's clock, in s."""
 
     def __init__(
         self, limits: SupervisionLimits, *, maximum_v: float, charge_a: float, discharge_a: float
@@ -145,7 +146,8 @@ class VehicleSupervisor:
             self._wanted.ask(wanted, now, 0.0, self._rate, present)
 
     def within(self, voltage: float, current: float, now: float) -> bool:
-        """One sample of now that breaks no rule, as almost all do: True, and it is taken. False says nothing: ``measured`` has to look."""
+        """One sample of now that breaks no rule, as almost all do: True, and it is taken. False says nothing:
+        ``measured`` has to look."""
         try:
             if (
                 self._quick
@@ -161,7 +163,8 @@ class VehicleSupervisor:
         return False
 
     def measured(self, voltage: float, current: float, at: float, now: float) -> Finding | None:
-        """One sample of the inlet, measured at ``at`` and told at ``now``. The worst of what it breaks, once per rule and stage."""
+        """One sample of the inlet, measured at ``at`` and told at ``now``. The worst of what it
+        breaks, once per rule and stage."""
         if at > self.inlet_at:
             self.inlet_at = at
             self.fresh_until = (at if at < self.battery_at else self.battery_at) + self._stale_s
@@ -234,7 +237,8 @@ class VehicleSupervisor:
         return self._w_reported.look(wrong, current_a, self.current_a, now)
 
     def stale(self, now: float) -> Finding | None:
-        """Readings of the inlet or the battery are too old; told again whenever so much time has passed again."""
+        """Readings of the inlet or the battery are too old; told again whenever so
+        much time has passed again."""
         if self.fresh_until > now:
             return None
         what = "s without a reading of the " + ("inlet" if self.inlet_at <= self.battery_at else "battery")

@@ -16,7 +16,8 @@ _INF = math.inf
 
 
 class WirelessSupervisor:
-    """Judges one pad, or one coil in a vehicle, in one session. Times are those of the session's clock, in s."""
+    """Judges one pad, or one coil in a vehicle, in one session. Times are those of
+    the session's clock, in s."""
 
     def __init__(self, limits: SupervisionLimits, *, where: str) -> None:
         self.limits = limits

@@ -1,8 +1,9 @@
 """A watchdog for tests: it sees every event, every action and every measurement of both ends, and knows what
 must never happen.
 
-It shares no code with the sessions it watches: it learns what was negotiated from the messages themselves, and judges measured values by
-rules of its own. The first violation raises, so that the test that caused it fails where it happened.
+It shares no code with the sessions it watches: it learns what was negotiated from the messages
+themselves, and judges measured values by rules of its own. The first violation raises, so that the test
+that caused it fails where it happened.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ __all__ = ["SafetyMonitor", "SafetyViolation"]
 
 
 class SafetyMonitor:
-    """Watches one pair of sessions (either end may be missing). ``paused``: sessions that the station may be asked to go on with.
-    ``outlet`` and ``charger``: the pair charges with AC. ``device``: where the station's connection device is;
-    ``held``: the vehicle is charged under one. Raises ``SafetyViolation``."""
+    """Watches one pair of sessions (either end may be missing). ``paused``: sessions that the station may be
+    asked to go on with. ``outlet`` and ``charger``: the pair charges with AC. ``device``: where the station's
+    connection device is; ``held``: the vehicle is charged under one. Raises ``SafetyViolation``."""
 
     def __init__(
         self,
@@ -67,7 +68,8 @@ class SafetyMonitor:
     def measured(
         self, values: ev.PowerMeasured | ev.AcMeasured | ev.PadMeasured, now: float | None = None
     ) -> None:
-        """The station's output, before its session is told. ``now``: judge it, too; otherwise that is done when ``secc`` sees it."""
+        """The station's output, before its session is told. ``now``: judge it, too; otherwise that is
+        done when ``secc`` sees it."""
         self._secc.measured(values, now)  # type: ignore[arg-type]
         if self._device is not None and isinstance(values, ev.PowerMeasured):
             self._device.measured(values, now)

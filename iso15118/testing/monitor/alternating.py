@@ -1,4 +1,5 @@
-"""The monitor of alternating current, both halves: authorization, charge parameters, the control pilot and contactors, and what flows.
+"""The monitor of alternating current, both halves: authorization, charge parameters, the control pilot
+and contactors, and what flows.
 
 It learns what was negotiated from the messages, whatever their edition: by the names of their fields.
 """
@@ -31,7 +32,8 @@ def _body(message: Any) -> Any:
 
 
 class _Flow:
-    """Power against what was told, and current after the stop: wrong for too long without an emergency stop is a violation."""
+    """Power against what was told, and current after the stop: wrong for too long without an
+    emergency stop is a violation."""
 
     def __init__(self, role: str) -> None:
         self._role = role

@@ -1,7 +1,9 @@
-"""The monitor of basic charging, both roles: it knows IEC 61851-1 for itself, and shares no code with what it watches.
+"""The monitor of basic charging, both roles: it knows IEC 61851-1 for itself, and shares
+no code with what it watches.
 
-What it holds: contactors close in C and D only, behind an authorization and a nominal duty cycle, and are told to open in the very turn in
-which the pilot leaves them; a nominal duty cycle comes behind the steps of ISO 15118-3 and never says more than may flow.
+What it holds: contactors close in C and D only, behind an authorization and a nominal duty cycle, and are
+told to open in the very turn in which the pilot leaves them; a nominal duty cycle comes behind the steps of
+ISO 15118-3 and never says more than may flow.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ __all__ = ["BasicStationMonitor", "BasicVehicleMonitor"]
 _READY = (ev.SignalState.C, ev.SignalState.D)
 _EXACT = 1e-6
 _OPEN_S = 1.3
-"""Contactors that were told to open may take so long to say that they are: switching, feedback, and the sample that shows it."""
+"""Contactors that were told to open may take so long to say that they are: switching, feedback, and
+the sample that shows it."""
 
 
 def _amperes(percent: float | None) -> float:
@@ -38,7 +41,8 @@ def _need(fact: bool, otherwise: str) -> None:
 
 
 class BasicStationMonitor:
-    """Watches a station. ``before``: what the pilot showed when it began; ``matched``: a vehicle was matched then."""
+    """Watches a station. ``before``: what the pilot showed when it began; ``matched``: a
+    vehicle was matched then."""
 
     def __init__(
         self,

@@ -1,5 +1,5 @@
-"""What the monitor knows of a connection device and of the vehicle under it: nothing flows while it is not there, and it moves while
-nothing flows."""
+"""What the monitor knows of a connection device and of the vehicle under it: nothing flows while it is not
+there, and it moves while nothing flows."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""The monitor of a vehicle that is an energy resource: what its inverter is told to follow against what was agreed on.
+"""The monitor of a vehicle that is an energy resource: what its inverter is told to
+follow against what was agreed on.
 
-It learns that from the messages: the functions of the parameter set that was chosen, or those that the vehicle declared.
+It learns that from the messages: the functions of the parameter set that was chosen, or
+those that the vehicle declared.
 """
 
 from __future__ import annotations

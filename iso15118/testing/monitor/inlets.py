@@ -1,4 +1,5 @@
-"""Watches the inlets of one vehicle from outside: what their contactors and currents really are, whatever sessions and arbiter say."""
+"""Watches the inlets of one vehicle from outside: what their contactors and currents really are, whatever
+sessions and arbiter say."""
 
 from __future__ import annotations
 
@@ -11,11 +12,13 @@ __all__ = ["InletWatch"]
 
 _NOTHING_A = 5.0
 _RAMP_S = 2.0
-"""How long the sum of the currents may be above what the battery takes, while one comes down for another, in s."""
+"""How long the sum of the currents may be above what the battery takes, while one
+comes down for another, in s."""
 
 
 class InletWatch:
-    """``several``: inlets may be joined to the battery at the same time. ``battery_a``: what it takes in all, in A."""
+    """``several``: inlets may be joined to the battery at the same time. ``battery_a``:
+    what it takes in all, in A."""
 
     def __init__(self, *, several: bool, battery_a: float) -> None:
         self._several, self._battery_a = several, battery_a
@@ -26,7 +29,8 @@ class InletWatch:
         """How often it has seen several with current."""
 
     def look(self, inlets: Mapping[str, tuple[bool, float]], now: float) -> None:
-        """``inlets``: whether the contactors are closed, and the current in A, by name. Raises ``SafetyViolation``."""
+        """``inlets``: whether the contactors are closed, and the current in A, by name.
+        Raises ``SafetyViolation``."""
         self.seen += 1
         closed = [name for name, (shut, _) in inlets.items() if shut]
         flowing = [name for name, (_, current_a) in inlets.items() if abs(current_a) > _NOTHING_A]

@@ -1,5 +1,5 @@
-"""Measured values against what was asked for, reckoned apart from the sessions' own supervision: whatever is wrong for too long without an
-emergency stop is a violation.
+"""Measured values against what was asked for, reckoned apart from the sessions' own supervision: whatever is
+wrong for too long without an emergency stop is a violation.
 
 The times are those of the supervision's defaults, with room for a rig that measures seldom.
 """
@@ -19,8 +19,9 @@ _RAMP_S = 20.0
 
 
 class MeasuredRules:
-    """Over-current, reverse current, and current after the stop, at an output or an inlet. ``rating_a``: its greatest current; ``over_s``:
-    how long an over-current may last, since a vehicle first asks the station to stop."""
+    """Over-current, reverse current, and current after the stop, at an output or an inlet.
+    ``rating_a``: its greatest current; ``over_s``: how long an over-current may last, since a vehicle
+    first asks the station to stop."""
 
     def __init__(self, role: str, rating_a: float, *, over_s: float = 0.5) -> None:
         self._role, self._rating, self._over_s = role, rating_a, over_s

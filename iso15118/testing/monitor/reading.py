@@ -1,4 +1,5 @@
-"""What a message says that matters to the monitor, whatever the edition: read here with no help from the code that is watched.
+"""What a message says that matters to the monitor, whatever the edition: read here with no help
+from the code that is watched.
 
 Charge-loop messages come many times a second and say little here; ``said`` gives None for what says nothing.
 """

@@ -1,4 +1,5 @@
-"""The station's half of the monitor: authorization, cable check, pre-charge, contactors and bounds, in this order or not at all."""
+"""The station's half of the monitor: authorization, cable check, pre-charge, contactors and bounds, in
+this order or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from .violation import ALARMS, TOLERANCE, Causes, SafetyViolation
 __all__ = ["StationMonitor"]
 
 _REACTION_S = 1.2
-"""An output beyond the station's own limits has to be stopped within this: the longest debounce, and two looks of a rig."""
+"""An output beyond the station's own limits has to be stopped within this: the longest
+debounce, and two looks of a rig."""
 _NEVER = math.inf
 _READY = (ev.SignalState.C, ev.SignalState.D)
 
@@ -55,7 +57,8 @@ class StationMonitor:
     # -- measurements
 
     def measured(self, values: ev.PowerMeasured, now: float | None) -> None:
-        """The station's output now: whatever is beyond the station's limits, or what it asked for, has to be stopped."""
+        """The station's output now: whatever is beyond the station's limits, or what it
+        asked for, has to be stopped."""
         self._output = values
         if now is None:
             return
@@ -245,7 +248,8 @@ class StationMonitor:
             self._violation(f"{name_of(message)} {code} before the hardware is safe")
 
     def _set_up(self, what: Said, given: bytes) -> None:
-        """An old session brings its authorization along, so it has to be one that this vehicle paused; what is new has an id of its own."""
+        """An old session brings its authorization along, so it has to be one that this vehicle paused; what
+        is new has an id of its own."""
         if not what.joined:
             self._need(given not in self._paused, "a new session under the id of a paused one")
             return
@@ -257,8 +261,8 @@ class StationMonitor:
             self._authorized, self._bidirectional = True, int(ticket.service) in (6, 7, 9)
 
     def _check_voltage(self, action: act.StartCableCheck) -> None:
-        """After IEC 61851-23 CC.4.1.2: 50 V above a vehicle of up to 500 V but no more than these, else a tenth above it; never more than
-        the station has."""
+        """After IEC 61851-23 CC.4.1.2: 50 V above a vehicle of up to 500 V but no more than these, else a
+        tenth above it; never more than the station has."""
         if self._declared is None:
             raise SafetyViolation("cable check before charge parameters")
         vehicle = self._declared.voltage_v
@@ -288,7 +292,8 @@ class StationMonitor:
             most_w = min(station.maximum_discharge_power_w, declared.discharge_w)
         if volts > most_v * TOLERANCE or abs(amperes) > most_a * TOLERANCE or watts > most_w * TOLERANCE:
             raise SafetyViolation(f"{action} beyond {most_v} V, {most_a} A, {most_w} W")
-        # A supply that is told current and voltage only must not exceed the power at the voltage that is there.
+        # A supply that is told current and voltage only must not exceed the power
+        # at the voltage that is there.
         if abs(amperes) * self._output.voltage_v > watts * TOLERANCE + 10.0:
             raise SafetyViolation(
                 f"{action} is too much current for its power at {self._output.voltage_v:.0f} V"

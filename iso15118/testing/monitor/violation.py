@@ -33,14 +33,16 @@ class SafetyViolation(AssertionError):  # noqa: N818 - named for what happened
 
 
 class Causes:
-    """How urgent a stop was, against what it was for: what ends in an orderly way ramps down, everything else is an emergency."""
+    """How urgent a stop was, against what it was for: what ends in an orderly way ramps down,
+    everything else is an emergency."""
 
     def __init__(self, role: str) -> None:
         self._role = role
         self._broke_off: Urgency | None = None
 
     def look(self, event: ev.Event | None, actions: list[act.Action], *, alarmed: bool, agreed: bool) -> None:
-        """One call. ``alarmed``: its event is an alarm; ``agreed``: the other side was told, or tells, that power is no longer wanted."""
+        """One call. ``alarmed``: its event is an alarm; ``agreed``: the other side was told, or tells, that
+        power is no longer wanted."""
         if len(actions) == 1 and type(actions[0]) is act.Send:
             return  # a message stops nothing
         urgency: Urgency | None = None

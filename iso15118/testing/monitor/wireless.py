@@ -1,4 +1,5 @@
-"""The monitor of wireless power, both halves: authorization, pairing and alignment before power, what flows, and what takes it away.
+"""The monitor of wireless power, both halves: authorization, pairing and alignment before power, what
+flows, and what takes it away.
 
 It learns what was agreed from the messages.
 """

@@ -1,4 +1,5 @@
-"""Capture files as a stream of octets: pcap (microseconds, nanoseconds, both byte orders) and pcapng, plain or gzipped.
+"""Capture files as a stream of octets: pcap (microseconds, nanoseconds, both byte orders)
+and pcapng, plain or gzipped.
 
 Octets in, packets and lines of TLS secrets out; nothing is held but the block that is not complete yet.
 """
@@ -38,7 +39,8 @@ def is_capture(beginning: bytes) -> bool:
 
 
 class CaptureFile:
-    """Feed it the file as it comes. What cannot be read is said in ``facts.broken``; all that came before it has been given out.
+    """Feed it the file as it comes. What cannot be read is said in ``facts.broken``; all that came
+    before it has been given out.
 
     After that, ``feed`` gives nothing more.
     """

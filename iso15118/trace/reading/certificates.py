@@ -1,6 +1,8 @@
-"""Certificate chains that a listener sees: who they say they are, and what our own rules for the role and edition find wrong.
+"""Certificate chains that a listener sees: who they say they are, and what our own rules for the
+role and edition find wrong.
 
-Which roots the other side trusts is not in a capture, so that the path is judged as far as it goes and the root is taken as known.
+Which roots the other side trusts is not in a capture, so that the path is judged as far as it goes
+and the root is taken as known.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""One TCP connection from its segments to its messages: what it carries, which end is the vehicle, and every layer in between.
+"""One TCP connection from its segments to its messages: what it carries, which end is the
+vehicle, and every layer in between.
 
 Segments in, entries out; what turns out to be something else than charging is dropped without a word.
 """

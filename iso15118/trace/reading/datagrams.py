@@ -1,4 +1,5 @@
-"""Datagrams of the discovery and HomePlug management messages as entries; what is malformed is told with the reason."""
+"""Datagrams of the discovery and HomePlug management messages as entries; what is
+malformed is told with the reason."""
 
 from __future__ import annotations
 

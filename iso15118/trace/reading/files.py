@@ -1,4 +1,5 @@
-"""Captures in files: opened, scanned for TLS secrets wherever they stand in them, and read from the beginning.
+"""Captures in files: opened, scanned for TLS secrets wherever they stand in them,
+and read from the beginning.
 
 The only module of the reader that opens anything; it opens for reading only.
 """
@@ -47,7 +48,8 @@ def _plain_chunks(path: Path) -> Iterator[bytes]:
 
 
 def read_key_log(path: Path, secrets: Secrets) -> int:
-    """Take the lines of a key log file; how many there were. Raises ``ConfigError`` for a file that cannot be read, or has none."""
+    """Take the lines of a key log file; how many there were. Raises ``ConfigError`` for a file that
+    cannot be read, or has none."""
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST_KEY_LOG)
@@ -63,8 +65,8 @@ def read_key_log(path: Path, secrets: Secrets) -> int:
 
 
 def scan_for_secrets(path: Path, secrets: Secrets) -> int:
-    """Take the secrets that stand anywhere in a capture, so that they are there before the packets that they open. Returns how many. Raises
-    ``ConfigError`` where it cannot be read."""
+    """Take the secrets that stand anywhere in a capture, so that they are there before the packets that they
+    open. Returns how many. Raises ``ConfigError`` where it cannot be read."""
     try:
         return secrets.scan(_plain_chunks(path), "capture")
     except OSError as error:
@@ -83,7 +85,8 @@ def entries_of(
 ) -> Iterator[Entry]:
     """All that a capture file says, in order. ``reader``: one of ``open_capture``, whose ledgers are wanted.
 
-    Raises ``ConfigError`` for a file that cannot be opened, or is no capture; one that breaks off is read up to there.
+    Raises ``ConfigError`` for a file that cannot be opened, or is no capture; one that
+    breaks off is read up to there.
     """
     if reader is None:
         reader = open_capture(path, secrets=secrets, schema=schema)
@@ -102,8 +105,9 @@ def entries_of(
 def frames_in(path: Path) -> Iterator[tuple[float, bytes]]:
     """Time in seconds since 1970 and octets of every Ethernet frame, in the order of the file.
 
-    Raises ``ConfigError`` for a file that cannot be read, is no capture, or has something else than Ethernet in it: who matches with whom
-    is said by the addresses of the frames, and other link types do not keep them.
+    Raises ``ConfigError`` for a file that cannot be read, is no capture, or has something else
+    than Ethernet in it: who matches with whom is said by the addresses of the frames, and other
+    link types do not keep them.
     """
     facts = CaptureFacts()
     file = CaptureFile(facts)

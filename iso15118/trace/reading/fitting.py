@@ -1,4 +1,5 @@
-"""Which schema set reads a message: by its payload type, by what supportedAppProtocol agreed, or the one that fits best.
+"""Which schema set reads a message: by its payload type, by what supportedAppProtocol
+agreed, or the one that fits best.
 
 What was chosen or tolerated on the way is said in a note, so that nobody takes it for part of the message.
 """
@@ -63,7 +64,8 @@ def edition_of(schema: str) -> str:
 
 
 def message_octets(data: bytes) -> Octets:
-    """Without the V2GTP header, where there is one. Raises ``ExiError`` for a frame that carries no message, or not all of it."""
+    """Without the V2GTP header, where there is one. Raises ``ExiError`` for a frame that carries no
+    message, or not all of it."""
     if not data.startswith(V2GTP):
         return Octets(data, exi.SCHEMAS)
     if len(data) < HEADER_LENGTH:
@@ -105,7 +107,8 @@ def best_fit(data: bytes, schemas: Sequence[str], *, fragment: bool = False) -> 
         except ExiError as error:
             errors.append(error)
             continue
-        # Nothing tolerated, a request or response, and the same octets when it is written again: so is a message of that schema.
+        # Nothing tolerated, a request or response, and the same octets when it is written again: so
+        # is a message of that schema.
         kind = type(message).__name__
         is_message = kind == "V2GMessage" if name in ("din", "iso2") else kind.endswith(("Req", "Res"))
         rank = (len(notes), not (is_message or fragment), not _comes_back(name, message, data, fragment))

@@ -1,6 +1,8 @@
-"""V2GTP frames out of one direction of a connection, as a listener reads them: it goes on behind a gap, and behind what is no frame.
+"""V2GTP frames out of one direction of a connection, as a listener reads them: it goes on behind a gap,
+and behind what is no frame.
 
-The reader of a session (``iso15118.v2gtp.FrameReader``) gives up there, because nobody can answer what was lost.
+The reader of a session (``iso15118.v2gtp.FrameReader``) gives up there, because
+nobody can answer what was lost.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""TLS handshake messages and alerts read one by one: what each says as JSON values, and what our own rules find wrong with it.
+"""TLS handshake messages and alerts read one by one: what each says as JSON values, and what our
+own rules find wrong with it.
 
 Message in, ``Told`` out; whatever the octets, nothing is raised.
 """
@@ -102,7 +103,8 @@ _MOST_ROWS: Final = 512
 
 
 class Told(Struct, kw_only=True):
-    """What a handshake message says. ``random`` and the fields below it are for the reader of the records behind it."""
+    """What a handshake message says. ``random`` and the fields below it are for the reader
+    of the records behind it."""
 
     name: str
     content: dict[str, Any] = field(default_factory=dict)

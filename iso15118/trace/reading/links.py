@@ -1,4 +1,5 @@
-"""Link types of captures down to the protocol inside: Ethernet with VLAN tags, Linux's cooked forms, raw IP, and BSD's loopback.
+"""Link types of captures down to the protocol inside: Ethernet with VLAN tags, Linux's cooked
+forms, raw IP, and BSD's loopback.
 
 A packet in, its EtherType and where its content begins out; what is cut short or not known has none.
 """
@@ -26,7 +27,8 @@ _INET6: Final = (10, 23, 24, 28, 30)
 
 
 def content_of(link: int, data: bytes) -> tuple[int, int]:
-    """EtherType, and the place of what it stands for. (0, 0) for a link type that is not read, or too few octets."""
+    """EtherType, and the place of what it stands for. (0, 0) for a link type that is
+    not read, or too few octets."""
     if link == ETHERNET:
         return _tagged(data, 12)
     if link == SLL:
@@ -61,7 +63,8 @@ def _tagged_as(data: bytes, kind: bytes, at: int) -> tuple[int, int]:
 
 
 def as_ethernet(link: int, data: bytes, at: int) -> tuple[bytes, str]:
-    """A frame whose content begins at ``at`` with an Ethernet header as HomePlug's reader wants it, and what was made up for it."""
+    """A frame whose content begins at ``at`` with an Ethernet header as HomePlug's reader wants it,
+    and what was made up for it."""
     if link == ETHERNET:
         # Of several tags one is kept; the reader knows one.
         return (data if at <= 18 else data[:12] + data[at - 6 :]), ""

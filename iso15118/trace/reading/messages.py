@@ -1,4 +1,5 @@
-"""V2GTP payloads as messages: with the schema that supportedAppProtocol chose in this connection, or the one that fits best.
+"""V2GTP payloads as messages: with the schema that supportedAppProtocol chose in this
+connection, or the one that fits best.
 
 One ``Dialogue`` for each connection; what it learns from one message it uses for the next.
 """
@@ -35,7 +36,8 @@ _NAMESPACES: Final = {
 _IN_0X8001: Final = ("din", "iso2")
 _ISO20: Final = tuple(name for name in exi.SCHEMAS if name.startswith("iso20-"))
 _APP_CODES: Final = 0x80
-"""Second octet of an EXI stream: below it is one of the two roots of supportedAppProtocol, above it a root of a large schema."""
+"""Second octet of an EXI stream: below it is one of the two roots of supportedAppProtocol, above it
+a root of a large schema."""
 
 
 def schema_of_namespace(namespace: str) -> str | None:
@@ -44,7 +46,8 @@ def schema_of_namespace(namespace: str) -> str | None:
 
 
 class Dialogue:
-    """``forced``: a schema set that the user names instead of ``auto``; supportedAppProtocol is still read as what it is."""
+    """``forced``: a schema set that the user names instead of ``auto``; supportedAppProtocol is
+    still read as what it is."""
 
     def __init__(self, forced: str = AUTO) -> None:
         self._forced = None if forced == AUTO else forced
@@ -68,8 +71,9 @@ class Dialogue:
         notes: tuple[str, ...] = (),
         hint: str | None = None,
     ) -> MessageEntry | V2gtpEntry:
-        """The message in a payload, or why there is none. ``sender``: who it came from if that is known; otherwise the message
-        tells. ``payload_type`` None: it came without a header. ``hint``: a schema set that is named beside it."""
+        """The message in a payload, or why there is none. ``sender``: who it came from if that is known;
+        otherwise the message tells. ``payload_type`` None: it came without a header. ``hint``: a schema
+        set that is named beside it."""
         schemas = exi.SCHEMAS[:-1] if payload_type is None else SCHEMAS_OF.get(payload_type)
         if schemas is None:
             text = f"payload type {payload_type_name(payload_type or 0)} carries no message"
@@ -137,7 +141,8 @@ class Dialogue:
         return self._decode_fitting(payload_type, payload, schemas), True
 
     def _decode_bare(self, payload: bytes, schemas: tuple[str, ...], hint: str | None) -> Decoded:
-        """Without a header nothing says which set of an edition it is: what is named beside it or was agreed comes first among equals."""
+        """Without a header nothing says which set of an edition it is: what is named beside it or was agreed
+        comes first among equals."""
         first = [one for one in (hint, self.agreed, self.fits) if one is not None]
         if any(one in _ISO20 for one in first):
             first.append("iso20-common")

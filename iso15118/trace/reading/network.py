@@ -1,6 +1,7 @@
 """IP, UDP and TCP headers: where a datagram or a segment comes from, and what is in it.
 
-A packet in, a ``Datagram`` or ``Segment`` out; lengths are those of the IP header, so that an Ethernet frame's padding is no data.
+A packet in, a ``Datagram`` or ``Segment`` out; lengths are those of the IP header, so that an
+Ethernet frame's padding is no data.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Datagram(Struct, frozen=True, gc=False):
 
 
 class Segment(Struct, frozen=True, gc=False):
-    """TCP. ``key``: addresses and ports as they stand in the packet, the source's first; see ``key_address``."""
+    """TCP. ``key``: addresses and ports as they stand in the packet, the source's
+    first; see ``key_address``."""
 
     key: tuple[bytes, bytes]
     sequence: int
@@ -48,7 +50,8 @@ class Segment(Struct, frozen=True, gc=False):
 
 
 def inside(ethertype: int, data: bytes, at: int) -> Datagram | Segment | None:
-    """What the IP packet at ``at`` carries; None for anything else, fragments, and what is cut short in the headers."""
+    """What the IP packet at ``at`` carries; None for anything else, fragments, and what is
+    cut short in the headers."""
     if ethertype == IPV6:
         if len(data) < at + 40 or data[at] >> 4 != 6:
             return None

@@ -1,6 +1,8 @@
-"""Blocks of a pcapng file, read: sections in either byte order, interfaces with their own clocks, packets, and TLS secrets.
+"""Blocks of a pcapng file, read: sections in either byte order, interfaces with their own
+clocks, packets, and TLS secrets.
 
-The format is the IETF's draft-ietf-opsawg-pcapng. Blocks that say nothing of packets or secrets are passed over.
+The format is the IETF's draft-ietf-opsawg-pcapng. Blocks that say nothing of
+packets or secrets are passed over.
 """
 
 from __future__ import annotations

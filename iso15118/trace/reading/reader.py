@@ -57,8 +57,9 @@ class Shared:
 class CaptureReader:
     """``feed`` the octets of a capture as they come, then ``finish``; or ``packet`` after packet.
 
-    ``secrets``: what is known beforehand. ``schema``: a schema set for all messages, or ``auto``. ``live``: secrets may come
-    behind what they open, so that records wait for them; False where the whole file was scanned for them.
+    ``secrets``: what is known beforehand. ``schema``: a schema set for all messages, or ``auto``.
+    ``live``: secrets may come behind what they open, so that records wait for them; False where the
+    whole file was scanned for them.
     """
 
     def __init__(self, *, secrets: Secrets | None = None, schema: str = AUTO, live: bool = True) -> None:

@@ -1,5 +1,5 @@
-"""Lines of ``session.jsonl`` and of ``iso15118 decode --json``: a message in one says by itself when it passed, from whom, and in which
-kind of frame."""
+"""Lines of ``session.jsonl`` and of ``iso15118 decode --json``: a message in one says by itself when it
+passed, from whom, and in which kind of frame."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ __all__ = ["RecordedLine", "recorded_line"]
 
 
 class RecordedLine(Struct, frozen=True):
-    """What a line says of its message. ``exi`` is None for a line about something else, such as a state of the session."""
+    """What a line says of its message. ``exi`` is None for a line about something else, such
+    as a state of the session."""
 
     t: float | None
     sender: str

@@ -1,4 +1,5 @@
-"""Protected TLS records opened with known secrets: one direction each, for TLS 1.3 and TLS 1.2, also behind a gap in the capture.
+"""Protected TLS records opened with known secrets: one direction each, for TLS 1.3 and TLS 1.2, also
+behind a gap in the capture.
 
 Every suite proves what it opens (AEAD tag or MAC), so that a record number lost in a gap can be searched for.
 """
@@ -20,8 +21,8 @@ class ClosedError(Exception):
 
 
 class Budget:
-    """How many attempts are left in a capture: whoever made it decides how often it is searched. It grows with what was read, so that a
-    long capture with many gaps is opened too."""
+    """How many attempts are left in a capture: whoever made it decides how often it is searched. It grows
+    with what was read, so that a long capture with many gaps is opened too."""
 
     def __init__(self, attempts: int = 40_000, each: int = 16) -> None:
         self.left = attempts
@@ -43,7 +44,8 @@ class Keys:
         self.number = 0
 
     def open(self, kind: int, header: bytes, body: bytes) -> tuple[int, bytes]:
-        """Content type and content. Raises ``ClosedError``; the number counts up with a record that was opened."""
+        """Content type and content. Raises ``ClosedError``; the number counts up with
+        a record that was opened."""
         found = self._tried(self.number, kind, header, body)
         if found is None:
             raise ClosedError

@@ -1,5 +1,5 @@
-"""TLS secrets by the connection that they belong to, from lines of an NSS key log wherever these stand: a file, a capture's secrets
-block, or datagrams in which an end discloses them.
+"""TLS secrets by the connection that they belong to, from lines of an NSS key log wherever these stand: a
+file, a capture's secrets block, or datagrams in which an end discloses them.
 
 Secrets are in no representation and in no message of an error.
 """
@@ -34,8 +34,8 @@ class Session(dict[str, bytes]):
 
 
 def lines_in(data: bytes, *, more: bool = False) -> Iterator[tuple[str, bytes, bytes]]:
-    """Label, client random and secret of every line in ``data``, wherever it stands. ``more``: it goes on, so that what is at its end
-    may be the beginning of a secret only."""
+    """Label, client random and secret of every line in ``data``, wherever it stands. ``more``: it goes on, so
+    that what is at its end may be the beginning of a secret only."""
     for found in _LINE.finditer(data):
         if more and found.end() == len(data):
             return
@@ -63,8 +63,8 @@ class Secrets:
         return f"Secrets(<of {len(self)} connections>)"
 
     def add(self, data: bytes, source: str, *, more: bool = False) -> int:
-        """Take every line in ``data``; how many were new. The first secret of a kind is kept: a later one cannot take its place.
-        ``more``: see ``lines_in``."""
+        """Take every line in ``data``; how many were new. The first secret of a kind is kept: a later one
+        cannot take its place. ``more``: see ``lines_in``."""
         new = 0
         for label, random, secret in lines_in(data, more=more):
             session = self._sessions.get(random)
@@ -88,7 +88,8 @@ class Secrets:
         return list(self._sessions.values())
 
     def scan(self, chunks: Iterable[bytes], source: str) -> int:
-        """Take the lines that stand anywhere in a file: whatever holds them, they are as good before the packets as behind them."""
+        """Take the lines that stand anywhere in a file: whatever holds them, they are as good before
+        the packets as behind them."""
         new, rest = 0, b""
         for chunk in chunks:
             piece = rest + chunk

@@ -1,4 +1,5 @@
-"""Where the input comes from, and what it is: an argument, a file or stdin; a capture, text, or the octets of a message."""
+"""Where the input comes from, and what it is: an argument, a file or stdin; a capture, text,
+or the octets of a message."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ _SUFFIXES: Final = (".pcap", ".pcapng", ".cap", ".gz", ".log", ".txt", ".hex")
 
 
 class Source:
-    """An input that was opened. ``live``: it may come slowly. ``one``: it is said to be messages and nothing else."""
+    """An input that was opened. ``live``: it may come slowly. ``one``: it is said to be
+    messages and nothing else."""
 
     live = False
     one = False

@@ -1,4 +1,5 @@
-"""Cipher suites that a passive reader can open, by number, and the keys that TLS 1.2 and TLS 1.3 make of a secret.
+"""Cipher suites that a passive reader can open, by number, and the keys that TLS 1.2
+and TLS 1.3 make of a secret.
 
 Key derivation only: RFC 5246 section 5 and 6.3, RFC 8446 section 7.
 """
@@ -87,8 +88,8 @@ def expand_label(secret: bytes, label: bytes, length: int, digest: str) -> bytes
 
 
 def key_block(suite: Suite, master: bytes, client: bytes, server: bytes) -> list[bytes]:
-    """What TLS 1.2 makes of its master secret and both randoms: the keys of the MAC, the keys of the cipher and the initial vectors,
-    each of the client and then of the server."""
+    """What TLS 1.2 makes of its master secret and both randoms: the keys of the MAC, the keys of the cipher
+    and the initial vectors, each of the client and then of the server."""
     if suite.cipher == "cbc":
         sizes = ({"sha1": 20, "sha256": 32, "sha384": 48}[suite.mac], suite.key_octets, 0)
     else:

@@ -1,6 +1,8 @@
-"""One direction of a TCP connection put back together from its segments: in order, each octet once, and with every gap told.
+"""One direction of a TCP connection put back together from its segments: in order, each octet
+once, and with every gap told.
 
-A gap is what the capture does not have: the other side acknowledged more, or so much came behind it that nobody can still be waiting.
+A gap is what the capture does not have: the other side acknowledged more, or so much came behind it that
+nobody can still be waiting.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ _LARGEST_WINDOW: Final = 1 << 17
 
 
 class Room:
-    """Octets that all connections of a capture together may keep waiting: whoever made it decides how many they are."""
+    """Octets that all connections of a capture together may keep waiting: whoever made it
+    decides how many they are."""
 
     def __init__(self, octets: int = 48 << 20) -> None:
         self.left = octets
@@ -72,11 +75,13 @@ class Half:
             self._next = (sequence + 1) % _WRAP
 
     def is_opening(self, sequence: int) -> bool:
-        """An opening with this number belongs to this connection: nothing was seen of this direction yet, or it is sent again."""
+        """An opening with this number belongs to this connection: nothing was seen of this direction
+        yet, or it is sent again."""
         return self._next is None or self._opening == sequence
 
     def take(self, sequence: int, data: bytes, cut_off: int = 0) -> list[Piece]:
-        """What a segment with data completes. ``cut_off``: octets behind ``data`` that the capture did not keep."""
+        """What a segment with data completes. ``cut_off``: octets behind ``data`` that
+        the capture did not keep."""
         facts = self.facts
         facts.segments += 1
         if len(data) > facts.longest_segment:

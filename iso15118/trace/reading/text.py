@@ -1,4 +1,5 @@
-"""Messages in text as people have it: digits or base64 in a forum post, lines of a stack's log, a dump with offsets, a pasted packet.
+"""Messages in text as people have it: digits or base64 in a forum post, lines of a stack's log, a dump
+with offsets, a pasted packet.
 
 Lines in, entries out. What only looks like a message is left alone; what is one and cannot be read is told.
 """
@@ -60,8 +61,8 @@ class _Candidate(Struct):
 
 
 class TextReader:
-    """Call ``line`` with line after line, then ``finish``. ``sure``: the whole text is said to be messages, so that what cannot be read is
-    told, whatever it looks like."""
+    """Call ``line`` with line after line, then ``finish``. ``sure``: the whole text is said to be messages,
+    so that what cannot be read is told, whatever it looks like."""
 
     def __init__(self, *, secrets: Secrets | None = None, schema: str = AUTO, sure: bool = False) -> None:
         self._secrets = Secrets() if secrets is None else secrets
@@ -223,7 +224,8 @@ def _is_packet(data: bytes) -> bool:
 
 
 def _time_of(text: str) -> tuple[float | None, str]:
-    """The time that a line names, in s since 1970, and the line without it; a time without zone is taken for UTC."""
+    """The time that a line names, in s since 1970, and the line without it; a time
+    without zone is taken for UTC."""
     match = _TIME.search(text)
     if match is not None:
         rest = text[: match.start()] + "|" + text[match.end() :]

@@ -1,7 +1,8 @@
-"""TLS as a listener hears it: records of both directions in, handshake messages, alerts and opened application data out.
+"""TLS as a listener hears it: records of both directions in, handshake messages, alerts and
+opened application data out.
 
-Without secrets the hellos, the certificates of TLS 1.2 and alerts are open; with them everything is, also behind a gap and where the
-capture began in the middle.
+Without secrets the hellos, the certificates of TLS 1.2 and alerts are open; with them everything is, also
+behind a gap and where the capture began in the middle.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ class _Side:
 
 
 class TlsTalk:
-    """One connection. ``hold``: octets of protected records that may wait for secrets still to come, as long as there is ``room``."""
+    """One connection. ``hold``: octets of protected records that may wait for secrets still to come, as
+    long as there is ``room``."""
 
     def __init__(self, above: Above, secrets: Secrets, budget: Budget, hold: int, room: Room) -> None:
         self._above, self._secrets, self._budget, self._room = above, secrets, budget, room
@@ -147,7 +149,8 @@ class TlsTalk:
         side.buffer = buffer[at:] if at else buffer
 
     def gap(self, direction: int, missing: int) -> None:
-        """Octets are missing: what was incomplete is lost, and where the next record begins is to be found."""
+        """Octets are missing: what was incomplete is lost, and where the next
+        record begins is to be found."""
         side = self._sides[direction]
         side.search += (missing + len(side.buffer)) // _SMALLEST_RECORD + 2
         side.buffer = b""

@@ -1,4 +1,5 @@
-"""Where a recording goes: folders for their owner only, numbered, so that no session takes the place of an older one; and their files."""
+"""Where a recording goes: folders for their owner only, numbered, so that no session takes the place of an
+older one; and their files."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ _MOST_ATTEMPTS: Final = 10_000
 
 
 def new_folder(parent: Path, name: str) -> Path:
-    """A new folder ``name-0001``, ``name-0002`` ... in ``parent``, which is made; one more than the highest that is there. Several
-    processes may do so at the same time. Raises OSError."""
+    """A new folder ``name-0001``, ``name-0002`` ... in ``parent``, which is made; one more than the highest
+    that is there. Several processes may do so at the same time. Raises OSError."""
     make_folder(parent, durable=False)
     pattern = re.compile(rf"{re.escape(name)}-(\d{{4,9}})")
     taken = [int(found[1]) for one in os.listdir(parent) if (found := pattern.fullmatch(one))]
@@ -38,8 +39,8 @@ def new_folder(parent: Path, name: str) -> Path:
 
 
 def only_folder(folder: Path, *, numbered: bool = False) -> Path:
-    """``folder`` itself, made if it is missing. With a recording in it, it is an error, or with ``numbered`` the first of ``folder-2``,
-    ``folder-3`` ... without one.
+    """``folder`` itself, made if it is missing. With a recording in it, it is an error, or with ``numbered``
+    the first of ``folder-2``, ``folder-3`` ... without one.
 
     Raises OSError, and ``ConfigError`` for the key ``out`` where a recording would be lost.
     """
@@ -56,7 +57,8 @@ def only_folder(folder: Path, *, numbered: bool = False) -> Path:
 
 
 class OutputFile:
-    """A new file, only for its owner (mode 0600), that is written piece by piece and holds whole pieces only, as long as it can be cut.
+    """A new file, only for its owner (mode 0600), that is written piece by piece and holds whole pieces
+    only, as long as it can be cut.
 
     Raises OSError: FileExistsError for a name that is taken, also by a link.
     """

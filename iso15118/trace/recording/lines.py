@@ -1,5 +1,6 @@
-"""The lines of ``session.jsonl``: what ``iso15118 decode --json`` says of a message, and beside it who recorded it, in which state, after
-how long, and its quantities in SI units; and what a session told beside messages."""
+"""The lines of ``session.jsonl``: what ``iso15118 decode --json`` says of a message, and beside
+it who recorded it, in which state, after how long, and its quantities in SI units; and what a
+session told beside messages."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ def message_line(
 
 
 def session_line(t: float, role: str, state: str, name: str, said: Any) -> bytes:
-    """What a session told: ``name`` is the class of the event, ``said`` the event itself or a dict of JSON values."""
+    """What a session told: ``name`` is the class of the event, ``said`` the event itself
+    or a dict of JSON values."""
     line = {
         "t": t,
         "from": role,
@@ -63,8 +65,8 @@ def _plain(said: Any) -> Any:
 
 
 def quantities(content: Any) -> dict[str, list[Any]]:
-    """Every physical quantity of a message by its path in it, as ``[value, unit]`` in V, A, W, Wh, Hz and %; those in lists are left
-    out."""
+    """Every physical quantity of a message by its path in it, as ``[value, unit]`` in V, A, W, Wh, Hz and %;
+    those in lists are left out."""
     found: dict[str, list[Any]] = {}
     if isinstance(content, dict):
         _collect(_body(content), "", found, 0)

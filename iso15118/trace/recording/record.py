@@ -1,5 +1,5 @@
-"""One session on its way into its folder. Frames, packets, states and events in, files out; what goes wrong with a file ends the recording
-and nothing else.
+"""One session on its way into its folder. Frames, packets, states and events in, files out; what goes wrong
+with a file ends the recording and nothing else.
 
 Times of all calls are the caller's clock in s; ``epoch`` makes Unix time of them.
 """
@@ -33,14 +33,16 @@ _log = logging.getLogger(__name__)
 _LOOK_S: Final = 1.0
 """How often it is looked whether the files are still there."""
 _MOST_FOR_A_PAGE: Final = 20_000
-"""Frames; the page of a longer session is left to `iso15118 report`: it takes seconds of a processor that the next session needs."""
+"""Frames; the page of a longer session is left to `iso15118 report`: it takes seconds of a processor
+that the next session needs."""
 _WRITE_FROM: Final = 64 * 1024
 """Octets that wait to be written, where nobody asks for more."""
 
 
 class SessionRecord:
-    """``role``: whose view it is; of a run with both ends in one process the vehicle's. ``prompt``: every line is written at once, and
-    packets with ``flush``, so that a process that is killed leaves what was said; otherwise in large pieces.
+    """``role``: whose view it is; of a run with both ends in one process the vehicle's. ``prompt``: every
+    line is written at once, and packets with ``flush``, so that a process that is killed leaves what was
+    said; otherwise in large pieces.
 
     ``given_up`` hears why nothing more is written, once. Raises OSError if the files cannot be made.
     """
@@ -83,7 +85,8 @@ class SessionRecord:
         self._frames = {EVCC: FrameStream(), SECC: FrameStream()}
         self._last.clear()
 
-    # -- what is said -----------------------------------------------------------------------------------------
+    # -- what is said
+    # -----------------------------------------------------------------------------------------
 
     def octets(self, sender: str, data: bytes, now: float) -> None:
         """V2GTP as one side sent it, before TLS; whole frames or parts."""
@@ -129,7 +132,8 @@ class SessionRecord:
         text = msgspec.json.format(msgspec.json.encode(self._summary, enc_hook=str), indent=2)
         write_whole(self.folder / SUMMARY, text + b"\n", durable=False)
 
-    # -- what passes on the wire ------------------------------------------------------------------------------
+    # -- what passes on the wire
+    # ------------------------------------------------------------------------------
 
     def secret(self, line: str) -> None:
         """A line of the TLS key log: it stands before the packets that wait."""
@@ -161,10 +165,12 @@ class SessionRecord:
         """One side ended its direction, or dropped the connection."""
         (self._capture.reset if reset else self._capture.finish)(from_vehicle, now)
 
-    # -- files ------------------------------------------------------------------------------------------------
+    # -- files
+    # ------------------------------------------------------------------------------------------------
 
     def flush(self, now: float) -> None:
-        """Write what waits. Not between the packet with which a handshake goes on and its secrets: those have to stand before it."""
+        """Write what waits. Not between the packet with which a handshake goes on and its secrets:
+        those have to stand before it."""
         if self._pending:
             data = bytes(self._pending)
             self._pending.clear()
@@ -198,7 +204,8 @@ class SessionRecord:
     def _report(self, failure: str) -> None:
         if self._number > _MOST_FOR_A_PAGE:
             return
-        # The same page that the command makes of the folder. What judges a session is not loaded while one runs.
+        # The same page that the command makes of the folder. What judges a session
+        # is not loaded while one runs.
         from iso15118.trace.report.files import report_of_folder
         from iso15118.trace.report.page import page
 

@@ -1,4 +1,5 @@
-"""The page of a session folder, made of what is there: also where the process was killed and nobody wrote one."""
+"""The page of a session folder, made of what is there: also where the process was
+killed and nobody wrote one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The lines of a session folder read again, whole or cut off in mid-session: its messages as entries, and why it is not whole."""
+"""The lines of a session folder read again, whole or cut off in mid-session: its messages as
+entries, and why it is not whole."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ _LONGEST: Final = 4 << 20
 
 
 def lines_of(folder: Path) -> Iterator[dict[str, Any]]:
-    """The lines of ``session.jsonl``; one that breaks off, as the last of a process that was killed may, is left out.
+    """The lines of ``session.jsonl``; one that breaks off, as the last of a process that
+    was killed may, is left out.
 
     Raises ``ConfigError`` if there is no such file.
     """

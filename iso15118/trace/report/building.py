@@ -1,6 +1,8 @@
-"""Entries in, the model of their sessions out, in one pass: what is said is judged as it comes, and not all of it is kept.
+"""Entries in, the model of their sessions out, in one pass: what is said is judged as it
+comes, and not all of it is kept.
 
-Of a long run of equal exchanges the beginning, the end and whatever deviated are kept whole; the quantities of all.
+Of a long run of equal exchanges the beginning, the end and whatever deviated are kept
+whole; the quantities of all.
 """
 
 from __future__ import annotations

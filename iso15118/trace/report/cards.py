@@ -1,4 +1,5 @@
-"""The parts of a page that are words: the cause, what the capture cannot prove, who is who, TLS, times, deviations.
+"""The parts of a page that are words: the cause, what the capture cannot prove, who is
+who, TLS, times, deviations.
 
 Values in, markup out; every text is escaped.
 """

@@ -20,7 +20,8 @@ _SLOWLY: Final = {"limit-ignored": 12}
 
 
 def decide(session: Session, judge: Judge, *, cut_short: bool, clock_steps: int) -> None:
-    """Sets verdict, reason and cause. ``cut_short``: the file breaks off. ``clock_steps``: how often the capture's clock went back."""
+    """Sets verdict, reason and cause. ``cut_short``: the file breaks off. ``clock_steps``: how often the
+    capture's clock went back."""
     codes = {one.code for one in session.trust}
     weak, stepped = codes & WEAKENS, "clock-step-forward" in codes
     for one in session.findings:

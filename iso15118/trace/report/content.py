@@ -1,4 +1,5 @@
-"""What messages say of the moment, judged: values against the limits that the other side gave, and faults that a side reports itself.
+"""What messages say of the moment, judged: values against the limits that the other side gave, and
+faults that a side reports itself.
 
 A limit that was lowered holds a little later: what was on its way then is no deviation.
 """

@@ -1,7 +1,8 @@
-"""Drawings: quantities over time as inline SVG that fits any width, and the states of both sides as lanes, all on one axis.
+"""Drawings: quantities over time as inline SVG that fits any width, and the states of both
+sides as lanes, all on one axis.
 
-Numbers in, markup out; every text is escaped. Labels are HTML beside the drawing, so that they stay readable on a phone. What the pointer
-rests on says its values by itself, without a script.
+Numbers in, markup out; every text is escaped. Labels are HTML beside the drawing, so that they stay readable
+on a phone. What the pointer rests on says its values by itself, without a script.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ SIDES: Final = {EVCC: "vehicle", SECC: "station"}
 
 
 class TimeAxis:
-    """Where a time is drawn: ``first`` at the left, ``last`` at the right, both in s. ``mark``: the moment of the cause."""
+    """Where a time is drawn: ``first`` at the left, ``last`` at the right, both in s.
+    ``mark``: the moment of the cause."""
 
     def __init__(self, first: float, last: float, mark: float | None = None) -> None:
         self.first, self.mark = first, mark
@@ -204,7 +206,8 @@ def text(value: object) -> str:
 
 def _range(unit: str, rows: Sequence[Series]) -> tuple[float, float]:
     low = min(min(one.values) for one in rows)
-    # A limit of a megawatt above a charge of ten kilowatts would make a flat line of it: it is drawn at the edge.
+    # A limit of a megawatt above a charge of ten kilowatts would make a flat line of
+    # it: it is drawn at the edge.
     main = [one for one in rows if one.kind in ("measured", "target")] or list(rows)
     most = max(max(one.values) for one in main)
     high = max(max(one.values) for one in rows)
@@ -221,7 +224,8 @@ def _range(unit: str, rows: Sequence[Series]) -> tuple[float, float]:
 
 
 def _thinned(series: Series, axis: TimeAxis) -> list[tuple[float, float]]:
-    """Not more than four points per column of the drawing: its first, its least, its greatest and its last."""
+    """Not more than four points per column of the drawing: its first, its least,
+    its greatest and its last."""
     columns: dict[int, list[int]] = {}
     values = series.values
     for index, time in enumerate(series.times):

@@ -1,4 +1,5 @@
-"""What the editions say as tables: which request may follow which, within which time an answer is due, and what a request means.
+"""What the editions say as tables: which request may follow which, within which time an answer is
+due, and what a request means.
 
 These rows are written beside those of our own ends, not made from them: they judge what other ends did.
 """
@@ -70,7 +71,8 @@ def key_of(edition: str, message: str, body: Any) -> str:
     return stem
 
 
-# Sequences ---------------------------------------------------------------------------------------------------
+# Sequences
+# ---------------------------------------------------------------------------------------------------
 
 _STOP: Final = "SessionStop SessionStop:Terminate SessionStop:Pause"
 _POWER: Final = "PowerDelivery:Start PowerDelivery:Stop PowerDelivery:Standby PowerDelivery:Ongoing PowerDelivery:ScheduleRenegotiation"
@@ -180,7 +182,8 @@ def follows(edition: str, key: str) -> frozenset[str] | None:
     return frozenset(f"{after} {more}".split())
 
 
-# Times -------------------------------------------------------------------------------------------------------
+# Times
+# -------------------------------------------------------------------------------------------------------
 
 _TIMINGS: Final[Mapping[str, Timing]] = {"iso20": Timing(), "iso2": Iso2Timing(), "din": DinTiming()}
 _SLOW: Final = {

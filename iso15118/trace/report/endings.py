@@ -1,5 +1,5 @@
-"""How a connection ended where nothing that was said explains it: silence, FIN, RST, alerts, a handshake that is broken off, a discovery
-without answer.
+"""How a connection ended where nothing that was said explains it: silence, FIN, RST, alerts, a handshake that
+is broken off, a discovery without answer.
 
 Every end is measured against the timer of the side that had to speak.
 """

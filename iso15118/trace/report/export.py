@@ -11,7 +11,8 @@ __all__ = ["as_json"]
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """All of it. ``verdict`` and ``cause`` are those of the session that decides: the first that failed, if any did."""
+    """All of it. ``verdict`` and ``cause`` are those of the session that decides: the
+    first that failed, if any did."""
     decisive = report.decisive
     cause = None if decisive is None or decisive.cause is None else _finding(decisive.cause, decisive)
     facts = report.facts

@@ -57,8 +57,9 @@ def report_of_capture(
 def report_of_folder(
     folder: Path, *, failure: str = "", secrets: Secrets | None = None, schema: str = AUTO
 ) -> Report:
-    """Of a session folder: of its capture, or of its lines where the capture is missing or shows no message. ``failure``: why the run
-    came to nothing. Raises ``ConfigError`` for a folder in which no session was recorded, and as ``report_of_capture``."""
+    """Of a session folder: of its capture, or of its lines where the capture is missing or shows no message.
+    ``failure``: why the run came to nothing. Raises ``ConfigError`` for a folder in which no session was
+    recorded, and as ``report_of_capture``."""
     report = None
     if (folder / CAPTURE).is_file() and (folder / CAPTURE).stat().st_size:
         report = report_of_capture(folder / CAPTURE, source=folder.name, secrets=secrets, schema=schema)

@@ -1,4 +1,5 @@
-"""Who is who in a session, and what was agreed: ids, contract, meter, service, control mode, and the card of its TLS.
+"""Who is who in a session, and what was agreed: ids, contract, meter, service, control
+mode, and the card of its TLS.
 
 Whatever a peer says here is text of a peer: whoever shows it escapes it.
 """

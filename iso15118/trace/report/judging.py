@@ -1,6 +1,8 @@
-"""The conversation of one connection judged message by message: turn, sequence, session, time, answers that fail.
+"""The conversation of one connection judged message by message: turn, sequence,
+session, time, answers that fail.
 
-What is missing from the capture makes it forget where the conversation was: nothing is held against anybody until it is known again.
+What is missing from the capture makes it forget where the conversation was: nothing is held against
+anybody until it is known again.
 """
 
 from __future__ import annotations
@@ -142,8 +144,8 @@ class Judge:
     # What comes --------------------------------------------------------------------------------------------
 
     def lost(self) -> None:
-        """Something is missing from the capture here. That shows only when somebody goes on behind it: what looked like a deviation
-        just before is excused."""
+        """Something is missing from the capture here. That shows only when somebody goes on behind it: what
+        looked like a deviation just before is excused."""
         for one in self.session.findings:
             if (one.needs_all or one.rule == "limit-ignored") and one.place >= self.answered - _SHOWS_LATE:
                 one.tolerated = True

@@ -1,4 +1,5 @@
-"""The values of a report: sessions with their messages, quantities over time, what deviated, and why it ended.
+"""The values of a report: sessions with their messages, quantities over time,
+what deviated, and why it ended.
 
 Times are Unix seconds as the capture has them, None where it has none; quantities are in V, A, W, Wh and %.
 """
@@ -220,7 +221,8 @@ class Report:
 
     @property
     def decisive(self) -> Session | None:
-        """The session whose verdict is that of the report: the first that failed, else the first that cannot be judged, else the last."""
+        """The session whose verdict is that of the report: the first that failed, else the first that cannot
+        be judged, else the last."""
         for verdict in (Verdict.FAILED, Verdict.UNDECIDABLE):
             for one in self.sessions:
                 if one.verdict is verdict:

@@ -173,7 +173,8 @@ def _charts(session: Session, axis: TimeAxis) -> str:
 
 
 def _before_the_longest(session: Session, axis: TimeAxis) -> TimeAxis | None:
-    """Up to the state that fills nearly all of the drawing, and a little into it; None if there is none, or nothing before it."""
+    """Up to the state that fills nearly all of the drawing, and a little into it; None if there is
+    none, or nothing before it."""
     spans = next(iter(session.states.values()))
     for place, span in enumerate(spans):
         until = spans[place + 1].began if place + 1 < len(spans) else axis.first + axis.span

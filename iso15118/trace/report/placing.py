@@ -15,7 +15,8 @@ __all__ = ["right_type", "wrong_type"]
 
 
 def wrong_type(edition: str, kind: int, entry: V2gtpEntry, before_session: bool) -> bool:
-    """Whether a frame that cannot be read has another payload type than it should; otherwise it is its content that is wrong."""
+    """Whether a frame that cannot be read has another payload type than it should; otherwise it is
+    its content that is wrong."""
     if kind not in SCHEMAS_OF:
         return True
     if edition in ("iso2", "din"):

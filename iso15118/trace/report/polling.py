@@ -1,4 +1,5 @@
-"""Exchanges that are repeated until somebody is finished: how long they take, who holds them up, and whether that was too long.
+"""Exchanges that are repeated until somebody is finished: how long they take, who holds them up,
+and whether that was too long.
 
 A poll that ends in order is no deviation, however long it took within its timer.
 """
@@ -31,7 +32,8 @@ def since(began: float | None, t: float | None) -> float | None:
 
 
 class _Poll(Struct):
-    """The same exchange again and again. ``who`` is the side that is not finished, as far as the last pair says."""
+    """The same exchange again and again. ``who`` is the side that is not finished, as
+    far as the last pair says."""
 
     stem: str
     began: float | None

@@ -1,6 +1,8 @@
-"""The electrical values that messages carry, of every edition and family, in SI units: by side, unit and kind.
+"""The electrical values that messages carry, of every edition and family, in SI
+units: by side, unit and kind.
 
-What a field is follows from its name, which the editions share: ``EVTargetCurrent``, ``EVSEMaximumCurrentLimit``, ``EVSEPresentVoltage``.
+What a field is follows from its name, which the editions share: ``EVTargetCurrent``,
+``EVSEMaximumCurrentLimit``, ``EVSEPresentVoltage``.
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ _BEYOND: Final = 1e12
 
 
 class Quantity(Struct, frozen=True, gc=False):
-    """A value of one side in V, A, W or %. Of several phases it is the sum. ``discharge``: it is about energy that is given back."""
+    """A value of one side in V, A, W or %. Of several phases it is the sum. ``discharge``: it is about
+    energy that is given back."""
 
     side: str
     unit: str

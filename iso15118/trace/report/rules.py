@@ -1,4 +1,5 @@
-"""The rules that a cause card names: what each is, the requirement of each edition behind it, and what to try.
+"""The rules that a cause card names: what each is, the requirement of each
+edition behind it, and what to try.
 
 Texts for people; which rule holds is decided elsewhere.
 """
@@ -16,7 +17,8 @@ __all__ = ["OBJECTIONS", "RULES", "Rule", "advice_of", "requirement_of"]
 
 
 class Rule(Struct, frozen=True):
-    """``requirements``: by edition, ``""`` for all others. ``advice``: what to try, by side, ``""`` for whoever it is."""
+    """``requirements``: by edition, ``""`` for all others. ``advice``: what to try, by side,
+    ``""`` for whoever it is."""
 
     title: str
     requirements: Mapping[str, str]

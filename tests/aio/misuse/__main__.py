@@ -1,6 +1,8 @@
-"""``python -m tests.aio.misuse --all [--role secc|evcc] [--seed N]``: tries the cases, prints what was found and the counts.
+"""``python -m tests.aio.misuse --all [--role secc|evcc] [--seed N]``: tries the cases, prints
+what was found and the counts.
 
-Each failure is one line that ``--case LINE`` tries again alone. What fails is tried twice before it counts: the machine may be busy.
+Each failure is one line that ``--case LINE`` tries again alone. What fails is tried twice before it
+counts: the machine may be busy.
 """
 
 from __future__ import annotations
@@ -28,8 +30,8 @@ from .interpreters import tests_with
 from .trial import Outcome, trial
 
 HANGS_S = 60.0
-"""Of the time of this process, or ten times that of the real clock: a case that takes longer keeps the thread, and no other one is tried
-after it. On a busy machine the real clock alone says nothing."""
+"""Of the time of this process, or ten times that of the real clock: a case that takes longer keeps the
+thread, and no other one is tried after it. On a busy machine the real clock alone says nothing."""
 LOOK_S = 5.0
 KINDS = ("unsafe", "dishonest", "stuck", "blamed", "unserved", "unseen")
 

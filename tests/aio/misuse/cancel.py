@@ -1,7 +1,9 @@
-"""``python -m tests.aio.misuse.cancel [--count 500] [--seed N]``: something is cancelled at a random point of a session, once or often.
+"""``python -m tests.aio.misuse.cancel [--count 500] [--seed N]``: something is cancelled at a random point
+of a session, once or often.
 
-What is cancelled: the server's ``close``, the vehicle's ``run``, one task of any kind, all tasks at once, or all of them because the
-program ends in mid-session. Contactors must open and the current must go, and nothing may take longer than its bound.
+What is cancelled: the server's ``close``, the vehicle's ``run``, one task of any kind, all tasks at once, or
+all of them because the program ends in mid-session. Contactors must open and the current must go, and nothing
+may take longer than its bound.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ NOTHING = Case(
 
 @dataclass(frozen=True)
 class Cancellation:
-    """``what`` is cancelled at the ``at``-th step, ``again`` times more, each so many turns of the loop later."""
+    """``what`` is cancelled at the ``at``-th step, ``again`` times more, each so
+    many turns of the loop later."""
 
     what: str
     at: int

@@ -1,7 +1,8 @@
 """The cases: every place of both roles, in every way that fits it, in every phase in which it can matter.
 
-Each port is tried in sessions of a service that needs it, everything else in sessions with DC (``families``). Places are read from the
-tables of ``session.ports``, so that a new port or method is among them without being written down here.
+Each port is tried in sessions of a service that needs it, everything else in sessions with DC
+(``families``). Places are read from the tables of ``session.ports``, so that a new port or method is among
+them without being written down here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Ways in which what is awaited misbehaves: it is no coroutine, hangs, is late, goes on in a thread, or says what is not so."""
+"""Ways in which what is awaited misbehaves: it is no coroutine, hangs, is late, goes on in a
+thread, or says what is not so."""
 
 from __future__ import annotations
 

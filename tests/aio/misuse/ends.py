@@ -1,7 +1,9 @@
-"""Programs that end: a station and a vehicle on real time, of which something is made to end while power flows or hardware is made safe.
+"""Programs that end: a station and a vehicle on real time, of which something is made to end while power
+flows or hardware is made safe.
 
-Each is run in a process of its own (``programs``). What the ports were told is written to memory that the parent keeps, so that it sees in
-which state the hardware was left. Opening takes a moment, in which the loop still has to turn.
+Each is run in a process of its own (``programs``). What the ports were told is written to memory that
+the parent keeps, so that it sees in which state the hardware was left. Opening takes a moment, in
+which the loop still has to turn.
 """
 
 from __future__ import annotations
@@ -48,8 +50,8 @@ BY_THEMSELVES = (
     "exits in a port",
 )
 TAKE_THE_LOOP = {f"{role} program, SIGINT twice" for role in ROLES}
-"""The second one is raised by ``asyncio.run`` itself in whatever runs, and nothing runs any more: no library can open anything then.
-``run_station`` and ``run_vehicle`` have handlers of their own."""
+"""The second one is raised by ``asyncio.run`` itself in whatever runs, and nothing runs any more: no library
+can open anything then. ``run_station`` and ``run_vehicle`` have handlers of their own."""
 ENDS = (
     *(f"{role} program {end}" for role in ROLES for end in BY_THEMSELVES),
     *(f"{role} program, {name}" for role in ROLES for name in ("SIGINT", "SIGINT twice")),
@@ -62,7 +64,8 @@ ENDS = (
 
 @dataclass(frozen=True)
 class Program:
-    """It ends in this way, ``after_s`` after power flows, or when it is being made safe already if ``late``."""
+    """It ends in this way, ``after_s`` after power flows, or when it is being made
+    safe already if ``late``."""
 
     end: str
     after_s: float

@@ -1,4 +1,5 @@
-"""The plants in which a port can misbehave: which ports are tried in which, in which phases, and which calls make such a plant safe.
+"""The plants in which a port can misbehave: which ports are tried in which, in which phases, and which
+calls make such a plant safe.
 
 What a port of a family has is read from the tables of ``session.ports``; here stands only where it is tried.
 """

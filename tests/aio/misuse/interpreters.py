@@ -1,6 +1,8 @@
-"""``python -m tests.aio.misuse --python 3.12``: the package built for another interpreter, and the tests of the drivers run there.
+"""``python -m tests.aio.misuse --python 3.12``: the package built for another interpreter, and the
+tests of the drivers run there.
 
-Looks for the interpreter where pyenv keeps its own, then on the path. What is installed stays in a folder of its own, for next time.
+Looks for the interpreter where pyenv keeps its own, then on the path. What is installed stays in a
+folder of its own, for next time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The plants of the trials, which are driven and judged alike: one for each family of ports that can misbehave."""
+"""The plants of the trials, which are driven and judged alike: one for each family of
+ports that can misbehave."""
 
 from __future__ import annotations
 

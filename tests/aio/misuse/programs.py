@@ -1,6 +1,8 @@
-"""``python -m tests.aio.misuse.programs [--count 200] [--seed N]``: programs that end at random moments, and how they leave the hardware.
+"""``python -m tests.aio.misuse.programs [--count 200] [--seed N]``: programs that end at random moments, and
+how they leave the hardware.
 
-This process has everything loaded and forks each program; the child writes what its ports were told into memory that both have.
+This process has everything loaded and forks each program; the child writes what its ports were
+told into memory that both have.
 """
 
 from __future__ import annotations

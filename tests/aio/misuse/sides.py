@@ -1,4 +1,5 @@
-"""Both sides of a trial: every port behind a spy that notes when it is asked for what, and misbehaves when its time has come."""
+"""Both sides of a trial: every port behind a spy that notes when it is asked for what, and
+misbehaves when its time has come."""
 
 from __future__ import annotations
 
@@ -166,7 +167,8 @@ class Side:
 
         return call
 
-    # -- what the session does --------------------------------------------------------------------------------
+    # -- what the session does
+    # --------------------------------------------------------------------------------
 
     def watch(self, event: ev.Event | None, actions: list[act.Action], now: float) -> list[act.Action]:
         """See in which phase it is, and when it heard of a fault or ended."""
@@ -200,8 +202,8 @@ class Side:
             self.enough()
 
     def asked_since_energised(self, until: float) -> dict[str, float]:
-        """For each call that makes safe: when it was first asked for after what was last switched on before ``until``; empty if nothing
-        was."""
+        """For each call that makes safe: when it was first asked for after what was last switched on before
+        ``until``; empty if nothing was."""
         on = [at for at, place in self.log if place in ENERGISES and at <= until]
         if not on:
             return {}

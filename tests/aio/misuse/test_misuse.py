@@ -1,6 +1,8 @@
-"""A part of the misuses, chosen by a seed, and what must hold of each; all of them are tried by ``python -m tests.aio.misuse --all``.
+"""A part of the misuses, chosen by a seed, and what must hold of each; all of them are tried by ``python
+-m tests.aio.misuse --all``.
 
-They run in processes of their own: some want to end the program, and one that hung would take the tests with it.
+They run in processes of their own: some want to end the program, and one that hung
+would take the tests with it.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ def test_ports_of_alternating_current_that_misbehave(role: str, port: str) -> No
 
 @pytest.mark.parametrize(("family", "count"), [("acdp", 24), ("wpt", 24), ("der", 12), ("schedules", 8)])
 def test_ports_of_other_services_that_misbehave(family: str, count: int) -> None:
-    """A connection device, a pad, a coil, an inverter and an energy manager with schedules, each in sessions that need it."""
+    """A connection device, a pad, a coil, an inverter and an energy manager with schedules, each
+    in sessions that need it."""
     said, failed = run("tests.aio.misuse", "--family", family, "--sample", str(count))
     assert failed == []
     assert said["counts"]["cases"] == count

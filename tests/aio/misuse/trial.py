@@ -1,7 +1,9 @@
-"""One case tried: a session in which a port or a callback misbehaves, the next one in which all is well, and what must hold of both.
+"""One case tried: a session in which a port or a callback misbehaves, the next one in which all is
+well, and what must hold of both.
 
-Must hold: current zero and contactors open were asked for within a second of the fault, the plant is safe where its ports allow it, a
-result arrives and is honest, the next vehicle is served or loudly refused, the server closes, and nobody blames this software.
+Must hold: current zero and contactors open were asked for within a second of the fault, the plant is safe
+where its ports allow it, a result arrives and is honest, the next vehicle is served or loudly refused, the
+server closes, and nobody blames this software.
 """
 
 from __future__ import annotations
@@ -107,7 +109,8 @@ class Trial:
         if trace is not None and "/iso15118/" in trace.tb_frame.f_code.co_filename:
             self.out.add("unseen", f"{context.get('message')}: {type(error).__name__}")
 
-    # -- a session --------------------------------------------------------------------------------------------
+    # -- a session
+    # --------------------------------------------------------------------------------------------
 
     async def charge(self) -> SessionResult | None:
         """One session; the vehicle's result, or None if none began."""
@@ -138,7 +141,8 @@ class Trial:
                 return
             await asyncio.sleep(0.02)
 
-    # -- what must hold -----------------------------------------------------------------------------------------
+    # -- what must hold
+    # -----------------------------------------------------------------------------------------
 
     def prevented(self, role: str) -> bool:
         """The port does not let this side's contactors be opened."""
@@ -185,7 +189,8 @@ class Trial:
                     late = "never" if math.isinf(at) else f"after {at - since:.1f} s"
                     self.out.add("unsafe", f"{side.role}: {call} was asked for {late}")
 
-    # -- the whole ----------------------------------------------------------------------------------------------
+    # -- the whole
+    # ----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         case, server = self.case, self.server
@@ -251,7 +256,8 @@ class Trial:
             and result.ended.reason is EndReason.CONTACTOR_FAILED
             and self.case.role == "evcc"
         ):
-            # Its contactors were left closed, and nobody looks between the sessions of a vehicle: it was refused, and they are open now.
+            # Its contactors were left closed, and nobody looks between the sessions of a vehicle: it was
+            # refused, and they are open now.
             result = await self.charge()
             await self.settled()
         if result is None or result.ended.reason is not EndReason.STOPPED_BY_EV:

@@ -1,4 +1,5 @@
-"""Readings that are none, made of the real one: other classes, other numbers, levels that lie, properties that block or call back."""
+"""Readings that are none, made of the real one: other classes, other numbers, levels that lie,
+properties that block or call back."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ def _value(value: Any) -> Make:
 
 
 def _numbers(change: Callable[[float], Any]) -> Make:
-    """The real reading with all of its numbers changed, those of each phase and of values within it as well, past the checks of its class;
-    a level becomes something else, too."""
+    """The real reading with all of its numbers changed, those of each phase and of values within it as well,
+    past the checks of its class; a level becomes something else, too."""
 
     def broken(real: Any) -> Any:
         if type(real) is float:

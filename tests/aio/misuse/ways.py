@@ -1,6 +1,8 @@
-"""Ways in which what is looked up or called misbehaves; ``coroutines`` and ``values`` have those of what is awaited and what is read.
+"""Ways in which what is looked up or called misbehaves; ``coroutines`` and ``values`` have those of what
+is awaited and what is read.
 
-A way is given the real thing and makes of it what an application gets in its place. It knows nothing of sessions.
+A way is given the real thing and makes of it what an application gets in its place.
+It knows nothing of sessions.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ Make = Callable[[Any, Hands, str], Any]
 
 @dataclass(frozen=True)
 class Way:
-    """``prevents``: the real thing is not done. ``lies``: what is said is not what is. ``ends_program``: it wants that."""
+    """``prevents``: the real thing is not done. ``lies``: what is said is not what is.
+    ``ends_program``: it wants that."""
 
     name: str
     make: Make

@@ -1,7 +1,8 @@
 """Captured stations of DIN 70121 against our vehicle: how far it goes with each, and why no further.
 
-``python -m tests.evcc.din.replay`` prints it. The captures are those of the reference folder, where messages that occur in several captures
-are listed once: what a capture lacks is said by an ordinary station, so that a session comes about.
+``python -m tests.evcc.din.replay`` prints it. The captures are those of the reference folder, where
+messages that occur in several captures are listed once: what a capture lacks is said by an ordinary
+station, so that a session comes about.
 """
 
 from __future__ import annotations

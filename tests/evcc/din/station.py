@@ -1,6 +1,8 @@
-"""A station in DIN 70121 made of messages: one valid answer of every kind, and the way to bring a vehicle's session to any await point.
+"""A station in DIN 70121 made of messages: one valid answer of every kind, and the way to bring a
+vehicle's session to any await point.
 
-The vehicle's hardware is played by hand: every answer it gives is an event of the test. Every message passes the codec on its way.
+The vehicle's hardware is played by hand: every answer it gives is an event of the test. Every message
+passes the codec on its way.
 """
 
 from __future__ import annotations
@@ -196,7 +198,8 @@ class Host:
     # -- the way to an await point
 
     def step(self) -> None:
-        """One step of the ordinary way: answer what waits for an answer, or let the hardware do what it was asked."""
+        """One step of the ordinary way: answer what waits for an answer, or let the
+        hardware do what it was asked."""
         if isinstance(self.request, din.PreChargeReq) and self.session.ended is None:
             self.measure(BATTERY_V)
         if self._contactors is not None:

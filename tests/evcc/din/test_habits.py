@@ -1,4 +1,5 @@
-"""What stations of today do, and what the vehicle makes of it in DIN 70121: odd offers, status, isolation, limits.
+"""What stations of today do, and what the vehicle makes of it in DIN 70121: odd
+offers, status, isolation, limits.
 
 And what it sends itself: optional fields, pace, and the order of its hardware.
 """

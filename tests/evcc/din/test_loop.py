@@ -1,4 +1,5 @@
-"""The charge loop and its end in the vehicle, DIN 70121: what the station's status and limits come to, and how welding is found."""
+"""The charge loop and its end in the vehicle, DIN 70121: what the station's status and limits come to,
+and how welding is found."""
 
 from __future__ import annotations
 

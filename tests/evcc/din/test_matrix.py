@@ -1,4 +1,5 @@
-"""Every await point of the vehicle in DIN 70121 against every response of its schema, every code, foreign ids, and endless Ongoing.
+"""Every await point of the vehicle in DIN 70121 against every response of its schema, every code,
+foreign ids, and endless Ongoing.
 
 Whatever does not belong ends the session with the vehicle off the cable; nothing raises.
 """

@@ -1,4 +1,5 @@
-"""The vehicle's numbers in DIN 70121 at their edges: settings, offers that just fit, schedules, and the last turns of a charge."""
+"""The vehicle's numbers in DIN 70121 at their edges: settings, offers that just fit, schedules, and
+the last turns of a charge."""
 
 from __future__ import annotations
 

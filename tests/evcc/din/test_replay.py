@@ -1,4 +1,5 @@
-"""Every answer of every captured station of DIN 70121 is understood by our vehicle, under the safety monitor."""
+"""Every answer of every captured station of DIN 70121 is understood by our vehicle,
+under the safety monitor."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""Answers of stations from public captures, given to our vehicle: how far it goes with each, and why it ends there.
+"""Answers of stations from public captures, given to our vehicle: how far it goes with
+each, and why it ends there.
 
-``python -m tests.evcc.iso2.replay`` prints how far. The collection holds each message once, whichever captures it is in: what one does not
-have is answered as an ordinary station would, and said. The last answer of a kind is repeated; session ids are those of the play.
+``python -m tests.evcc.iso2.replay`` prints how far. The collection holds each message once, whichever
+captures it is in: what one does not have is answered as an ordinary station would, and said. The last answer
+of a kind is repeated; session ids are those of the play.
 """
 
 from __future__ import annotations

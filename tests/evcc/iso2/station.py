@@ -1,6 +1,8 @@
-"""A station of ISO 15118-2 made of messages: one valid answer of every kind, and the way to bring a vehicle's session to any await point.
+"""A station of ISO 15118-2 made of messages: one valid answer of every kind, and the way to bring a
+vehicle's session to any await point.
 
-The vehicle's hardware is played by hand, and what is asked of it is watched by rules that share nothing with the sessions.
+The vehicle's hardware is played by hand, and what is asked of it is watched by rules that
+share nothing with the sessions.
 """
 
 from __future__ import annotations
@@ -360,7 +362,8 @@ class Host:
     # -- the way to an await point
 
     def step(self) -> None:
-        """One step of the ordinary way: answer what waits for an answer, or let the hardware do what it was asked."""
+        """One step of the ordinary way: answer what waits for an answer, or let the
+        hardware do what it was asked."""
         if isinstance(self.request, iso2.PreChargeReq) and not self.watch.told_closed:
             self.measure(BATTERY_V)
         if self._contactors is not None:

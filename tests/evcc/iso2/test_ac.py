@@ -1,4 +1,5 @@
-"""Alternating current in ISO 15118-2, on the vehicle's side: the pilot behind the request, EVSEMaxCurrent followed at once, and stop."""
+"""Alternating current in ISO 15118-2, on the vehicle's side: the pilot behind the request, EVSEMaxCurrent
+followed at once, and stop."""
 
 from __future__ import annotations
 

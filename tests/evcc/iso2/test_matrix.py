@@ -1,6 +1,8 @@
-"""Every await point of the vehicle against every response there is, every response code, foreign session ids and endless Ongoing.
+"""Every await point of the vehicle against every response there is, every response code, foreign
+session ids and endless Ongoing.
 
-Whatever does not belong ends the session with the vehicle off the cable; nothing raises. The watch of ``station`` looks on.
+Whatever does not belong ends the session with the vehicle off the cable; nothing raises. The
+watch of ``station`` looks on.
 """
 
 from __future__ import annotations
@@ -92,7 +94,8 @@ def test_what_is_no_response_of_this_edition(state: str) -> None:
 
 @pytest.mark.parametrize("code", list(CODE), ids=lambda code: code.value)
 def test_every_response_code_in_every_state(code: iso2.ResponseCode) -> None:
-    """FAILED ends at once and without a word, but where nothing depends on the answer any more; anything else goes on."""
+    """FAILED ends at once and without a word, but where nothing depends on the answer any
+    more; anything else goes on."""
     for state in STATES:
         host = Host().to(state)
         sent = len(host.messages)

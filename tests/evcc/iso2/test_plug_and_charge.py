@@ -1,4 +1,5 @@
-"""Plug and Charge of ISO 15118-2 in the vehicle: which contract is shown, how one is installed or renewed, and what an authorization says.
+"""Plug and Charge of ISO 15118-2 in the vehicle: which contract is shown, how one is installed or renewed,
+and what an authorization says.
 
 The station's part is played with the judges of ``iso15118.pki``, which read the messages as octets.
 """

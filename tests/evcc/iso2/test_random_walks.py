@@ -1,6 +1,8 @@
-"""Walks through the vehicle's session of ISO 15118-2 that mix legal, illegal and absurd steps, every one under watch and safety monitor.
+"""Walks through the vehicle's session of ISO 15118-2 that mix legal, illegal and absurd steps, every one
+under watch and safety monitor.
 
-A walk is its seed: a failing one is repeated by ``walk(seed)``. ISO15118_WALKS sets the number, as for the other editions.
+A walk is its seed: a failing one is repeated by ``walk(seed)``. ISO15118_WALKS sets the
+number, as for the other editions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What is worth money in ISO 15118-2, on the vehicle's side: tariffs that are believed, and meter readings that are signed."""
+"""What is worth money in ISO 15118-2, on the vehicle's side: tariffs that are believed, and meter
+readings that are signed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Answers of stations in public captures lead our vehicle to the end of its session, and never to a fault of this software."""
+"""Answers of stations in public captures lead our vehicle to the end of its session, and never to
+a fault of this software."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Schedules, limits and numbers: which schedule is taken, what is promised, what is asked for, and when a new one is negotiated."""
+"""Schedules, limits and numbers: which schedule is taken, what is promised, what is asked for, and
+when a new one is negotiated."""
 
 from __future__ import annotations
 

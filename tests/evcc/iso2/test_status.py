@@ -1,4 +1,5 @@
-"""What the station asks for by status and notification, in every phase: an emergency is left at once, a wish to end in an orderly way."""
+"""What the station asks for by status and notification, in every phase: an emergency is left at once, a wish
+to end in an orderly way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What is measured is judged in ISO 15118-2 as in other editions: the script tells the supervision what it asks for, and what is said."""
+"""What is measured is judged in ISO 15118-2 as in other editions: the script tells the supervision what it
+asks for, and what is said."""
 
 from __future__ import annotations
 

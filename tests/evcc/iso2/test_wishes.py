@@ -1,4 +1,5 @@
-"""What the vehicle wants itself, told at every await point: to stop, to pause, to leave; and how a paused session goes on."""
+"""What the vehicle wants itself, told at every await point: to stop, to pause, to leave; and how
+a paused session goes on."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Captured vehicles of DIN 70121 against our station: how far each goes, and why no further.
 
-``python -m tests.secc.din.replay`` prints it. The captures are those of the reference folder, where messages that occur in several captures
-are listed once: what a capture lacks is said by our own vehicle, so that a session comes about. Session ids are replaced by the station's.
+``python -m tests.secc.din.replay`` prints it. The captures are those of the reference folder, where messages
+that occur in several captures are listed once: what a capture lacks is said by our own vehicle, so that a
+session comes about. Session ids are replaced by the station's.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def captures(suffix: tuple[str, ...]) -> list[Captured]:
-    """All sessions of all captures with messages of whose names one ends so; messages without a session go to each of their capture."""
+    """All sessions of all captures with messages of whose names one ends so; messages without a session go
+    to each of their capture."""
     found: dict[tuple[str, bytes], list[tuple[str, din.V2GMessage]]] = {}
     without: dict[str, list[tuple[str, din.V2GMessage]]] = {}
     for vector, source, message in _vectors():

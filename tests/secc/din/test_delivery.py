@@ -1,4 +1,5 @@
-"""From the cable check to welding detection in DIN 70121: what is asked of the hardware in which order, and what the vehicle is told."""
+"""From the cable check to welding detection in DIN 70121: what is asked of the hardware in which order, and
+what the vehicle is told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The charge loop of DIN 70121 at the station: bounds within both sides' limits, limits that change, status, and the ways to stop."""
+"""The charge loop of DIN 70121 at the station: bounds within both sides' limits, limits that change,
+status, and the ways to stop."""
 
 from __future__ import annotations
 

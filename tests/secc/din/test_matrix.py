@@ -1,4 +1,5 @@
-"""Every state of the station in DIN 70121 against every request: what is listed is served, all else is refused and ends safely.
+"""Every state of the station in DIN 70121 against every request: what is listed is served, all
+else is refused and ends safely.
 
 The expectation is a list written without looking at the table of the station.
 """

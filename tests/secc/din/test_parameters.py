@@ -1,4 +1,5 @@
-"""Charge parameters of DIN 70121 at the station: what is offered, which vehicles are refused, and a station that has no power yet."""
+"""Charge parameters of DIN 70121 at the station: what is offered, which vehicles are refused, and a
+station that has no power yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Every message of every captured vehicle of DIN 70121 is answered with OK by our station, under the safety monitor."""
+"""Every message of every captured vehicle of DIN 70121 is answered with OK by our station,
+under the safety monitor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Every wait of the station in DIN 70121 by its clock: a millisecond before nothing happens, at the moment it has acted.
+"""Every wait of the station in DIN 70121 by its clock: a millisecond before nothing
+happens, at the moment it has acted.
 
 Peers that vanish, and alarms, in every state.
 """
@@ -53,7 +54,8 @@ def test_the_times_of_the_edition() -> None:
 @pytest.mark.parametrize("off", OFF)
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.value)
 def test_silence_ends_every_state_without_an_answer(state: State, off: float) -> None:
-    """60 s after the last answer; where pre-charge runs, its own time is over before; communication set-up has 18 s."""
+    """60 s after the last answer; where pre-charge runs, its own time is over before;
+    communication set-up has 18 s."""
     drive = settled(state)
     seconds = 18.0 if state is S.SESSION_SETUP else 60.0
     if state is S.POWER_DELIVERY:

@@ -1,6 +1,8 @@
-"""A vehicle in DIN 70121 made of messages: one valid request of every kind, and the way to bring a station's session into any state.
+"""A vehicle in DIN 70121 made of messages: one valid request of every kind, and the way to bring a
+station's session into any state.
 
-The station's hardware is played by hand: every answer it gives is an event of the test. Every message passes the codec on its way.
+The station's hardware is played by hand: every answer it gives is an event of the test. Every message
+passes the codec on its way.
 """
 
 from __future__ import annotations

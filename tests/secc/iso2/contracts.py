@@ -1,4 +1,5 @@
-"""A station of ISO 15118-2 that takes contracts, and a vehicle that has one: certificates of one afternoon, nothing of them kept."""
+"""A station of ISO 15118-2 that takes contracts, and a vehicle that has one: certificates of one
+afternoon, nothing of them kept."""
 
 from __future__ import annotations
 

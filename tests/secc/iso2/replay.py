@@ -1,8 +1,10 @@
-"""Vehicles of public captures against our station: each request as it was sent, with the id of the new session in place of the old one.
+"""Vehicles of public captures against our station: each request as it was sent, with the id of the new
+session in place of the old one.
 
-Nothing else of them is edited. The collection keeps each message once, whoever sent it, and sorted by kind: the order is that of the
-protocol. Where a step is missing an ordinary request is filled in and counted; what a vehicle repeated for its own station, or said again
-in a renegotiation, is left out and counted. ``python -m tests.secc.iso2.replay`` prints how far each vehicle got, and why no further.
+Nothing else of them is edited. The collection keeps each message once, whoever sent it, and sorted by kind:
+the order is that of the protocol. Where a step is missing an ordinary request is filled in and counted; what
+a vehicle repeated for its own station, or said again in a renegotiation, is left out and counted. ``python -m
+tests.secc.iso2.replay`` prints how far each vehicle got, and why no further.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""An AC charge in ISO 15118-2: the offer, the control pilot and the contactor, the loop, renegotiation, and the end."""
+"""An AC charge in ISO 15118-2: the offer, the control pilot and the contactor, the loop,
+renegotiation, and the end."""
 
 from __future__ import annotations
 

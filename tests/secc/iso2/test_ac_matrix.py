@@ -1,4 +1,5 @@
-"""Every state of an AC session against every request there is: what the table lists is served, everything else ends safely."""
+"""Every state of an AC session against every request there is: what the table lists is served,
+everything else ends safely."""
 
 from __future__ import annotations
 

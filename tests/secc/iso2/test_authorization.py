@@ -1,4 +1,5 @@
-"""External identification in ISO 15118-2: a driver who comes late, is refused, never comes, or is withdrawn."""
+"""External identification in ISO 15118-2: a driver who comes late, is refused,
+never comes, or is withdrawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A DC charge with external identification, from supportedAppProtocol to the end: what is said, and what is asked of the hardware."""
+"""A DC charge with external identification, from supportedAppProtocol to the end: what is said, and what
+is asked of the hardware."""
 
 from __future__ import annotations
 

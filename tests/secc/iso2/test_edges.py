@@ -1,4 +1,5 @@
-"""Corners of ISO 15118-2 at the station: the last word after a refusal, warnings, limits that meet nowhere, plans of the future."""
+"""Corners of ISO 15118-2 at the station: the last word after a refusal, warnings, limits that meet
+nowhere, plans of the future."""
 
 from __future__ import annotations
 

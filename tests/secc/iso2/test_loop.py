@@ -1,4 +1,5 @@
-"""The DC charge loop: bounds, limits that change, what is told beside them, the wish to stop, and the way out."""
+"""The DC charge loop: bounds, limits that change, what is told beside them, the wish
+to stop, and the way out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Every state of the station against every request there is: what the table lists is served, everything else is refused and ends safely."""
+"""Every state of the station against every request there is: what the table lists is served, everything else
+is refused and ends safely."""
 
 from __future__ import annotations
 

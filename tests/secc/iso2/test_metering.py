@@ -1,4 +1,5 @@
-"""MeterInfo in the loop and MeteringReceipt: a fresh reading with its time, and the vehicle's signature of it."""
+"""MeterInfo in the loop and MeteringReceipt: a fresh reading with its time, and the
+vehicle's signature of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Pause and resume in ISO 15118-2: when it is granted, what the vehicle finds afterwards, and who is not joined."""
+"""Pause and resume in ISO 15118-2: when it is granted, what the vehicle finds
+afterwards, and who is not joined."""
 
 from __future__ import annotations
 

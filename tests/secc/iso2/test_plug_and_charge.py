@@ -1,4 +1,5 @@
-"""Contracts in ISO 15118-2: what is offered, the chain, the signed challenge, the backend, contracts for vehicles, signed readings."""
+"""Contracts in ISO 15118-2: what is offered, the chain, the signed challenge, the backend, contracts for
+vehicles, signed readings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Vehicles of public captures against our station: real cars are served to the end, others stop only at what our station cannot know.
+"""Vehicles of public captures against our station: real cars are served to the end, others stop only at
+what our station cannot know.
 
 The captures are not part of this project; without them nothing is tested here, and pytest says so.
 """

@@ -1,4 +1,5 @@
-"""Schedules over time, the vehicle's profile against them, and renegotiation by either side, with contactors that stay closed or not."""
+"""Schedules over time, the vehicle's profile against them, and renegotiation by either side, with
+contactors that stay closed or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The table of ISO 15118-2 over DC, pinned state by state against a list that was written from the published tables, not from the code."""
+"""The table of ISO 15118-2 over DC, pinned state by state against a list that was written from the published
+tables, not from the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Settings of ISO 15118-2 and the choice of the edition: wrong ones are refused by name, and a vehicle's list is taken as it comes."""
+"""Settings of ISO 15118-2 and the choice of the edition: wrong ones are refused by name, and a vehicle's
+list is taken as it comes."""
 
 from __future__ import annotations
 

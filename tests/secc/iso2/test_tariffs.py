@@ -1,4 +1,5 @@
-"""Sales tariffs of a station: levels of all schedules together, times from now on, signatures, and who is told them."""
+"""Sales tariffs of a station: levels of all schedules together, times from now on,
+signatures, and who is told them."""
 
 from __future__ import annotations
 

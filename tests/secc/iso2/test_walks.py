@@ -1,6 +1,7 @@
 """Random walks of a vehicle and of the hardware: any request, any number, any event, in any order.
 
-Whatever comes, the station never breaks, asks for nothing that is not allowed in that order, and leaves the output safe when it ends.
+Whatever comes, the station never breaks, asks for nothing that is not allowed in that order, and leaves
+the output safe when it ends.
 """
 
 from __future__ import annotations

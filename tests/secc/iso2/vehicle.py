@@ -1,7 +1,8 @@
-"""A vehicle of ISO 15118-2 made of messages: one valid request of every kind, and the way to bring a station into any of its states.
+"""A vehicle of ISO 15118-2 made of messages: one valid request of every kind, and the way to bring a
+station into any of its states.
 
-The station's hardware is played by hand: every answer it gives is an event of the test. Each answer of the station is encoded, so that
-nothing is said that its schema does not allow.
+The station's hardware is played by hand: every answer it gives is an event of the test. Each answer of the
+station is encoded, so that nothing is said that its schema does not allow.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ class Drive:
         self.secure = secure
         resume = session.get("resume", ())
         paused = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
-        # Of alternating current the monitor knows nothing; what is asked for is looked at below in either case.
+        # Of alternating current the monitor knows nothing; what is asked for is
+        # looked at below in either case.
         self.monitor = None if limits is None else SafetyMonitor(self.config, limits, paused=paused)
         self.book = Playbook(
             self.session,

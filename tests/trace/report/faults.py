@@ -1,6 +1,7 @@
 """Two hundred seeded faults of sessions, each with the side that it is of and the rules that name it rightly.
 
-Most are named faults of the wire, which befall a session between our two ends; the rest are written into a session that went well.
+Most are named faults of the wire, which befall a session between our two ends; the rest are written
+into a session that went well.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ STUCK = {
 LOOPS = {"iso20": "DCChargeLoop", "iso2": "CurrentDemand", "din": "CurrentDemand"}
 
 GONE_SILENT = {"secc": {"no-answer"}, "evcc": {"no-request", "connection-closed"}}
-"""A vehicle that lost its own request closes when it hears no answer: what is on the wire is that it closes."""
+"""A vehicle that lost its own request closes when it hears no answer: what is on
+the wire is that it closes."""
 RULES: dict[tuple[WireFaultKind, str], set[str]] = {
     **{(kind, side): rules for kind in (K.DROP, K.SILENCE) for side, rules in GONE_SILENT.items()},
     (K.DELAY, "secc"): {"late-answer", "no-answer"},
@@ -118,7 +120,8 @@ def faults(edition: str) -> Iterator[Seeded]:
             if kind is K.DELAY:
                 more = {"delay_s": 6.0}
             elif kind is K.STUCK_ONGOING and "uth" in message:
-                # The session behind the fault hears nothing any more, and closes before anybody has waited for a driver too long.
+                # The session behind the fault hears nothing any more, and closes before anybody has
+                # waited for a driver too long.
                 rules = rules | {"connection-closed"}
             elif kind is K.LIMITS_IGNORED:
                 more = {"factor": 4.0, "times": None}
@@ -153,7 +156,8 @@ def _befallen(edition: str, side: str, fault: WireFault) -> Report | None:
     return report_on(captured(told, tls=tls, idle_s=idle_s))
 
 
-# Written into what passed -------------------------------------------------------------------------------------
+# Written into what passed
+# -------------------------------------------------------------------------------------
 
 
 def written(edition: str) -> Iterator[Seeded]:

@@ -1,4 +1,5 @@
-"""Captures of whole sessions between our two ends in memory, with named faults of the wire, and every way of going away.
+"""Captures of whole sessions between our two ends in memory, with named faults of the wire,
+and every way of going away.
 
 The octets are those of the sessions; the packets around them are written here, in the clear or in real TLS.
 """
@@ -30,8 +31,8 @@ __all__ = ["Spoken", "captured", "report_on", "spoken_by"]
 
 @dataclass
 class Spoken:
-    """What passed: time, whether from the vehicle, and the octets; or "open", and how that side went away: "fin",
-    "reset", "alert"."""
+    """What passed: time, whether from the vehicle, and the octets; or "open", and how that side went
+    away: "fin", "reset", "alert"."""
 
     events: list[tuple[float, bool, bytes | str]] = field(default_factory=list)
     befell: list[str] = field(default_factory=list)
@@ -96,8 +97,8 @@ def _gone(tell: Any, how: Cut) -> None:
 
 
 def captured(told: Spoken, *, tls: str | None = None, answer_s: float = 0.002, idle_s: float = 0.0) -> Made:
-    """As packets, from discovery to the end. ``answer_s``: what the network and the stations add to an answer. ``idle_s``: how long the
-    capture went on."""
+    """As packets, from discovery to the end. ``answer_s``: what the network and the stations add to an
+    answer. ``idle_s``: how long the capture went on."""
     made = Made(tls, step_s=0.0005)
     began = made.now + 0.01
     gone: dict[bool, bool] = {}

@@ -1,6 +1,7 @@
 """The page in a real browser: what is visible at 1280 and at 400 px, dark and light, and on paper.
 
-A copy of the page with a script that measures is shown by headless Chromium. ``V2G_SCREENSHOTS=FOLDER`` keeps pictures and PDF for people.
+A copy of the page with a script that measures is shown by headless Chromium. ``V2G_SCREENSHOTS=FOLDER`` keeps
+pictures and PDF for people.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The cause card on seeded faults: the right rule in 95 of 100, the right side in 99, with requirement, advice and messages."""
+"""The cause card on seeded faults: the right rule in 95 of 100, the right side in 99, with
+requirement, advice and messages."""
 
 from __future__ import annotations
 
@@ -58,5 +59,6 @@ def test_there_are_more_than_two_hundred_faults_and_they_take_most_rules() -> No
     assert len({one.name for one in every}) == len(every)
     taken = {rule for one in every for rule in one.rules}
     assert taken <= RULES.keys()
-    # Not seeded: a frame of the other side, and a SchemaID that nobody offered, which have tests of their own, SLAC, and what comes late.
+    # Not seeded: a frame of the other side, and a SchemaID that nobody offered, which have tests of their
+    # own, SLAC, and what comes late.
     assert RULES.keys() - taken <= {"wrong-direction", "sap-schema-id", "slac-unanswered", "late-request"}

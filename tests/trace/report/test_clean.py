@@ -1,4 +1,5 @@
-"""A hundred sessions that went well, of every edition and service: nobody is accused, and nothing at all is found."""
+"""A hundred sessions that went well, of every edition and service: nobody is accused,
+and nothing at all is found."""
 
 from __future__ import annotations
 

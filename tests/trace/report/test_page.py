@@ -1,4 +1,5 @@
-"""The page: well-formed, complete, without anything from elsewhere, and deaf to what a peer writes into it."""
+"""The page: well-formed, complete, without anything from elsewhere, and deaf to
+what a peer writes into it."""
 
 from __future__ import annotations
 

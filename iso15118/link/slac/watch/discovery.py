@@ -1,4 +1,5 @@
-"""The first half of a matching process as a listener understands it: who looks, who offers, who sounds, and who hears whom how well."""
+"""The first half of a matching process as a listener understands it: who looks, who offers, who sounds,
+and who hears whom how well."""
 
 from __future__ import annotations
 

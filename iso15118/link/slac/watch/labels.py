@@ -1,6 +1,8 @@
-"""Names and words for frames: what each message type is called, what of a message may be told, one line for each frame.
+"""Names and words for frames: what each message type is called, what of a message may be
+told, one line for each frame.
 
-Keys are never told, and of messages that are not read (``Opaque``) nothing but their length, since some of them carry keys too.
+Keys are never told, and of messages that are not read (``Opaque``) nothing but their length, since
+some of them carry keys too.
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ class Kind(Enum):
 
 
 class Sentence(Struct, frozen=True):
-    """Something that happened at ``time``, in words and, in ``data``, as values that JSON can carry. ``time`` is in s on the clock of the
-    frames."""
+    """Something that happened at ``time``, in words and, in ``data``, as values that JSON can carry. ``time``
+    is in s on the clock of the frames."""
 
     time: float
     kind: Kind

@@ -1,4 +1,5 @@
-"""The second half of a matching process as a listener understands it: validation, the choice, the network and its key, the link."""
+"""The second half of a matching process as a listener understands it: validation, the choice, the
+network and its key, the link."""
 
 from __future__ import annotations
 

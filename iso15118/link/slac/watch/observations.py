@@ -67,7 +67,8 @@ class Notebook:
 
 
 def after(took: float | None, allowed: float, what: str = "") -> str:
-    """How long something took, and whether that is more than the standard gives it; nothing if that is not known."""
+    """How long something took, and whether that is more than the standard gives it;
+    nothing if that is not known."""
     if took is None:
         return ""
     text = f" {took * 1000:.0f} ms after {what}" if what else f" after {took * 1000:.0f} ms"

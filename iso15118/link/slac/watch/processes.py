@@ -1,4 +1,5 @@
-"""What a listener remembers: matching processes, the stations in each, and who is nearest. When there is no room the oldest goes."""
+"""What a listener remembers: matching processes, the stations in each, and who is nearest. When there
+is no room the oldest goes."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ _MOST_REMEMBERED = 64
 
 
 class SlacWatch:
-    """``handle`` each frame with its time in seconds of any clock, ``finish`` at the end. ``settings`` and ``timing``: by what thresholds
-    and times the choice is judged."""
+    """``handle`` each frame with its time in seconds of any clock, ``finish`` at the end. ``settings`` and
+    ``timing``: by what thresholds and times the choice is judged."""
 
     def __init__(self, settings: SlacSettings | None = None, timing: SlacTiming | None = None) -> None:
         self._book = Notebook(settings or SlacSettings(), timing or SlacTiming())
@@ -56,7 +56,8 @@ class SlacWatch:
         return self._book.refused
 
     def handle(self, data: bytes, now: float) -> list[Sentence]:
-        """A frame went by. Frames of other protocols say nothing. Never raises for anything that is on a wire."""
+        """A frame went by. Frames of other protocols say nothing. Never raises for
+        anything that is on a wire."""
         mmtype = mmtype_in(data)
         if mmtype is None or self._again(data, now):
             return []
@@ -103,7 +104,8 @@ class SlacWatch:
         return f"{book.who(frame.source)} -> {book.who(frame.destination)}: {message_name(frame.mmtype)}"
 
     def _again(self, data: bytes, now: float) -> bool:
-        """Whether this is the frame just seen: it comes twice where both ends of its way are in one capture."""
+        """Whether this is the frame just seen: it comes twice where both ends of
+        its way are in one capture."""
         earlier = self._seen.pop(data, None)
         self._seen[data] = now
         if len(self._seen) > _MOST_REMEMBERED:

@@ -1,0 +1,64 @@
+"""What a station's server says of its sessions: the one that runs, those that are over, those that paused."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from iso15118.secc import SeccSession
+
+from .results import SessionResult
+
+if TYPE_CHECKING:
+    from iso15118.session.ticket import SeccTicket
+
+    from .driver import Session
+    from .heartbeat import Heartbeat
+    from .secc_sessions import SeccSessions
+
+__all__ = ["SeccReadings"]
+
+
+class SeccReadings:
+    """The readings of ``SeccServer``."""
+
+    sessions: SeccSessions
+
+    @property
+    def session(self) -> SeccSession | None:
+        """The session that runs now; to look at, not to touch."""
+        session = self.any_session
+        return session if isinstance(session, SeccSession) else None
+
+    @property
+    def any_session(self) -> Session | None:
+        """The same, and without messages as well."""
+        driver = self.sessions.driver
+        return driver.session if driver is not None and not driver.over else None
+
+    @property
+    def results(self) -> deque[SessionResult]:
+        """The last sessions, the newest at the end."""
+        return self.sessions.results
+
+    @property
+    def tickets(self) -> deque[SeccTicket]:
+        """Sessions that were paused here and can be gone on with, the newest at the
+        end; clear it to forget them."""
+        return self.sessions.tickets
+
+    @property
+    def finished(self) -> int:
+        """How many sessions have come to their end."""
+        return self.sessions.finished
+
+    @property
+    def heartbeat(self) -> Heartbeat:
+        """Whether this server is able to make its hardware safe; to be read from any thread."""
+        return self.sessions.heartbeat
+
+    async def wait_finished(self, count: int) -> SessionResult:
+        """Wait until ``count`` sessions in all have come to their end; gives the one that was the
+        ``count``-th. So who counts gets every result once, up to the 256 that are kept; they are kept beyond
+        ``close``. Raises ``MisuseError`` for an older one."""
+        return await self.sessions.wait_finished(count)
