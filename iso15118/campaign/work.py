@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from iso15118.channel import MessageChannel, Received
+from iso15118.channel import EDITIONS, MessageChannel, Received
 from iso15118.errors import ConfigError, ExiError, FrameError
 from iso15118.files import NEW, make_folder, new_secret
 from iso15118.loopback import LoopbackSpec, run
@@ -146,7 +146,6 @@ def _frames(session: LoopbackSpec) -> list[tuple[str, bytes]]:
     found: list[tuple[str, bytes]] = []
     channel = MessageChannel()
     negotiation = channel.edition
-    spoken = ""
 
     def watch(sender: str, message: object, now: float) -> None:
         name = type(message).__name__
@@ -157,9 +156,11 @@ def _frames(session: LoopbackSpec) -> list[tuple[str, bytes]]:
             messages.append(message)
 
     messages: list[object] = []
-    spoken = run(session, watch=watch).edition
+    edition = run(session, watch=watch).edition
+    # ISO 15118-20 is several schema sets, of which a session speaks one.
+    spoken = [one for one in EDITIONS if one == edition or one.startswith(f"{edition}-")]
     for message in messages:
-        for edition in (spoken, negotiation):
+        for edition in (*spoken, negotiation):
             channel = MessageChannel()
             channel.select(edition)
             try:

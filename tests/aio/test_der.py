@@ -150,7 +150,7 @@ def test_what_makes_no_sense_is_as_if_there_were_none(
 
 def test_an_inverter_that_does_not_say_what_it_can_is_an_error() -> None:
     made = InverterAbilities(apparent_va=1.0, reactive_var=1.0)
-    assert abilities_of(_Said(inverter=_Said(abilities=made))) is made  # type: ignore[arg-type]
+    assert abilities_of(_Said(inverter=_Said(abilities=made))) == made  # type: ignore[arg-type]
     for value in (None, 3, GridCondition()):
         with pytest.raises(HardwareError, match=r"inverter\.abilities"):
             abilities_of(_Said(inverter=_Said(abilities=value)))  # type: ignore[arg-type]

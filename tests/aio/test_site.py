@@ -223,11 +223,13 @@ async def test_lines_of_the_log_say_which_connector(caplog: pytest.LogCaptureFix
             await right.charge()
         assert flush()
     lines = [
-        one for one in caplog.records if "ended" in one.getMessage() and one.name.endswith("secc_sessions")
+        one
+        for one in caplog.records
+        if "secc with" in one.getMessage() and "the session ended" in one.getMessage()
     ]
     assert lines
     for one in lines:
-        assert one.getMessage().startswith("right: session with")
+        assert one.getMessage().startswith("right: secc with")
         assert getattr(one, "connector", None) == "right"
 
 

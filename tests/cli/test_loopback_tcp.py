@@ -115,7 +115,7 @@ def test_a_run_that_never_became_a_session_says_why(
 
     monkeypatch.setattr("iso15118.loopback.tcp.run_both", fail)
     printed = iso15118("loopback", "--json")
-    assert (printed.status, printed.out) == (status, "")
+    assert (printed.status, printed.data["error"]["exit_status"]) == (status, status)
     assert str(error) in printed.err  # of a timeout the run tells its own limit
 
 

@@ -201,7 +201,7 @@ def test_a_station_of_another_pki_is_refused(pki: Path, tmp_path: Path) -> None:
     assert iso15118("pki", "init", str(tmp_path / "strangers")).status == 0
     with station(secc_toml(tmp_path, f'pki = "{pki}"')):
         status, printed, said = drive(evcc_toml(tmp_path, 'pki = "strangers"'))
-    assert (status, printed) == (4, [])
+    assert (status, [one["error"]["exit_status"] for one in printed]) == (4, [4])
     assert "unknown_ca" in said
 
 
@@ -210,7 +210,7 @@ def test_a_vehicle_that_finds_no_station_says_so(pki: Path, tmp_path: Path) -> N
         tmp_path, f'pki = "{pki}"', session="[session.timing]\nsdp_requests = 2\nsdp_retry = 0.05"
     )
     status, printed, said = drive(file)
-    assert (status, printed) == (3, [])
+    assert (status, [one["error"]["exit_status"] for one in printed]) == (3, [3])
     assert "no station answered 2 discovery requests" in said
 
 

@@ -46,7 +46,7 @@ def test_a_link_that_cannot_be_opened_ends_with_its_own_status(tmp_path: Path) -
     path = tmp_path / "evcc.toml"
     path.write_text(f'[tls]\nmode = "plaintext"\n[session]\nservices = ["dc"]\n[vehicle]\n{FAST}{link}')
     status, printed, words = drive(path)
-    assert (status, printed) == (3, [])
+    assert (status, [one["error"]["exit_status"] for one in printed]) == (3, [3])
     assert "no-such-if" in words or os.geteuid() != 0
 
 
@@ -59,7 +59,7 @@ def test_a_vehicle_with_a_modem_and_no_station_gives_up(tmp_path: Path) -> None:
     path = tmp_path / "evcc.toml"
     path.write_text(f'[tls]\nmode = "plaintext"\n[session]\nservices = ["dc"]\n[vehicle]\n{FAST}{link}')
     status, printed, words = drive(path)
-    assert (status, printed) == (3, [])
+    assert (status, [one["error"]["exit_status"] for one in printed]) == (3, [3])
     if os.geteuid() == 0:
         assert "no station was found" in words
         assert "no data link with a station came about" in words

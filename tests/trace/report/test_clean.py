@@ -41,7 +41,9 @@ def test_nobody_is_accused(place: int, spec: LoopbackSpec) -> None:
     last = report.sessions[-1]
     assert last.edition == spec.edition
     assert last.loops > 0
-    assert (last.charged_wh or 0.0) > 0.0
+    # An outlet of ISO 15118-2 and a pad tell no current that was measured.
+    told = spec.service != "wpt" and (spec.edition, spec.service) != ("iso2", "ac")
+    assert ((last.charged_wh or 0.0) > 0.0) is told
     assert [one for one in last.latencies.values() if one.over] == []
     assert last.latencies.keys() >= {"SessionSetup", "PowerDelivery", "SessionStop"}
     assert {who.name for who in last.identities} >= {"EVCCID", "EVSEID"}
