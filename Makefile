@@ -17,7 +17,7 @@ demo: $(VENV)/built ## charge a truck at a megawatt: a car and a charger on this
 	$(BIN)/iso15118 loopback --service mcs
 
 test: $(VENV)/built ## all tests, Python and Rust
-	$(BIN)/pytest --numprocesses logical --maxprocesses 16 --dist worksteal
+	$(BIN)/pytest --numprocesses $$(( $$(nproc) + 2 )) --maxprocesses 16 --dist worksteal  # many tests wait for other processes
 	cargo test --release --quiet
 
 lint: $(VENV)/built ## formatting, style and types of both languages
