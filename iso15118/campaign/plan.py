@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,12 +60,16 @@ def plan(campaign: Campaign) -> list[Cell]:
             )
         cells[cell.id] = cell
         if len(cells) > _MOST_CELLS:
-            raise ConfigError("matrix", f"makes more than {_MOST_CELLS} cells", "fewer values, or seeds")
+            raise _too_many()
     found = list(cells.values())
     if not found:
         raise ConfigError("campaign", "there is no cell in it", "less in [[without]], or other files")
     _check_values(found)
     return found
+
+
+def _too_many() -> ConfigError:
+    return ConfigError("matrix", f"makes more than {_MOST_CELLS} cells", "fewer values, or seeds")
 
 
 def _check_values(cells: list[Cell]) -> None:
@@ -88,6 +93,9 @@ def _sessions(campaign: Campaign) -> Iterator[Cell]:
     elif head.of == "fuzz" and "seed" not in axes:
         axes["seed"] = (1,)
     scenarios: dict[str, Tables | None] = _scenarios(campaign) if head.of == "scenario" else {"": None}
+    # Counted before any of them is made; what [[without]] takes away is in the count.
+    if len(scenarios) * prod(len(values) for values in axes.values()) > _MOST_CELLS:
+        raise _too_many()
     for name, scenario in scenarios.items():
         for values in product(*axes.values()):
             chosen = dict(zip(axes, values, strict=True))

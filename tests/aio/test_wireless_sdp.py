@@ -154,7 +154,7 @@ async def test_a_whole_session_over_a_pad_that_was_found_without_a_cable() -> No
         loop_interval_s=0.01,
         poll_interval_s=0.01,
     )
-    server = SeccServer(secc, station.ports(asyncio.sleep, loop.time), LOOPBACK, sdp=False)
+    server = SeccServer(secc, station.ports(asyncio.sleep, loop.time), LOOPBACK, sdp=False, sdp_port=0)
     async with server:
         listener = await serve_wireless_sdp(
             server.interface, server.ports, coupling=Coupling.WPT, evseid="DE*ICE*E7", port=0
