@@ -235,16 +235,19 @@ class Site:
 
     def stop(self, reason: str) -> None:
         """End every session in an orderly way."""
-        for server in self._connectors.values():
-            server.stop(reason)
+        self._all(lambda server: server.stop(reason))
 
     def emergency_shutdown(self, reason: str) -> None:
         """Power off now, at every connector; those without a session go out of service
         until ``back_in_service``."""
+        self._all(lambda server: server.emergency_shutdown(reason))
+
+    def _all(self, ask: Callable[[SeccServer | PluggedSecc], None]) -> None:
+        """Ask every connector, whatever becomes of the others; what the first one raised comes out then."""
         failed: list[BaseException] = []
         for server in self._connectors.values():
             try:
-                server.emergency_shutdown(reason)
+                ask(server)
             except BaseException as error:  # the others first
                 failed.append(error)
         if failed:

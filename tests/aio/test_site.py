@@ -247,3 +247,24 @@ async def test_what_is_no_site_is_refused() -> None:
     async with site:
         with pytest.raises(MisuseError, match="open already"):
             await site.open()
+
+
+@pytest.mark.parametrize("command", ["stop", "emergency_shutdown"])
+def test_one_that_cannot_be_asked_keeps_nobody_else_from_it(command: str) -> None:
+    asked: list[str] = []
+
+    class Asked:
+        def __init__(self, name: str, *, broken: bool) -> None:
+            self.name, self.broken = name, broken
+
+        def stop(self, reason: str) -> None:
+            asked.append(self.name)
+            if self.broken:
+                raise KeyboardInterrupt(reason)
+
+        emergency_shutdown = stop
+
+    site = Site({"left": Asked("left", broken=True), "right": Asked("right", broken=False)})  # type: ignore[dict-item]
+    with pytest.raises(KeyboardInterrupt):
+        getattr(site, command)("enough")
+    assert asked == ["left", "right"]
