@@ -117,7 +117,8 @@ class Echo:
 
 class PowerCalls:
     """The station's supply, its AC outlet, or the on-board charger of a vehicle: one set-point at a time, the
-    newest next, and a stop that waits for nothing. ``name``: of the port."""
+    newest next, and a stop that waits for nothing. ``name``: of the port. ``alone``: no contactor stands
+    behind it, so that a stop that does not do its work is followed by ``set_power`` with 0 W."""
 
     def __init__(
         self,
@@ -127,6 +128,8 @@ class PowerCalls:
         power_s: float,
         pre_charge_s: float,
         name: str = "power",
+        *,
+        alone: bool = False,
     ) -> None:
         self._port = port
         self._name = name
@@ -139,6 +142,7 @@ class PowerCalls:
         self._stopped: Urgency | None = Urgency.ORDERLY
         """The last word was to stop, with this urgency; None: it was a set-point."""
         self.stops = SafeCalls(loop, f"{name}.stop", power_s, self._stop_over)
+        self._zeros = SafeCalls(loop, f"{name}.set_power", power_s, self._zero_over) if alone else None
         self._echo = Echo(loop, self._stop_again)
 
     @property
@@ -173,6 +177,8 @@ class PowerCalls:
         self._echo.close()
         self._lane.close()
         self.stops.close()
+        if self._zeros is not None:
+            self._zeros.close()
 
     def _begin(self) -> None:
         action, self._wanted = self._wanted, None
@@ -214,11 +220,17 @@ class PowerCalls:
         self._report.over()
 
     def _stop_over(self, complaint: str) -> None:
+        if self.stops.failed and self._zeros is not None and self._stopped is not None:
+            self._zeros.ask(self._port.call("set_power", 0.0))  # the other way to the same, before any word
         if complaint:
             self._report.fault(self._name, complaint)
         self._report.over()
         if self._wanted is not None and self._lane.call is None and not self.stops.running:
             self._begin()
+
+    def _zero_over(self, complaint: str) -> None:
+        if complaint:
+            self._report.fault(self._name, complaint)
 
 
 class SignalCalls:

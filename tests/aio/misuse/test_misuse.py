@@ -68,6 +68,16 @@ def test_ports_of_other_services_that_misbehave(family: str, count: int) -> None
     assert said["counts"]["hit"] >= count // 3
 
 
+def test_a_pad_whose_stop_is_broken_between_sessions_sends_nothing_after_the_next() -> None:
+    """There is no contactor behind it: it is told 0 W when its stop did not do its work."""
+    said, failed = run(
+        "tests.aio.misuse", "--family", "wpt", "--all", "--only", "pad.stop:raises ValueError when it is"
+    )
+    assert failed == []
+    assert said["counts"]["cases"] >= 10
+    assert said["counts"]["hit"] >= 5
+
+
 LOOPS = ["asyncio", "uvloop", *(["eager"] if sys.version_info >= (3, 12) else [])]
 """Tasks that begin at once are of Python 3.12: ``--python 3.12`` runs this there."""
 
