@@ -15,11 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from iso15118.aio.net.network import find_interface, sdp_server_socket
 from tests.cli.rig import iso15118
 from tests.cli.test_two_processes import PATIENCE_S, Program, command, finish, process
 
 PORTS = tuple(33_000 + 2 * (os.getpid() % 3_000) + one for one in (0, 1))
-"""Discovery ports over loopback."""
+"""Discovery ports over loopback; the first one on cables too: another test may have 15118 at that moment."""
+DISCOVERY = f"sdp_port = {PORTS[0]}\n"
 PLAIN = '[tls]\nmode = "plaintext"\n'
 FAST = "time_scale = 50\n"
 
@@ -161,12 +163,16 @@ def test_each_connector_answers_on_its_own_cable_alone(
     tmp_path: Path, cables: list[tuple[str, str, str]]
 ) -> None:
     (left, left_space, far), (right, right_space, _) = cables
-    path = site(tmp_path, f'interface = "{left}"\n', f'interface = "{right}"\n')
+    path = site(
+        tmp_path, f'interface = "{left}"\n{DISCOVERY}', f'interface = "{right}"\n{DISCOVERY}'
+    )
     cars = [
-        vehicle(tmp_path, side, f'interface = "{far}"\n', kind)
+        vehicle(tmp_path, side, f'interface = "{far}"\n{DISCOVERY}', kind)
         for side, kind in (("left", "mcs"), ("right", "dc"))
     ]
-    with station(path, 2, "--sessions", "2") as running:
+    # A station on the loopback interface does not take the port from those on the cables.
+    beside = sdp_server_socket(find_interface("lo"), PORTS[0])
+    with contextlib.closing(beside), station(path, 2, "--sessions", "2") as running:
         driving = [
             subprocess.Popen(
                 ["ip", "netns", "exec", space, *command("evcc", car)],
@@ -193,8 +199,10 @@ def test_a_flood_on_one_cable_does_not_end_the_session_on_the_other(
     tmp_path: Path, cables: list[tuple[str, str, str]]
 ) -> None:
     (left, left_space, far), (right, right_space, _) = cables
-    path = site(tmp_path, f'interface = "{left}"\n', f'interface = "{right}"\n')
-    car = vehicle(tmp_path, "right", f'interface = "{far}"\n', "dc")
+    path = site(
+        tmp_path, f'interface = "{left}"\n{DISCOVERY}', f'interface = "{right}"\n{DISCOVERY}'
+    )
+    car = vehicle(tmp_path, "right", f'interface = "{far}"\n{DISCOVERY}', "dc")
     flood = (
         "import socket, time\n"
         "s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n"
@@ -202,7 +210,7 @@ def test_a_flood_on_one_cable_does_not_end_the_session_on_the_other(
         "until = time.monotonic() + 60\n"
         "while time.monotonic() < until:\n"
         "    for _ in range(20):\n"
-        "        s.sendto(bytes.fromhex('01fe900000000002' + '0000'), ('ff02::1', 15118, 0, index))\n"
+        f"        s.sendto(bytes.fromhex('01fe900000000002' + '0000'), ('ff02::1', {PORTS[0]}, 0, index))\n"
         "    time.sleep(0.005)\n"
     )
     with station(path, 2, "--sessions", "1") as running:

@@ -107,11 +107,12 @@ def sdp_server_socket(interface: Interface, port: int = SDP_PORT) -> socket.sock
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # Of the loopback interface too: else a station there takes the port from those on every cable.
+        _bind_to_device(sock, interface)
         if interface.loopback:
             sock.bind((str(interface.address), port))
         else:
             _share_port(sock)
-            _bind_to_device(sock, interface)
             sock.bind(("::", port))
             group = MULTICAST_GROUP.packed + struct.pack("@I", interface.index)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group)
