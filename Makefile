@@ -2,6 +2,9 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Bytecode is kept whatever the shell says: hundreds of tests start the commands, and compiling the sources for
+# each of them takes as long as the rest of its start.
+export PYTHONDONTWRITEBYTECODE :=
 ENV := VIRTUAL_ENV=$(CURDIR)/$(VENV) PATH="$(CURDIR)/$(BIN):$$PATH"
 
 # What the native module is made of; the Python sources are used where they are.
