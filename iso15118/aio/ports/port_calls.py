@@ -118,7 +118,8 @@ class Echo:
 class PowerCalls:
     """The station's supply, its AC outlet, or the on-board charger of a vehicle: one set-point at a time, the
     newest next, and a stop that waits for nothing. ``name``: of the port. ``alone``: no contactor stands
-    behind it, so that a stop that does not do its work is followed by ``set_power`` with 0 W."""
+    behind it, so that a stop that fails, or is asked for a second time, is followed by ``set_power``
+    with 0 W."""
 
     def __init__(
         self,
@@ -165,9 +166,13 @@ class PowerCalls:
 
     def stop(self, urgency: Urgency, *, anew: bool = False) -> None:
         """Current to zero, now; ``anew``: even if a stop is under way already."""
+        again = self._stopped is not None
         self._wanted = None
         self._stopped = urgency
         self.stops.ask(self._port.call("stop", urgency), RANK[urgency], anew=anew)
+        if again and self._zeros is not None:
+            # The stop before this one was not enough, whatever it said.
+            self._zeros.ask(self._port.call("set_power", 0.0))
         if self._lane.call is not None:
             self._echo.after(self._lane.call)
             self._lane.drop()

@@ -13,7 +13,7 @@ from iso15118.session import ports
 from iso15118.session.port_checks import Kind
 from iso15118.session.services import ServiceID
 
-__all__ = ["ENERGISES", "TABLES", "Family", "family_of"]
+__all__ = ["ENERGISES", "NOTHING_AT_ZERO", "TABLES", "Family", "family_of"]
 
 _AC_PHASES = ("before", "authorization", "closing", "charging", "stopping", "session stop", "ended", "idle")
 _DC_PHASES = (
@@ -117,6 +117,8 @@ ENERGISES = {
     "contactors.close",
     "cable_check.run",
 }
+NOTHING_AT_ZERO = {"pad.set_power", "receiver.set_power"}
+"""Those that switch nothing on when they are asked for 0 W."""
 
 
 def _merged(*tables: dict[str, dict[str, Kind]]) -> dict[str, dict[str, Kind]]:

@@ -16,7 +16,7 @@ from iso15118.session import events as ev
 from iso15118.session.port_checks import Kind
 
 from .cases import CALLBACK, Case
-from .families import ENERGISES, TABLES, Family
+from .families import ENERGISES, NOTHING_AT_ZERO, TABLES, Family
 
 __all__ = ["LIMITS", "Hand", "Side"]
 
@@ -151,11 +151,24 @@ class Side:
         return True
 
     def look_up(self, real: Any, place: str, kind: Kind) -> Any:
-        self.log.append((self._loop.time(), place))
+        entry = (self._loop.time(), place)
+        self.log.append(entry)
         attribute = getattr(real, place.split(".")[1])
+        if place in NOTHING_AT_ZERO:
+            attribute = self._unless_zero(attribute, entry)
         if self.case is not None and self.hand is not None and self.misuse(place):
             return self.case.way.make(attribute, self.hand, place)
         return attribute
+
+    def _unless_zero(self, call: Callable[[float], Any], entry: tuple[float, str]) -> Callable[[float], Any]:
+        """The same call, which is no entry in the log where it asks for nothing."""
+
+        def called(power_w: float) -> Any:
+            if power_w == 0.0 and entry in self.log:
+                self.log.remove(entry)
+            return call(power_w)
+
+        return called
 
     def callback(self, name: str) -> Callable[..., None]:
         """One of the application's; it hears and says nothing unless it misbehaves."""
