@@ -200,7 +200,8 @@ class HardwareBooks:
     def _pre_charge(self, action: act.PreCharge) -> None:
         facts = self._facts
         self._live()
-        if not facts.precharging:
+        # A pre-charge that is taken back in between gains no time.
+        if not facts.precharging and Timer.PRE_CHARGE not in self._timers:
             self._timers.set(Timer.PRE_CHARGE, facts.now + facts.timing.pre_charge_performance)
         facts.precharging = True
         self.supervisor.pre_charge(action.voltage_v, action.current_a, facts.now)

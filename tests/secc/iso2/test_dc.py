@@ -267,6 +267,17 @@ def test_pre_charge_that_takes_longer_than_5_seconds_ends() -> None:
     drive.book.ends(EndReason.PRE_CHARGE_FAILED)
 
 
+@pytest.mark.parametrize("targets", [(0.0,), (0.0, BATTERY_V)], ids=["none", "now and then"])
+def test_targets_that_are_not_followed_gain_no_time(targets: tuple[float, ...]) -> None:
+    drive = Drive().to(State.PRE_CHARGE)
+    for turn in range(10):
+        drive.send(iso2.PreChargeReq, ev_target_voltage=volts(targets[turn % len(targets)]))
+        drive.book.wait(0.5)
+    assert drive.send(iso2.PreChargeReq).response_code.value == "FAILED"
+    drive.book.ends(EndReason.PRE_CHARGE_FAILED)
+    assert not drive.session.energized
+
+
 @pytest.mark.parametrize("off_v", [20.4, -20.4])
 def test_contactors_do_not_close_where_output_and_target_differ(off_v: float) -> None:
     drive = Drive().to(State.POWER_DELIVERY)
