@@ -15,7 +15,7 @@ from iso15118.session.actions import EndReason
 from .context import Context
 from .sequence import State
 
-__all__ = ["ac_status", "asks_anew", "dc_status", "shutting_down"]
+__all__ = ["ac_status", "asks_anew", "dc_status", "shutting_down", "vehicle_fault"]
 
 Status = iso2.DCEVSEStatusCode
 Isolation = iso2.IsolationLevel
@@ -25,6 +25,22 @@ _MALFUNCTIONS: Final = frozenset(
     {EndReason.HARDWARE_FAULT, EndReason.CONTACTOR_FAILED, EndReason.INTERNAL_ERROR}
 )
 _BEFORE_CHECK: Final = {"omit": None, "invalid": Isolation.Invalid, "valid": Isolation.Valid}
+
+
+_SAID_NOTHING: Final = frozenset(
+    {
+        iso2.DCEVErrorCode.NO_ERROR,
+        iso2.DCEVErrorCode.NoData,
+        iso2.DCEVErrorCode.Reserved_A,
+        iso2.DCEVErrorCode.Reserved_B,
+        iso2.DCEVErrorCode.Reserved_C,
+    }
+)
+
+
+def vehicle_fault(said: iso2.DCEVStatus) -> str:
+    """The fault that the vehicle reports of itself; empty if it has none."""
+    return "" if said.ev_error_code in _SAID_NOTHING else said.ev_error_code.value
 
 
 def asks_anew(ctx: Context) -> bool:
