@@ -187,8 +187,9 @@ class HardwareBooks:
         facts.cable_check_awaited = True
         if facts.vehicle is not None and facts.offered is not None:
             most, offered = facts.capabilities, facts.offered
+            facts.cable_checked_v = min(facts.vehicle.maximum_voltage_v, offered.maximum_voltage_v)
             self.supervisor.negotiated(
-                min(facts.vehicle.maximum_voltage_v, offered.maximum_voltage_v),
+                facts.cable_checked_v,
                 max(offered.maximum_charge_current_a, most.maximum_charge_current_a),
                 max(offered.maximum_discharge_current_a, most.maximum_discharge_current_a),
             )

@@ -6,6 +6,8 @@ What is asked of the hardware in them is said in ``secc.dc_output``; here is wha
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from iso15118.messages import iso2
 from iso15118.messages.physical import quantity, volts
 from iso15118.secc import dc_output
@@ -183,6 +185,9 @@ def _start(request: iso2.PowerDeliveryReq, ctx: Context) -> Answer | Refused | W
         return refused
     if ctx.state is State.RENEGOTIATED:  # the table asks ``still_delivers`` before
         facts.lets_go, ctx.renegotiated = False, False
+        if facts.vehicle is not None:  # which may have declared more since the cable was checked
+            most_v = min(facts.vehicle.maximum_voltage_v, facts.cable_checked_v)
+            facts.vehicle = replace(facts.vehicle, maximum_voltage_v=most_v)
         return Answer(_ok(ctx, Status.EVSE_Ready), State.CURRENT_DEMAND)
     if not facts.precharging:
         return Refused(Fault.NOT_APPLIED, EndReason.PRE_CHARGE_FAILED, "there was no pre-charge")

@@ -19,7 +19,7 @@ from iso15118.session.limits import StationLimits
 from iso15118.session.supervision import SupervisionLimits
 from tests.secc.iso2.contracts import ContractDrive
 from tests.secc.iso2.outlet import OUTLET, AcDrive, ac_parameters
-from tests.secc.iso2.vehicle import STATION, Drive, configured, dc_parameters, decide, replace
+from tests.secc.iso2.vehicle import STATION, VEHICLE_V, Drive, configured, dc_parameters, decide, replace
 
 
 def test_after_a_refusal_the_vehicle_may_still_say_goodbye_and_nothing_else() -> None:
@@ -225,3 +225,21 @@ def test_volts_and_watts_beyond_the_wire_do_not_break_the_loop() -> None:
     assert answer.response_code.value == "OK"
     assert drive.session._facts.power is not None
     assert drive.session._facts.power[1] == 0.0
+
+
+@pytest.mark.parametrize("short", [True, False], ids=["short", "full"])
+def test_the_voltage_never_exceeds_what_the_cable_was_checked_for(short: bool) -> None:
+    drive = Drive().to(State.CURRENT_DEMAND)
+    drive.send(iso2.PowerDeliveryReq, charge_progress=iso2.ChargeProgress.Renegotiate)
+    more = dc_parameters(ev_maximum_voltage_limit=volts(900.0))
+    drive.send(iso2.ChargeParameterDiscoveryReq, ev_charge_parameter=more)
+    if not short:
+        drive.send(iso2.CableCheckReq)
+        drive.book.tell(ev.ContactorsChanged(False))
+        drive.measure(0.0)
+        drive.checked()
+        drive.pre_charged()
+    drive.started()
+    drive.send(iso2.CurrentDemandReq, ev_target_voltage=volts(900.0))
+    assert drive.context.facts.power is not None
+    assert drive.context.facts.power[0] == (VEHICLE_V if short else 900.0)
