@@ -362,8 +362,11 @@ class BasicStation(BasicSession[_Timer]):
         """Also where nothing is asked of it: a contactor that somebody else closed is told to open."""
         told = self._opening and urgency is Urgency.ORDERLY
         actions = [] if told else self._open(urgency, reason, now)
+        return [*actions, *self._rests()]
+
+    def _rests(self) -> list[Action]:
         self._percent, self._driving_f = None, False
-        return [*actions, SetPilot(Pilot.STEADY)]
+        return [SetPilot(Pilot.STEADY)]
 
     def _late(self, event: ev.Event, now: float) -> list[Action]:
         """A contactor that closes late is told to open again."""
