@@ -10,14 +10,15 @@ import pytest
 
 from iso15118.connector.basic import BasicSettings, BasicStation, BasicVehicle
 from iso15118.errors import ConfigError
+from iso15118.link.primitives import Pilot, SetPilot
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
+from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits
 from iso15118.session.actions import EndReason
 from iso15118.session.supervision import Rule
 
 NAN = math.nan
-THREE = AcStationLimits.of(current_a=16.0)
+THREE, ONE = AcStationLimits.of(current_a=16.0), AcStationLimits.of(current_a=16.0, phases=1)
 VOLTS = ev.AcMeasured(voltage_v=(230.0, 230.0, 230.0))
 UNUSABLE = [
     ev.AcMeasured(voltage_v=(NAN, NAN, NAN), current_a=(NAN, NAN, NAN)),
@@ -62,6 +63,10 @@ def vehicle() -> BasicVehicle:
     session.handle(VOLTS, now=1.0)
     assert session.state == "BasicCharging"
     return session
+
+
+def bounds(actions: list[Any]) -> AcBounds:
+    return next(one.bounds for one in actions if isinstance(one, act.SetAcPower))
 
 
 @pytest.mark.parametrize("reading", UNUSABLE, ids=repr)
@@ -116,3 +121,30 @@ def test_a_clock_that_shows_no_time_is_a_fault_and_off(make: Any, timeout: bool)
     assert session.ended is not None
     assert session.ended.reason is EndReason.INTERNAL_ERROR
     assert session.deadline is None
+
+
+def test_an_outlet_that_loses_two_phases_gives_them_no_current_and_goes_on_with_one() -> None:
+    session = station()
+    actions = session.handle(ev.AcLimitsChanged(ONE), now=20.0)
+    assert actions[0] == SetPilot(Pilot.STEADY)
+    assert bounds(actions).charge_a == (0.0, 0.0, 0.0)
+    session.handle(ev.SignalChanged(ev.SignalState.B), now=21.0)
+    session.handle(ev.ContactorsChanged(False), now=21.1)
+    session.handle_timeout(now=22.0)
+    session.handle(ev.SignalChanged(ev.SignalState.C), now=23.0)
+    told = bounds(session.handle(ev.ContactorsChanged(True), now=23.1))
+    assert told.phases == 1
+    assert told.charge_a[0] == pytest.approx(16.0, abs=0.1)
+    assert told.charge_a[1:] == (0.0, 0.0)
+
+
+def test_a_set_point_is_a_power_of_the_phases_that_are_connected() -> None:
+    session = station(AcStationLimits.of(current_a=32.0, phases=1), 6_900.0)
+    assert session.handle(ev.AcLimitsChanged(AcStationLimits.of(current_a=32.0)), now=20.0) == []
+    session.handle(ev.SignalChanged(ev.SignalState.B), now=21.0)
+    session.handle_timeout(now=21.0)
+    session.handle(ev.ContactorsChanged(False), now=21.1)
+    session.handle(ev.SignalChanged(ev.SignalState.C), now=23.0)
+    told = bounds(session.handle(ev.ContactorsChanged(True), now=23.1))
+    assert told.phases == 3
+    assert sum(told.charge_w) <= 6_900.0
