@@ -40,6 +40,7 @@ from iso15118.settings.possible import check_contracts, check_station, check_tls
 from iso15118.settings.reading import read_struct, read_toml
 from iso15118.settings.schedule_file import read_schedules
 from iso15118.settings.strictness import Strictness, apply
+from iso15118.settings.wireless import PlaceSettings, SearchSettings, check_place
 from iso15118.simulation import AC_CAR_PACK, AC_PRESETS
 
 __all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc", "secc_of"]
@@ -75,6 +76,7 @@ class SeccSettings(Ranged, frozen=True, kw_only=True):
     """"field": take what vehicles and stations of today do beside the standards, as docs/tolerance.md lists
     it; "conformance": refuse it. A key that is written in this file holds in either."""
     link: LinkSettings = field(default_factory=LinkSettings)
+    wireless: PlaceSettings = field(default_factory=PlaceSettings)
     session: SeccConfig = field(default_factory=SeccConfig)
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
     tls: TlsSettings = field(default_factory=TlsSettings)
@@ -94,6 +96,7 @@ class EvccSettings(Ranged, frozen=True, kw_only=True):
     """"field": take what vehicles and stations of today do beside the standards, as docs/tolerance.md lists
     it; "conformance": refuse it. A key that is written in this file holds in either."""
     link: LinkSettings = field(default_factory=LinkSettings)
+    wireless: SearchSettings = field(default_factory=SearchSettings)
     session: EvccConfig = field(default_factory=EvccConfig)
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
     tls: TlsSettings = field(default_factory=TlsSettings)
@@ -135,6 +138,8 @@ def secc_of(table: dict[str, Any], path: Path) -> SeccSettings:
         check_connector(settings.station.preset, settings.session.connector)
     with problems.noted():
         check_link(settings.link, megawatt=megawatt, alternating=alternating, why="station.preset")
+    with problems.noted():
+        check_place(settings.wireless, plugged=settings.link.plugged, evse_id=settings.session.evse_id)
     fitting = _MCS if megawatt else _AC if alternating else _CCS
     with problems.noted():
         _check_din(settings.session.editions, alternating, "station.preset")
@@ -210,6 +215,8 @@ def load_evcc(path: Path, overrides: Sequence[Override] = ()) -> EvccSettings:
     problems = Problems()
     with problems.noted():
         check_link(settings.link, megawatt=megawatt, alternating=alternating, why="session.services")
+    with problems.noted():
+        check_place(settings.wireless, plugged=settings.link.plugged)
     with problems.noted():
         _check_din(settings.session.editions, alternating, "vehicle.charger")
     for service in settings.session.services:
