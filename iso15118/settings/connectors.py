@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Sequence
-from functools import partial
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from iso15118.errors import ConfigError
 from .overrides import Override, override
 from .reading import read_toml
 from .roles import ELSEWHERE, SeccSettings, secc_of
-from .several import NAME, Cables, names_of, over, said_where_written, tables_of
+from .several import NAME, Cables, names_of, read_each, tables_of
 from .writing import json_schema, to_toml
 
 __all__ = [
@@ -62,31 +62,15 @@ def load_connectors(path: Path, overrides: Sequence[Override] = ()) -> tuple[One
         return (OneConnector("", secc_of(table, path)),)
     own = tables_of(table.pop(TABLE), TABLE, MOST)
     names = names_of(own, TABLE)
-    found = tuple(
-        OneConnector(name, _settings(number, name, table, one, path, overrides))
-        for number, (name, one) in enumerate(zip(names, own, strict=True))
-    )
+    override(deepcopy(table), overrides, SeccSettings)  # what there is no key for is of no connector
+
+    def one_of(number: int, merged: dict[str, Any]) -> OneConnector:
+        override(merged, overrides, SeccSettings)
+        return OneConnector(names[number], secc_of(merged, path))
+
+    found = tuple(read_each(one_of, table, own, names, TABLE, [one.key for one in overrides]))
     _check_together(found)
     return found
-
-
-def _settings(
-    number: int,
-    name: str,
-    common: dict[str, Any],
-    own: dict[str, Any],
-    path: Path,
-    overrides: Sequence[Override],
-) -> SeccSettings:
-    merged = over(common, own)
-    override(merged, overrides, SeccSettings)
-    return said_where_written(
-        partial(secc_of, merged, path),
-        where=f"{TABLE}[{number}]",
-        who=f"connector {name!r}",
-        common=common,
-        own=own,
-    )
 
 
 # -- what does not go together

@@ -7,7 +7,7 @@ What is wrong is said where it is written: in the table, or in the common part.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import deepcopy
 from typing import Any, Final, TypeVar
 
@@ -15,7 +15,7 @@ from iso15118.errors import ConfigError, Problems
 from iso15118.settings.choice import shown
 from iso15118.settings.link import LinkSettings
 
-__all__ = ["NAME", "Cables", "has", "names_of", "over", "said_where_written", "tables_of"]
+__all__ = ["NAME", "Cables", "has", "names_of", "over", "read_each", "tables_of"]
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 _SOURCES: Final = ("pki", "store", "certificate", "key", "chain", "anchors", "key_password_file")
@@ -84,23 +84,38 @@ def has(table: Any, key: str) -> bool:
     return True
 
 
-def said_where_written(
-    read: Callable[[], T], *, where: str, who: str, common: dict[str, Any], own: dict[str, Any]
-) -> T:
-    """What ``read`` makes of a table and the common part together; ``where``: the table's dotted name,
-    ``who``: whose it is, in words. A key that only the common part has is wrong there, though it may be right
-    for another table. Raises ``ConfigError`` with all that is wrong."""
-    try:
-        return read()
-    except ConfigError as error:
-        problems = Problems()
-        for one in error.each:
-            with problems.noted():
-                if has(own, one.key) or not has(common, one.key):
-                    raise ConfigError(f"{where}.{one.key}", one.reason, one.hint) from error
-                raise ConfigError(one.key, f"for {who}: {one.reason}", one.hint) from error
-        problems.tell()
-        raise
+def read_each(
+    read: Callable[[int, dict[str, Any]], T],
+    common: dict[str, Any],
+    tables: list[dict[str, Any]],
+    names: list[str],
+    table: str,
+    elsewhere: Collection[str] = (),
+) -> list[T]:
+    """What ``read`` makes of the number of each table and of the table over the common part. A key that only
+    the common part has, or that was said ``elsewhere``, is wrong there, though it may be right for another
+    table. Raises ``ConfigError`` with all that is wrong in any of them."""
+    found: list[T] = []
+    wrong: dict[tuple[str, str, str], list[str]] = {}
+    for number, (name, own) in enumerate(zip(names, tables, strict=True)):
+        try:
+            found.append(read(number, over(common, own)))
+        except ConfigError as error:
+            for one in error.each:
+                if one.key.startswith(f"{table}[{number}]."):
+                    wrong[one.key, one.reason, one.hint] = []
+                elif one.key not in elsewhere and (has(own, one.key) or not has(common, one.key)):
+                    wrong[f"{table}[{number}].{one.key}", one.reason, one.hint] = []
+                else:
+                    wrong.setdefault((one.key, one.reason, one.hint), []).append(name)
+    problems = Problems()
+    for (key, reason, hint), whose in wrong.items():
+        some = whose and len(whose) < len(names)
+        with problems.noted():
+            of = f"for {table} {', '.join(map(repr, whose))}: " if some else ""
+            raise ConfigError(key, f"{of}{reason}", hint)
+    problems.tell()
+    return found
 
 
 class Cables:
