@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
@@ -13,6 +14,7 @@ from iso15118.aio.ports.guard import Callback
 from iso15118.connector.inlet_ports import is_behind_inlet
 from iso15118.errors import ConfigError, LinkError, MisuseError, V2GError
 
+from .evcc import EvccClient
 from .logs import Log, connector
 from .results import SessionResult
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from iso15118.aio.plug.plugged_evcc import PluggedEvcc
     from iso15118.connector.inlets import InletArbiter
 
-    from .evcc import EvccClient
 
 __all__ = ["Attempt", "SeveralInlets"]
 
@@ -42,8 +43,8 @@ class Attempt(Struct, frozen=True):
 
 class SeveralInlets:
     """The clients of the inlets of ``arbiter`` by name, each on ports that
-    ``connector.inlet_ports.behind_inlet`` made. Clients that were opened look after their
-    hardware between visits, too. ``told``: hears of each attempt when it is over.
+    ``connector.inlet_ports.behind_inlet`` made. A context manager: while it is open, the hardware of inlets
+    without a session is looked after, too. ``told``: hears of each attempt when it is over.
 
     Raises ``ConfigError`` for a client that is missing, or whose contactors this arbiter does not guard.
     """
@@ -71,6 +72,23 @@ class SeveralInlets:
         self._told = Callback("who is told of the inlets", told, lasting=True)
         self._running: dict[str, asyncio.Task[Attempt]] = {}
         self._stopped = ""
+        self._opened = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            for one in self._clients.values():
+                if isinstance(one, EvccClient):  # one with a plug does it in its run
+                    await stack.enter_async_context(one)
+            self._opened = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._opened.aclose()
+
+    @property
+    def stopped_because(self) -> str:
+        """Why the visit was ended by ``stop`` or ``emergency_shutdown``; empty if it was not."""
+        return self._stopped
 
     @property
     def in_session(self) -> tuple[str, ...]:

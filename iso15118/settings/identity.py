@@ -33,7 +33,16 @@ from iso15118.pki.store_reading import state_of
 from iso15118.settings.parts import KEY_VARIABLE, PKCS12_ENDINGS, Iso2TlsSettings, TlsSettings
 from iso15118.settings.reading import read_file
 
-__all__ = ["OWN", "Role", "TlsMaterial", "from_test_pki", "read_material", "read_pki", "state_of_material"]
+__all__ = [
+    "OWN",
+    "Ask",
+    "Role",
+    "TlsMaterial",
+    "from_test_pki",
+    "read_material",
+    "read_pki",
+    "state_of_material",
+]
 
 Role: TypeAlias = Literal["secc", "evcc"]
 """The two ends, as in the names of their commands."""
