@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from iso15118.errors import ConfigError
 from iso15118.files import read_secret
 from iso15118.pki import Credential, IssuedPki, Store
 from iso15118.pki.chain.profiles import Edition
 from iso15118.pki.contents import State
-from iso15118.pki.keys.protect import PassphraseError, opened_key, passphrase_of, protection_of
+from iso15118.pki.keys.protect import opened_key, passphrase_of, protection_of
 from iso15118.pki.keys.signer import Signer, signer_of
 from iso15118.pki.status.evidence import Evidence
 from iso15118.pki.status.revocation import Demand
@@ -20,7 +19,7 @@ from iso15118.pnc.contract_service import ContractService, issuing
 from iso15118.pnc.installation import provisioning_of
 from iso15118.pnc.installation_iso2 import ContractServiceIso2
 from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
-from iso15118.settings.identity import Ask
+from iso15118.settings.identity import Ask, typed_for_store
 from iso15118.settings.parts import StationContractSettings, TlsSettings, VehicleContractSettings
 from iso15118.simulation.backend import ContractBackend, InstallationService, accept_emaids
 
@@ -144,7 +143,7 @@ def store_of(
             keys=("contracts.passphrase_file", "contracts.passphrase_variable"),
         )
         if passphrase is None and ask is not None:
-            passphrase = _typed(settings.store, ask)
+            passphrase = typed_for_store(settings.store, ask)
         store = Store(settings.store, passphrase=passphrase)
         x448_key = None
         if settings.x448_key is not None:
@@ -180,16 +179,6 @@ def store_of(
             edition=_edition(tls),
         )
     )
-
-
-def _typed(folder: Path, ask: Ask) -> bytes | None:
-    """The passphrase of a store that is encrypted. Whether it is shows when it has been tried: nobody is
-    asked about one that is not."""
-    try:
-        Store(folder).read()
-    except PassphraseError:
-        return ask(str(folder))
-    return None
 
 
 def _edition(tls: TlsSettings) -> Edition:

@@ -42,6 +42,7 @@ __all__ = [
     "read_material",
     "read_pki",
     "state_of_material",
+    "typed_for_store",
 ]
 
 Role: TypeAlias = Literal["secc", "evcc"]
@@ -267,6 +268,21 @@ def _roots(key: str, path: Path, tls: Named) -> Sequence[bytes]:
 
 
 # -- a certificate store ------------------------------------------------------------------------------------
+
+
+def typed_for_store(folder: Path, ask: Ask) -> bytes | None:
+    """The passphrase of a store whose keys are encrypted, as somebody types it; None where there is none to
+    ask. Whether they are shows when they were tried: nobody is asked about keys that are not encrypted, or
+    not there.
+    """
+    if folder.is_dir():
+        try:
+            Store(folder).read()
+        except PassphraseError:
+            return ask(str(folder))
+        except PkiError:  # said by who reads it next
+            return None
+    return None
 
 
 def _from_store(folder: Path, tls: Named, role: Role, ask: Ask | None) -> TlsMaterial:
