@@ -63,6 +63,10 @@ _RULES: Final = {
         lambda value: all(isinstance(one, SeccTicket) for one in value), "SeccTicket of earlier sessions"
     ),
     "talks_with": _Rule(lambda value: isinstance(value, Station), "iso15118.Station(...)"),
+    "wireless": _Rule(
+        lambda value: type(value).__name__ == "WirelessSdpRequest",  # which a cable does not load
+        "iso15118.sdp.wireless.WirelessSdpRequest(...)",
+    ),
     "most_waiting": _Rule(
         lambda value: type(value) is int and value >= 0, "a whole number of octets, 0 or more", optional=False
     ),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from iso15118.connector.inlet_ports import is_behind_inlet
+from iso15118.connector.inlet_ports import contactors_behind, is_behind_inlet
 from iso15118.errors import ConfigError, V2GError
 
 from .logs import Log, connector
@@ -44,7 +44,8 @@ class SeveralInlets:
     ``connector.inlet_ports.behind_inlet`` made. Clients that were opened look after their
     hardware between visits, too.
 
-    Raises ``ConfigError`` for a client that is missing, or whose contactors this arbiter does not guard.
+    Raises ``ConfigError`` for a client that is missing, whose contactors this arbiter does not guard, or
+    whose contactors are those of another inlet.
     """
 
     def __init__(self, arbiter: InletArbiter, clients: Mapping[str, EvccClient | PluggedEvcc]) -> None:
@@ -59,6 +60,11 @@ class SeveralInlets:
                     f"the contactors of inlet {name!r} are not guarded by this arbiter",
                     "ports made by behind_inlet(vehicle, arbiter, name, clock)",
                 )
+        ports = [contactors_behind(one.vehicle) for one in clients.values()]
+        if len({id(port) for port in ports}) != len(ports):
+            raise ConfigError(
+                "clients", "two inlets have the same contactors", "contactors of its own for each inlet"
+            )
         self.arbiter = arbiter
         self._clients = dict(clients)
 

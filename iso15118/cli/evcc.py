@@ -24,6 +24,7 @@ from iso15118.pki.status.evidence import Evidence
 from iso15118.settings.contracts import store_of
 from iso15118.settings.hardware import vehicle_of
 from iso15118.settings.trust import common_name
+from iso15118.settings.wireless import search_of
 
 __all__ = ["app"]
 
@@ -81,6 +82,7 @@ def evcc(
             news=tell_link,
             director=None if told is None else told.ends,
             recorder=recorder,
+            wireless=search_of(settings.wireless),
         )
     if result is None:
         raise typer.Exit(ExitStatus.INTERRUPTED)
