@@ -12,7 +12,6 @@ import shutil
 import stat
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +39,12 @@ def messages_of(folder: Path) -> list[dict[str, Any]]:
 def session(
     directory: Path,
     *,
-    meddle: Callable[[Recorder], None] = lambda _: None,
+    meddle: Callable[[Recorder], None] | None = None,
     loops: int = 8,
     **settings: Any,
 ) -> Recorder:
-    """One charge with a recorder at both ends; ``site`` sees to it that it was an orderly, safe one."""
+    """One charge with a recorder at both ends; ``site`` sees to it that it was an orderly, safe one.
+    ``meddle`` is called in the midst of it, once the vehicle's folder has lines."""
 
     async def charge() -> Recorder:
         recorder = Recorder(directory, **settings)
@@ -57,8 +57,15 @@ def session(
     async def charged(place: Site, recorder: Recorder, tls: Any) -> None:
         from iso15118.aio.identity import RenewableTls
 
-        asyncio.get_running_loop().call_later(0.05, meddle, recorder)
+        async def once(meddle: Callable[[Recorder], None]) -> None:
+            while not (directory / "evcc-0001" / "session.jsonl").exists():  # noqa: ASYNC110 # a thread writes it
+                await asyncio.sleep(0.005)
+            meddle(recorder)
+
+        meddling = asyncio.create_task(once(meddle)) if meddle is not None else None
         await place.charge(loops, recorder=recorder, tls=RenewableTls(tls, clock=lambda: NOW))
+        if meddling is not None:
+            await meddling
 
     return asyncio.run(charge())
 
@@ -219,8 +226,7 @@ def test_a_folder_that_is_removed_is_missed_and_the_session_is_not(
 
     def remove(recorder: Recorder) -> None:
         recorder.flush()
-        with suppress(FileNotFoundError):
-            shutil.rmtree(tmp_path / "evcc-0001")
+        shutil.rmtree(tmp_path / "evcc-0001")
 
     recorder = session(tmp_path, meddle=remove, loops=20)
     assert recorder.failed == "somebody removed or renamed it"
