@@ -238,6 +238,8 @@ class Facts:
     cable_check_started: float | None = None
     cable_check_ok: bool | None = None
     """Outcome of the cable check; None while there is none."""
+    cable_checked_v: float = 0.0
+    """The greatest voltage of both sides that the last cable check was for, in V."""
     precharge_started: float | None = None
     precharge_target_v: float = 0.0
     precharging: bool = False
