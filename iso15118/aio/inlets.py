@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from msgspec import Struct
 
 from iso15118.aio.ports.guard import Callback
-from iso15118.connector.inlet_ports import is_behind_inlet
+from iso15118.connector.inlet_ports import contactors_behind, is_behind_inlet
 from iso15118.errors import ConfigError, LinkError, MisuseError, V2GError
 
 from .evcc import EvccClient
@@ -46,7 +46,8 @@ class SeveralInlets:
     ``connector.inlet_ports.behind_inlet`` made. A context manager: while it is open, the hardware of inlets
     without a session is looked after, too. ``told``: hears of each attempt when it is over.
 
-    Raises ``ConfigError`` for a client that is missing, or whose contactors this arbiter does not guard.
+    Raises ``ConfigError`` for a client that is missing, whose contactors this arbiter does not guard, or
+    whose contactors are those of another inlet.
     """
 
     def __init__(
@@ -67,6 +68,11 @@ class SeveralInlets:
                     f"the contactors of inlet {name!r} are not guarded by this arbiter",
                     "ports made by behind_inlet(vehicle, arbiter, name, clock)",
                 )
+        ports = [contactors_behind(one.vehicle) for one in clients.values()]
+        if len({id(port) for port in ports}) != len(ports):
+            raise ConfigError(
+                "clients", "two inlets have the same contactors", "contactors of its own for each inlet"
+            )
         self.arbiter = arbiter
         self._clients = dict(clients)
         self._told = Callback("who is told of the inlets", told, lasting=True)

@@ -23,6 +23,7 @@ from iso15118.cli.session import exit_status, listen_to, tell
 from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.errors import ConfigError, LinkError
 from iso15118.settings.connectors import TABLE, OneConnector
+from iso15118.settings.wireless import place_of
 
 if TYPE_CHECKING:
     from iso15118.aio.plug.plugged_secc import PluggedSecc
@@ -114,6 +115,7 @@ def _server(one: PreparedConnector, sleep: Sleep, clock: Clock) -> SeccServer | 
             connection=one.connection,
             recorder=one.recorder,
             wait_for_interface=True,
+            place=place_of(settings.wireless),
         )
     from iso15118.aio.plug.plugged_secc import PluggedSecc  # with everything below IP
 

@@ -22,6 +22,7 @@ from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.cli.told import ToldEnd
 from iso15118.errors import ConfigError
 from iso15118.settings.hardware import battery_of
+from iso15118.settings.wireless import search_of
 
 __all__ = ["app"]
 
@@ -73,6 +74,7 @@ def evcc(
             news=tell_link,
             director=None if told is None else told.ends,
             recorder=one.recorder,
+            wireless=search_of(settings.wireless),
         )
     if result is None:
         raise typer.Exit(ExitStatus.INTERRUPTED)

@@ -24,6 +24,7 @@ from iso15118.connector.inlets import InletArbiter
 from iso15118.errors import ConfigError, LinkError, V2GError
 from iso15118.settings.hardware import battery_of
 from iso15118.settings.inlets import TABLE, VehicleInlets
+from iso15118.settings.wireless import search_of
 from iso15118.simulation import Battery
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def _client(
             sdp_port=settings.sdp_port,
             observer=listened,
             recorder=one.recorder,
+            wireless=search_of(settings.wireless),
         )
     from iso15118.aio.plug.plugged_evcc import PluggedEvcc  # with everything below IP
 

@@ -23,6 +23,7 @@ from iso15118.cli.session import exit_status, listen_to, tell
 from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.cli.told import ToldEnd
 from iso15118.errors import ConfigError
+from iso15118.settings.wireless import place_of
 
 __all__ = ["app"]
 
@@ -102,6 +103,7 @@ def secc(
             wait_for_interface=settings.wait_for_interface,
             director=None if told is None else told.ends,
             recorder=one.recorder,
+            place=place_of(settings.wireless),
         )
     if told is not None:
         status = told.judged(as_json=as_json)

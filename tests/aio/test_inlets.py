@@ -264,6 +264,22 @@ async def test_clients_that_no_arbiter_guards_are_refused() -> None:
         SeveralInlets(truck.arbiter, {})
 
 
+async def test_two_inlets_behind_one_pair_of_contactors_are_refused() -> None:
+    truck = Truck(())
+    bundle = truck.ports["mcs"].bundle()
+    clients = {
+        name: EvccClient(
+            evcc_config(services=services),
+            behind_inlet(bundle, truck.arbiter, name, truck.clock),
+            LOOPBACK,
+            evcc_tls(),
+        )
+        for name, (_, services) in KINDS.items()
+    }
+    with pytest.raises(ConfigError, match="the same contactors"):
+        SeveralInlets(truck.arbiter, clients)
+
+
 def test_an_attempt_without_a_session_is_not_served() -> None:
     assert not Attempt("mcs", error=HardwareError("x")).served
 
