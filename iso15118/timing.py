@@ -14,7 +14,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from .errors import MisuseError
-from .ranges import Duration, check_numbers
+from .ranges import Duration, check_fields
 
 __all__ = [
     "EVCC_MESSAGE_TIMEOUT",
@@ -154,7 +154,7 @@ class Timing(Struct, frozen=True, kw_only=True):
     -1633, sources differ)."""
 
     def __post_init__(self) -> None:
-        check_numbers(self, "timing")
+        check_fields(self, "timing")
 
     def message_timeout_of(self, request: str) -> float:
         """EVCC: how long to wait for the response to a request of this class name. Raises ``MisuseError`` for

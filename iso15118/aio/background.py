@@ -12,7 +12,7 @@ import concurrent.futures
 import threading
 from collections.abc import Callable, Coroutine
 from ipaddress import IPv6Address
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar
 
 from iso15118.errors import LinkTimeoutError, MisuseError
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["BackgroundStation", "BackgroundVehicle"]
 
 T = TypeVar("T")
+Served = TypeVar("Served", bound=SeccServer | EvccClient)
 
 _OPENS_S: Final = 30.0
 _CLOSES_S: Final = 30.0
@@ -74,27 +75,18 @@ class _Loop:
         self._thread.join(_CLOSES_S)
 
 
-class BackgroundStation:
-    """A ``SeccServer`` in a thread; use it with ``with``.
+class _Background(Generic[Served]):
+    """Whatever is opened in a loop of its own when it is entered, and closed there when it is left."""
 
-    ``station`` makes the hardware, given the loop's sleep and clock; the rest is as for ``SeccServer``.
-    Entering raises what ``SeccServer.open`` does.
-    """
+    _WHAT: ClassVar[str]
 
-    def __init__(
-        self,
-        config: SeccConfig,
-        station: Callable[[Sleep, Clock], ports.Station],
-        interface: Interface | str,
-        tls: TlsSource | None = None,
-        **options: Any,
-    ) -> None:
-        self._make = (config, station, interface, tls, options)
+    def __init__(self, make: Callable[[Clock], Served]) -> None:
+        self._make = make
         self._loop: _Loop | None = None
-        self._server: SeccServer | None = None
+        self._served: Served | None = None
 
     def __enter__(self) -> Self:
-        self._loop = _Loop("iso15118 station")
+        self._loop = _Loop(f"iso15118 {self._WHAT}")
         try:
             self._loop.call(self._open, _OPENS_S)
         except BaseException:
@@ -104,32 +96,55 @@ class BackgroundStation:
         return self
 
     async def _open(self) -> None:
-        config, station, interface, tls, options = self._make
-        hardware = station(asyncio.sleep, asyncio.get_running_loop().time)
-        server = SeccServer(config, hardware, interface, tls, **options)
-        await server.open()
-        self._server = server
+        served = self._make(asyncio.get_running_loop().time)
+        await served.open()
+        self._served = served
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        loop, server = self._loop, self._server
-        self._loop = self._server = None
+        loop, served = self._loop, self._served
+        self._loop = self._served = None
         if loop is None:
             return
         try:
-            if server is not None:
-                loop.call(server.close, _CLOSES_S)
+            if served is not None:
+                loop.call(served.close, _CLOSES_S)
         finally:
             loop.end()
+
+    def _inside(self) -> tuple[_Loop, Served]:
+        if self._loop is None or self._served is None:
+            raise MisuseError(f"the {self._WHAT} is not open: use it with 'with'")
+        return self._loop, self._served
+
+
+class BackgroundStation(_Background[SeccServer]):
+    """A ``SeccServer`` in a thread; use it with ``with``.
+
+    ``station`` makes the hardware, given the loop's sleep and clock; the rest is as for ``SeccServer``.
+    Entering raises what ``SeccServer.open`` does.
+    """
+
+    _WHAT = "station"
+
+    def __init__(
+        self,
+        config: SeccConfig,
+        station: Callable[[Sleep, Clock], ports.Station],
+        interface: Interface | str,
+        tls: TlsSource | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            lambda clock: SeccServer(config, station(asyncio.sleep, clock), interface, tls, **options)
+        )
 
     @property
     def server(self) -> SeccServer:
         """The server itself; what it says it can be called from any thread may be. Raises
         ``MisuseError`` outside of ``with``."""
-        if self._server is None:
-            raise MisuseError("the station is not open: use it with 'with'")
-        return self._server
+        return self._inside()[1]
 
     @property
     def address(self) -> IPv6Address:
@@ -153,15 +168,15 @@ class BackgroundStation:
     def wait_finished(self, count: int = 1, *, timeout_s: float = 300.0) -> SessionResult:
         """The ``count``-th session's result, when it is over. Raises ``LinkTimeoutError`` after ``timeout_s``
         seconds. Raises ``MisuseError`` outside of ``with``."""
-        server = self.server
-        if self._loop is None:
-            raise MisuseError("the station is not open: use it with 'with'")
-        return self._loop.call(lambda: server.wait_finished(count), timeout_s)
+        loop, server = self._inside()
+        return loop.call(lambda: server.wait_finished(count), timeout_s)
 
 
-class BackgroundVehicle:
+class BackgroundVehicle(_Background[EvccClient]):
     """An ``EvccClient`` in a thread; use it with ``with``. ``vehicle`` makes the hardware, given the loop's
     sleep and clock; the rest is as for ``EvccClient``. Entering raises what making and opening one does."""
+
+    _WHAT = "vehicle"
 
     def __init__(
         self,
@@ -171,46 +186,14 @@ class BackgroundVehicle:
         tls: TlsSource | None = None,
         **options: Any,
     ) -> None:
-        self._make = (config, vehicle, interface, tls, options)
-        self._loop: _Loop | None = None
-        self._client: EvccClient | None = None
-
-    def __enter__(self) -> Self:
-        self._loop = _Loop("iso15118 vehicle")
-        try:
-            self._loop.call(self._open, _OPENS_S)
-        except BaseException:
-            self._loop.end()
-            self._loop = None
-            raise
-        return self
-
-    async def _open(self) -> None:
-        config, vehicle, interface, tls, options = self._make
-        hardware = vehicle(asyncio.sleep, asyncio.get_running_loop().time)
-        client = EvccClient(config, hardware, interface, tls, **options)
-        await client.open()
-        self._client = client
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        loop, client = self._loop, self._client
-        self._loop = self._client = None
-        if loop is None:
-            return
-        try:
-            if client is not None:
-                loop.call(client.close, _CLOSES_S)
-        finally:
-            loop.end()
+        super().__init__(
+            lambda clock: EvccClient(config, vehicle(asyncio.sleep, clock), interface, tls, **options)
+        )
 
     @property
     def client(self) -> EvccClient:
         """The client itself. Raises ``MisuseError`` outside of ``with``."""
-        if self._client is None:
-            raise MisuseError("the vehicle is not open: use it with 'with'")
-        return self._client
+        return self._inside()[1]
 
     def tell(self, event: ev.Event) -> None:
         """Hand an event to the session that runs; as ``EvccClient.tell``."""
@@ -222,7 +205,5 @@ class BackgroundVehicle:
         """One session, with the station at this address and TCP port, or with one that discovery finds.
         Raises what ``EvccClient.run`` does, and ``LinkTimeoutError`` after ``timeout_s`` seconds: then the
         session was dropped, hardware first. Raises ``MisuseError`` outside of ``with``."""
-        client = self.client
-        if self._loop is None:
-            raise MisuseError("the vehicle is not open: use it with 'with'")
-        return self._loop.call(lambda: client.run(station), timeout_s)
+        loop, client = self._inside()
+        return loop.call(lambda: client.run(station), timeout_s)

@@ -32,6 +32,7 @@ from iso15118.evcc.editions import load
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, StateEntered
+from iso15118.session.port_checks import refuse_common_ports
 from iso15118.session.ports import Vehicle
 from iso15118.session.service_ports import check_services
 from iso15118.session.supervision import IdleSupervisor
@@ -159,12 +160,12 @@ class EvccClient:
         await self.close()
 
     async def open(self) -> None:
-        """Look after the hardware between sessions from now on. Raises ``ConfigError`` for contactors
-        that another open client has, which would open them under the power of this one. Raises
-        ``MisuseError`` where it is open."""
+        """Look after the hardware between sessions from now on. Raises ``ConfigError`` for a port
+        that another open client has and that cannot serve two: between its sessions that one would open
+        contactors under the power of this one. Raises ``MisuseError`` where it is open."""
         if self._idle is not None:
             raise MisuseError("this client is open already")
-        self._refuse_common_contactors()
+        self._refuse_common_ports()
         _open.add(self)
         self._inbox.open(asyncio.get_running_loop(), self._deliver)
         supervisor = IdleSupervisor(self.config.supervision, voltage=False)
@@ -189,16 +190,11 @@ class EvccClient:
             if not self._running:
                 self._inbox.close()
 
-    def _refuse_common_contactors(self) -> None:
+    def _refuse_common_ports(self) -> None:
         for other in tuple(_open):
             if other is self or other._inbox.orphaned:
                 continue
-            if other.vehicle.contactors is self.vehicle.contactors:
-                raise ConfigError(
-                    "contactors",
-                    "another client that is open has this very port",
-                    "close the other one first",
-                )
+            refuse_common_ports(self.vehicle, other.vehicle, "close the other one first")
 
     async def run(
         self,
@@ -219,7 +215,7 @@ class EvccClient:
         """
         if self._running:
             raise MisuseError("a session of this client is running")
-        self._refuse_common_contactors()
+        self._refuse_common_ports()
         self._running, self._number = True, number
         try:
             if self._tls is not None:
@@ -237,7 +233,7 @@ class EvccClient:
         as ``run``. Raises ``MisuseError`` while a session of it runs."""
         if self._running:
             raise MisuseError("a session of this client is running")
-        self._refuse_common_contactors()
+        self._refuse_common_ports()
         self._running, self._number = True, number
         try:
             self._begin_to_look()

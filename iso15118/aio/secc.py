@@ -179,9 +179,10 @@ class SeccServer(SeccReadings):
 
     async def open(self) -> None:
         """Listen and be found. Raises ``LinkError`` if a port cannot be had, ``ConfigError`` if our
-        certificate has expired or another open server has these contactors or this supply, ``HardwareError``
-        naming a port of the station that does not take a listener, and ``MisuseError`` where it is open.
-        After that, and after ``close``, it can be opened again."""
+        certificate has expired or another open server has one of these ports that cannot serve two
+        (contactors, supply, signal, heartbeat ...), ``HardwareError`` naming a port of the station that does
+        not take a listener, and ``MisuseError`` where it is open. After that, and after ``close``, it can be
+        opened again."""
         if self._open:
             raise MisuseError("this server is open already")
         self._open = True

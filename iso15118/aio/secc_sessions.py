@@ -30,11 +30,12 @@ from iso15118.connector.news import (
     SessionSetUp,
     is_set_up,
 )
-from iso15118.errors import ConfigError, HardwareError, MisuseError
+from iso15118.errors import HardwareError, MisuseError
 from iso15118.sdp import RateLimit
 from iso15118.secc import SeccSession
 from iso15118.session import actions as act
 from iso15118.session import events as ev
+from iso15118.session.port_checks import refuse_common_ports
 from iso15118.session.supervision import IdleSupervisor
 
 from .audience import write_down
@@ -131,10 +132,14 @@ class SeccSessions:
 
     def listen(self) -> None:
         """Hear what ports and the application push. Raises ``HardwareError`` naming a port that does not take
-        a listener, ``ConfigError`` for contactors or a supply that another open server has."""
+        a listener, ``ConfigError`` for a port that another open server has and that cannot serve two."""
         for other in tuple(_open):
             if other is not self and not other.inbox.orphaned:
-                _refuse_common_ports(self._station, other._station)
+                refuse_common_ports(
+                    self._station,
+                    other._station,
+                    "give each connector a port of its own, also where they share a supply, or close the other server first",
+                )
         _open.add(self)
         self.inbox.open(asyncio.get_running_loop(), self._deliver)
         self.inbox.listen(*self._pushing)
@@ -377,16 +382,3 @@ class SeccSessions:
 
 _open: Final[weakref.WeakSet[SeccSessions]] = weakref.WeakSet()
 """Those that look after their hardware now."""
-
-
-def _refuse_common_ports(one: ports.Station, other: ports.Station) -> None:
-    """What one of two servers asks for is what the other one finds between its sessions, and
-    switches off under power."""
-    for name in ("contactors", "power", "ac"):
-        port = getattr(one, name)
-        if port is not None and port is getattr(other, name):
-            raise ConfigError(
-                name,
-                "another server that is open has this very port",
-                "give each connector a port of its own, also where they share a supply, or close the other server first",
-            )

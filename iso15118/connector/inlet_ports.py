@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .inlets import InletArbiter
 
-__all__ = ["behind_inlet", "is_behind_inlet"]
+__all__ = ["behind_inlet", "contactors_behind", "is_behind_inlet"]
 
 Clock = Callable[[], float]
 
@@ -49,11 +49,17 @@ def is_behind_inlet(vehicle: Vehicle, arbiter: InletArbiter, name: str) -> bool:
     return isinstance(guarded, _Contactors) and guarded.guards(arbiter, name)
 
 
+def contactors_behind(vehicle: Vehicle) -> ContactorPort | None:
+    """The contactors themselves, without an arbiter before them."""
+    guarded = vehicle.contactors
+    return guarded.port if isinstance(guarded, _Contactors) else guarded
+
+
 class _Contactors:
     def __init__(
         self, port: ContactorPort, battery: BatteryPort, arbiter: InletArbiter, name: str, clock: Clock
     ) -> None:
-        self._port, self._battery = port, battery
+        self.port, self._battery = port, battery
         self._arbiter, self._name, self._clock = arbiter, name, clock
 
     def guards(self, arbiter: InletArbiter, name: str) -> bool:
@@ -65,18 +71,18 @@ class _Contactors:
         battery_a = max(state.maximum_charge_current_a, state.maximum_discharge_current_a)
         if reason := self._arbiter.claim(self._name, self._clock(), battery_a):
             raise HardwareError(reason)
-        return await self._port.close()
+        return await self.port.close()
 
     async def open(self, urgency: Urgency, reason: str) -> None:
-        await self._port.open(urgency, reason)
+        await self.port.open(urgency, reason)
         if (
-            self._port.closed is False
+            self.port.closed is False
         ):  # seen, and not only asked for: whatever else it says, they may be closed
             self._arbiter.opened(self._name)
 
     @property
     def closed(self) -> bool:
-        closed = self._port.closed
+        closed = self.port.closed
         if closed is True:
             self._arbiter.closed(self._name)
         return closed

@@ -20,7 +20,14 @@ from .ends import EndReason
 from .events import TransportLoss
 from .supervision.rules import Rule
 
-__all__ = ["CAUSES", "LOSSES", "POLLS", "Cause", "Side", "cause_of", "cause_of_fault", "refined", "undecided"]
+__all__ = [
+    "CAUSES", "LOSSES", "POLLS", "UNVERIFIED_MREC", "Cause", "Side", "cause_of", "cause_of_fault", "refined", "undecided",
+]  # fmt: skip
+
+
+UNVERIFIED_MREC: Final = frozenset(("CX012",))
+"""MREC codes of which no public source was found that gives their meaning: pre-charge stands for CX012 in the
+lists of others by name alone."""
 
 
 class Side(StrEnum):

@@ -10,11 +10,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final
 
 from iso15118.errors import ConfigError
 
-__all__ = ["Kind", "check_ports"]
+__all__ = ["Kind", "check_ports", "refuse_common_ports"]
 
 
 class Kind(Enum):
@@ -26,6 +26,32 @@ class Kind(Enum):
     """Called; answers at once."""
     READ = auto()
     """Read; it is there, but its value is judged when it is read."""
+
+
+_OF_ONE: Final = (
+    "contactors",
+    "power",
+    "ac",
+    "pad",
+    "connection_device",
+    "inlet",
+    "charger",
+    "receiver",
+    "signal",
+    "heartbeat",
+)
+"""Ports behind which something is switched, measured or watched that belongs to one
+connector, or one inlet."""
+
+
+def refuse_common_ports(one: object, other: object, hint: str) -> None:
+    """Two bundles that are in use at the same time have no such port in common: what a session of one asks
+    for is what the other finds between its sessions and switches off under power, and a heartbeat of both
+    hides that one of them is dead. Raises ``ConfigError`` with the port's name."""
+    for name in _OF_ONE:
+        port = getattr(one, name, None)
+        if port is not None and port is getattr(other, name, None):
+            raise ConfigError(name, "another one that is open has this very port", hint)
 
 
 def check_ports(

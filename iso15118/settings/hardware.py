@@ -35,7 +35,7 @@ from iso15118.simulation import (
     VehicleWithRemoteStation,
 )
 
-__all__ = ["AnyStation", "AnyVehicle", "Reported", "station_of", "vehicle_of"]
+__all__ = ["AnyStation", "AnyVehicle", "Reported", "battery_of", "station_of", "vehicle_of"]
 
 AnyStation = StationWithRemoteVehicle | AcStationWithRemoteVehicle | PadWithRemoteVehicle
 AnyVehicle = VehicleWithRemoteStation | AcVehicleWithRemoteStation | ReceiverWithRemotePad
@@ -134,10 +134,10 @@ def _ac_circuit(preset: AcPreset, **settings: float) -> AcCircuit:
     )
 
 
-def vehicle_of(settings: EvccSettings) -> tuple[AnyVehicle, Reported]:
-    """A vehicle whose station is somewhere else."""
+def battery_of(settings: EvccSettings) -> Battery:
+    """The simulated battery of a vehicle."""
     session, kind = settings.session, settings.vehicle
-    battery = Battery(
+    return Battery(
         capacity_wh=kind.battery_kwh * 1000.0,
         soc=kind.soc,
         target_soc=session.target_soc,
@@ -153,6 +153,12 @@ def vehicle_of(settings: EvccSettings) -> tuple[AnyVehicle, Reported]:
         taper_floor=kind.taper_floor,
         constant_power_w=None if kind.power_kw is None else kind.power_kw * 1000.0,
     )
+
+
+def vehicle_of(settings: EvccSettings, battery: Battery | None = None) -> tuple[AnyVehicle, Reported]:
+    """A vehicle whose station is somewhere else. ``battery``: one that other inlets have, too."""
+    session, kind = settings.session, settings.vehicle
+    battery = battery_of(settings) if battery is None else battery
     loop_s = max(session.loop_s, _LOOP_S)
     if kind.charger != "none":
         preset = AC_PRESETS[kind.charger]

@@ -52,7 +52,17 @@ from iso15118.settings.schedule_file import read_schedules
 from iso15118.settings.strictness import Strictness, apply
 from iso15118.settings.wireless import PlaceSettings, SearchSettings, check_place
 
-__all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc", "secc_of"]
+__all__ = [
+    "ELSEWHERE",
+    "ROLES",
+    "EvccSettings",
+    "SeccSettings",
+    "evcc_of",
+    "load",
+    "load_evcc",
+    "load_secc",
+    "secc_of",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -214,9 +224,16 @@ def _check_status(settings: SeccSettings) -> None:
 
 
 def load_evcc(path: Path, overrides: Sequence[Override] = ()) -> EvccSettings:
-    """The settings of a vehicle, likewise. Raises ``ConfigError`` as ``load_secc`` does."""
+    """The settings of a vehicle with one inlet, likewise. Raises ``ConfigError`` as ``load_secc`` does."""
     table = read_toml(path)
     override(table, overrides, EvccSettings)
+    if "inlet" in table:
+        raise ConfigError("inlet", "this file has several inlets", "iso15118.settings.inlets.load_inlets")
+    return evcc_of(table, path)
+
+
+def evcc_of(table: dict[str, Any], path: Path) -> EvccSettings:
+    """The settings of one inlet, as ``secc_of``. Raises ``ConfigError``."""
     apply(table, "evcc")
     fit_to_inlet(table)
     settings = read_struct(EvccSettings, table, elsewhere=ELSEWHERE)

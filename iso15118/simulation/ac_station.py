@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 
 from iso15118.energy.ac import Phases
 from iso15118.energy.grid_functions import DsoSetPoint
-from iso15118.errors import MisuseError
 from iso15118.session import ports
 from iso15118.session.ac_limits import AcBounds, AcStationLimits
 from iso15118.session.actions import (
@@ -75,6 +74,8 @@ class SimulatedAcStation(Desk):
     limits = None
     """It has no DC output."""
     capabilities = None
+    _WHAT = "an AC outlet"
+    _CALLS = _CALLS
 
     def __init__(
         self,
@@ -124,33 +125,6 @@ class SimulatedAcStation(Desk):
         circuit.advance(now)
         self._events += [SignalChanged(state) for state in circuit.signal_news]
         circuit.signal_news.clear()
-        events, self._events = self._events, []
-        return events
-
-    def perform(self, action: HardwareAction, now: float) -> list[Event]:
-        """Carry out ``action`` at ``now``; the events that answer at once (others come from
-        ``advance``). Raises as a ``SimulatedStation`` does. Raises ``MisuseError`` for an action that
-        is no request of AC hardware."""
-        circuit = self.circuit
-        circuit.advance(now)
-        call = _CALLS.get(type(action))
-        if call is None:
-            raise MisuseError(f"an AC outlet does not carry out {type(action).__name__}")
-        fault = self.faults.take(call)
-        if fault is None:
-            self._do(action)
-        elif fault.error is not None:
-            raise fault.error
-        elif not fault.never:
-            due = circuit.time + fault.delay_s * circuit.time_scale
-            self._agenda.put(f"late {call}", due, lambda: self._do(action))
-        events, self._events = self._events, []
-        return events
-
-    def carry_out(self, action: HardwareAction, now: float) -> list[Event]:
-        """``perform`` without ``faults``: for ports that do their own misbehaving."""
-        self.circuit.advance(now)
-        self._do(action)
         events, self._events = self._events, []
         return events
 

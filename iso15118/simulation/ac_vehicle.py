@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from iso15118.errors import MisuseError
 from iso15118.session import ports
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import (
@@ -44,7 +43,7 @@ from .battery import Battery
 from .charger import OnBoardCharger
 from .faults import AC_VEHICLE_CALLS, Faults
 from .inverter import SimulatedInverter
-from .pending import Agenda
+from .obeying import Obeying
 
 if TYPE_CHECKING:
     from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts
@@ -63,7 +62,7 @@ _CALLS: dict[type[HardwareAction], str] = {
 }
 
 
-class SimulatedAcVehicle:
+class SimulatedAcVehicle(Obeying):
     """Battery, on-board charger and control pilot of one vehicle. It has no contactors
     that the session could close.
 
@@ -80,6 +79,8 @@ class SimulatedAcVehicle:
 
     value_added: tuple[WantedService, ...] = ()
     """What it wants beside energy."""
+    _WHAT = "a vehicle"
+    _CALLS = _CALLS
 
     def __init__(
         self,
@@ -95,8 +96,7 @@ class SimulatedAcVehicle:
         self.battery = Battery() if battery is None else battery
         self.faults = Faults(AC_VEHICLE_CALLS)
         self.declared = charger.limits
-        self._agenda = Agenda()
-        self._events: list[Event] = []
+        self._obey(circuit)
         self._condition = GridCondition()
         circuit.attach_vehicle(self.battery, charger, self._agenda)
 
@@ -117,32 +117,6 @@ class SimulatedAcVehicle:
         """Let the plant reach ``now``; what came due since the last call, in order."""
         self.circuit.advance(now)
         self._look_at_grid()
-        events, self._events = self._events, []
-        return events
-
-    def perform(self, action: HardwareAction, now: float) -> list[Event]:
-        """Carry out ``action`` at ``now``; raises as a ``SimulatedVehicle`` does. Raises ``MisuseError`` for
-        an action that is no request of AC hardware."""
-        circuit = self.circuit
-        circuit.advance(now)
-        call = _CALLS.get(type(action))
-        if call is None:
-            raise MisuseError(f"a vehicle does not carry out {type(action).__name__}")
-        fault = self.faults.take(call)
-        if fault is None:
-            self._do(action)
-        elif fault.error is not None:
-            raise fault.error
-        elif not fault.never:
-            due = circuit.time + fault.delay_s * circuit.time_scale
-            self._agenda.put(f"late {call}", due, lambda: self._do(action))
-        events, self._events = self._events, []
-        return events
-
-    def carry_out(self, action: HardwareAction, now: float) -> list[Event]:
-        """``perform`` without ``faults``: for ports that do their own misbehaving."""
-        self.circuit.advance(now)
-        self._do(action)
         events, self._events = self._events, []
         return events
 

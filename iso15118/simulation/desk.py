@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from iso15118.session.actions import (
     HardwareAction,
@@ -27,21 +26,13 @@ from iso15118.session.value_added import ValueAddedService
 from iso15118.session.wireless import PadLimits
 
 from .backend import ContractBackend
-from .pending import Agenda
+from .obeying import Circuit, Obeying
 from .timetable import Timetable
 
 __all__ = ["Desk"]
 
 
-class _Plant(Protocol):
-    @property
-    def time(self) -> float: ...
-    @property
-    def time_scale(self) -> float: ...
-    def clock(self, time: float) -> float: ...
-
-
-class Desk:
+class Desk(Obeying):
     """Base of the simulated stations. ``accept`` and ``authorization_s``: what the terminal decides and after
     how long. ``timetable``: schedules of the energy manager; None: it is not asked for any."""
 
@@ -57,7 +48,7 @@ class Desk:
 
     def __init__(
         self,
-        plant: _Plant,
+        plant: Circuit,
         accept: bool,
         authorization_s: float,
         contracts: ContractBackend | None,
@@ -68,8 +59,7 @@ class Desk:
         self.contracts = contracts
         self.timetable = timetable
         self._plant = plant
-        self._agenda = Agenda()
-        self._events: list[Event] = []
+        self._obey(plant)
 
     def look(self, now: float) -> Sequence[Event]:
         """What is measured beside power: nothing, as a rule."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable
 
-from iso15118.errors import MisuseError
 from iso15118.session import ports
 from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import (
@@ -87,6 +86,9 @@ class SimulatedStation(Desk):
     ``outlet.fault`` and ``insulation`` make the hardware fail.
     """
 
+    _WHAT = "a station"
+    _CALLS = _CALLS
+
     def __init__(
         self,
         circuit: DcCircuit,
@@ -161,35 +163,6 @@ class SimulatedStation(Desk):
         if circuit.signal_news:
             self._events += [SignalChanged(state) for state in circuit.signal_news]
             circuit.signal_news.clear()
-        events, self._events = self._events, []
-        return events
-
-    def perform(self, action: HardwareAction, now: float) -> list[Event]:
-        """Carry out ``action`` at ``now``; the events that answer at once (others come from ``advance``).
-
-        Raises what ``faults`` was told to raise, and ``MisuseError`` for an action that no station carries
-        out or a set-point that is no finite number.
-        """
-        circuit = self.circuit
-        circuit.advance(now)
-        call = _CALLS.get(type(action))
-        if call is None:
-            raise MisuseError(f"a station does not carry out {type(action).__name__}")
-        fault = self.faults.take(call)
-        if fault is None:
-            self._do(action)
-        elif fault.error is not None:
-            raise fault.error
-        elif not fault.never:
-            due = circuit.time + fault.delay_s * circuit.time_scale
-            self._agenda.put(f"late {call}", due, lambda: self._do(action))
-        events, self._events = self._events, []
-        return events
-
-    def carry_out(self, action: HardwareAction, now: float) -> list[Event]:
-        """``perform`` without ``faults``: for ports that do their own misbehaving."""
-        self.circuit.advance(now)
-        self._do(action)
         events, self._events = self._events, []
         return events
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from iso15118.errors import MisuseError
 from iso15118.session import ports
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import (
@@ -42,7 +41,7 @@ from .battery import Battery
 from .circuit import DcCircuit
 from .contactors import ContactorFault, Contactors
 from .faults import VEHICLE_CALLS, Faults
-from .pending import Agenda
+from .obeying import Obeying
 
 if TYPE_CHECKING:
     from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts
@@ -61,7 +60,7 @@ _CALLS: dict[type[HardwareAction], str] = {
 }
 
 
-class SimulatedVehicle:
+class SimulatedVehicle(Obeying):
     """Battery, contactors, inlet measurement and control pilot of one vehicle.
 
     ``asking`` is True from the start, and again when it gets ready for energy; ``StopPower`` ends it: then
@@ -76,6 +75,8 @@ class SimulatedVehicle:
 
     value_added: tuple[WantedService, ...] = ()
     """What it wants beside energy."""
+    _WHAT = "a vehicle"
+    _CALLS = _CALLS
 
     def __init__(
         self,
@@ -95,9 +96,8 @@ class SimulatedVehicle:
         self.inverter: InverterAbilities | None = None
         """It has no on-board charger."""
         self.inlet = Contactors(self._contactors_answer, switching_s=contactor_s, fault=contactor_fault)
-        self._agenda = Agenda()
+        self._obey(circuit)
         circuit.attach_vehicle(self.battery, self.inlet, self._agenda)
-        self._events: list[Event] = []
 
     # -- driven by a virtual clock -------------------------------------------------------------------------
 
@@ -117,47 +117,18 @@ class SimulatedVehicle:
         events, self._events = self._events, []
         return events
 
-    def perform(self, action: HardwareAction, now: float) -> list[Event]:
-        """Carry out ``action`` at ``now``; the events that answer at once (others come from ``advance``).
-
-        Raises what ``faults`` was told to raise, and ``MisuseError`` for an action that no vehicle carries
-        out.
-        """
-        circuit = self.circuit
-        circuit.advance(now)
-        call = _CALLS.get(type(action))
-        if call is None:
-            raise MisuseError(f"a vehicle does not carry out {type(action).__name__}")
-        fault = self.faults.take(call)
-        if fault is None:
-            self._do(action)
-        elif fault.error is not None:
-            raise fault.error
-        elif not fault.never:
-            due = circuit.time + fault.delay_s * circuit.time_scale
-            self._agenda.put(f"late {call}", due, lambda: self._do(action))
-        events, self._events = self._events, []
-        return events
-
-    def carry_out(self, action: HardwareAction, now: float) -> list[Event]:
-        """``perform`` without ``faults``: for ports that do their own misbehaving."""
-        self.circuit.advance(now)
-        self._do(action)
-        events, self._events = self._events, []
-        return events
-
     def measure(self, now: float) -> InletMeasured:
         """Voltage and current at the inlet, before the contactors. Raises what ``faults`` was told for
         "inlet"."""
         circuit = self.circuit
         circuit.advance(now)
         voltage_v = circuit.cable_v if circuit.plugged else 0.0
-        battery = self.battery
+        counted = circuit.inlet_meter
         present = InletMeasured(
             voltage_v,
             circuit.current_a,
-            charged_wh=battery.charged_wh,
-            discharged_wh=battery.discharged_wh,
+            charged_wh=counted.charged_wh,
+            discharged_wh=counted.discharged_wh,
         )
         return self.faults.reading("inlet", present, now)
 

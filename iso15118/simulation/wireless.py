@@ -10,7 +10,7 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from iso15118.errors import ConfigError, MisuseError
+from iso15118.errors import ConfigError
 from iso15118.session import ports
 from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
 from iso15118.session.actions import (
@@ -49,8 +49,8 @@ from .circuit import LOOP_S, Chore
 from .desk import Desk
 from .faults import PAD_STATION_CALLS, PAD_VEHICLE_CALLS, Faults
 from .meter import Meter
+from .obeying import Obeying
 from .pantograph import Bay
-from .pending import Agenda
 from .record import Record
 from .timetable import Timetable
 
@@ -214,6 +214,23 @@ class WirelessCircuit:
         record.maximum_voltage_v = max(record.maximum_voltage_v, battery.open_circuit_v)
 
 
+_STATION_CALLS: dict[type[HardwareAction], str] = {
+    SetPad: "set_pad",
+    StopPower: "stop_power",
+    ReadMeter: "read_meter",
+    RequestAuthorization: "authorize",
+    RequestContractAuthorization: "authorize_contract",
+    RequestContractCertificate: "certificate_installation",
+    RequestSchedules: "schedules",
+}
+_VEHICLE_CALLS: dict[type[HardwareAction], str] = {
+    SetReceiver: "set_receiver",
+    StopPower: "stop_power",
+    StoreContract: "store_contract",
+    UseKey: "use_key",
+}
+
+
 class WirelessStation(Desk):
     """Pad, meter and authorization of one place. ``faults`` makes port calls fail; ``circuit.pad_issue`` and
     ``derate`` make the pad fail. ``id_code``: by which vehicles know it."""
@@ -224,6 +241,10 @@ class WirelessStation(Desk):
     ac_limits: AcStationLimits | None = None
     ac_capabilities: AcStationLimits | None = None
     grid_code = None
+
+    _WHAT = "a pad"
+    _CALLS = _STATION_CALLS
+    _FAULTLESS = frozenset({OpenContactors})
 
     def __init__(
         self,
@@ -262,32 +283,6 @@ class WirelessStation(Desk):
     def advance(self, now: float) -> list[Event]:
         """Let the plant reach ``now``; what came due since the last call, in order."""
         self.circuit.advance(now)
-        events, self._events = self._events, []
-        return events
-
-    def perform(self, action: HardwareAction, now: float) -> list[Event]:
-        """Carry out ``action`` at ``now``; raises as a ``SimulatedStation`` does. Raises ``MisuseError`` for
-        an action that is no request of a pad."""
-        circuit = self.circuit
-        circuit.advance(now)
-        call = _STATION_CALLS.get(type(action))
-        if call is None and type(action) is not OpenContactors:
-            raise MisuseError(f"a pad does not carry out {type(action).__name__}")
-        fault = None if call is None else self.faults.take(call)
-        if fault is None:
-            self._do(action)
-        elif fault.error is not None:
-            raise fault.error
-        elif not fault.never:
-            due = circuit.time + fault.delay_s * circuit.time_scale
-            self._agenda.put(f"late {call}", due, lambda: self._do(action))
-        events, self._events = self._events, []
-        return events
-
-    def carry_out(self, action: HardwareAction, now: float) -> list[Event]:
-        """``perform`` without ``faults``."""
-        self.circuit.advance(now)
-        self._do(action)
         events, self._events = self._events, []
         return events
 
@@ -337,7 +332,7 @@ class WirelessStation(Desk):
                 self._ask(action)
 
 
-class WirelessVehicle:
+class WirelessVehicle(Obeying):
     """Battery and coil of one vehicle, which drives over the pad by itself. ``reads``: the code
     that it reads there, None for the pad's. ``faults`` makes port calls fail;
     ``circuit.coil_issue`` makes the coil fail."""
@@ -349,6 +344,9 @@ class WirelessVehicle:
     mobility: MobilityChanged | None = None
     value_added: tuple[WantedService, ...] = ()
     """What it wants beside energy."""
+    _WHAT = "a vehicle with a coil"
+    _CALLS = _VEHICLE_CALLS
+    _FAULTLESS = frozenset({OpenContactors, SignalReady})
 
     def __init__(
         self,
@@ -366,8 +364,7 @@ class WirelessVehicle:
         self.faults = Faults(PAD_VEHICLE_CALLS)
         self.reads = reads
         self.asking = True
-        self._agenda = Agenda()
-        self._events: list[Event] = []
+        self._obey(circuit)
         self._agenda.put("arrive", circuit.bay.arrives_at, circuit.bay.brake)
         circuit.attach(self._agenda)
 
@@ -382,29 +379,6 @@ class WirelessVehicle:
     def advance(self, now: float) -> list[Event]:
         """Let the plant reach ``now``; what came due since the last call, in order."""
         self.circuit.advance(now)
-        events, self._events = self._events, []
-        return events
-
-    def perform(self, action: HardwareAction, now: float) -> list[Event]:
-        """Carry out ``action`` at ``now``; raises as a ``SimulatedVehicle`` does."""
-        circuit = self.circuit
-        circuit.advance(now)
-        call = _VEHICLE_CALLS.get(type(action))
-        fault = None if call is None else self.faults.take(call)
-        if fault is None:
-            self._do(action)
-        elif fault.error is not None:
-            raise fault.error
-        elif not fault.never:
-            due = circuit.time + fault.delay_s * circuit.time_scale
-            self._agenda.put(f"late {call}", due, lambda: self._do(action))
-        events, self._events = self._events, []
-        return events
-
-    def carry_out(self, action: HardwareAction, now: float) -> list[Event]:
-        """``perform`` without ``faults``."""
-        self.circuit.advance(now)
-        self._do(action)
         events, self._events = self._events, []
         return events
 
@@ -460,20 +434,3 @@ class WirelessVehicle:
                 self._events.append(KeyUsed.of(action))
             case StoreContract(contract) if self.contracts is not None:
                 self.contracts.keep(contract)
-
-
-_STATION_CALLS: dict[type[HardwareAction], str] = {
-    SetPad: "set_pad",
-    StopPower: "stop_power",
-    ReadMeter: "read_meter",
-    RequestAuthorization: "authorize",
-    RequestContractAuthorization: "authorize_contract",
-    RequestContractCertificate: "certificate_installation",
-    RequestSchedules: "schedules",
-}
-_VEHICLE_CALLS: dict[type[HardwareAction], str] = {
-    SetReceiver: "set_receiver",
-    StopPower: "stop_power",
-    StoreContract: "store_contract",
-    UseKey: "use_key",
-}

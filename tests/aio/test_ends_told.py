@@ -72,10 +72,11 @@ def test_a_fault_that_is_told_twice_is_there_once() -> None:
 
 def test_a_blocked_loop_is_named_as_the_cause() -> None:
     """Both ends are in one process: what blocks one blocks the other, and each would take its peer, or
-    its readings, for the cause."""
+    its readings, for the cause. Blocked while the vehicle waits to ask again, since an answer that is on its
+    way is still read afterwards."""
 
     def block(place: Site, client: Any) -> None:
-        asyncio.get_running_loop().call_later(0.02, time.sleep, 1.5)
+        asyncio.get_running_loop().call_soon(time.sleep, 1.5)
 
     ours, theirs = ended(block, loops=10)
     blocked = [one for one in (ours, theirs) if one.cause.code == "loop-blocked"]

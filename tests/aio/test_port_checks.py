@@ -4,6 +4,7 @@ is unusual is not refused."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import inspect
@@ -17,13 +18,29 @@ import pytest
 
 from iso15118.errors import ConfigError
 from iso15118.session import ports
-from iso15118.session.port_checks import Kind
+from iso15118.session.port_checks import Kind, refuse_common_ports
 
 TABLES = {"Station": (ports.Station, ports._STATION), "Vehicle": (ports.Vehicle, ports._VEHICLE)}
 DIRECT = {"Station": ("power", "cable_check"), "Vehicle": ("contactors", "inlet")}
 """The ports of direct current, which go together."""
 NOT_WANTED = {("Station", "signal"): {"set_ready"}}
 """A station's signal port need not have what a station ignores."""
+
+MAY_BE_SHARED = {
+    "Station": {
+        "authorizer",
+        "cable_check",
+        "contract_authorizer",
+        "contract_certificates",
+        "energy",
+        "meter",
+        "value_added",
+        "vehicle_position",
+    },
+    "Vehicle": {"battery", "contracts", "inverter", "mobility", "value_added"},
+}
+"""By two connectors of a site, or two inlets of a vehicle. One monitor may look at several outputs in
+turn, and one meter at the grid counts for several."""
 
 
 def protocols(bundle: type) -> dict[str, type]:
@@ -398,3 +415,19 @@ def test_a_class_where_an_object_is_wanted_is_refused_by_name(name: str) -> None
                 name, **{port: type("Mine", (), {one: lambda self: True for one in TABLES[name][1][port]})}
             )
         assert refused.value.key == port
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_two_that_are_open_share_no_port_that_belongs_to_one(name: str) -> None:
+    every = {port: object() for port in TABLES[name][0].__annotations__}
+    refused = set()
+    for port in every:
+        one, other = (types.SimpleNamespace(**{**dict.fromkeys(every), port: every[port]}) for _ in range(2))
+        with contextlib.suppress(ConfigError):
+            refuse_common_ports(one, other, "another one")
+            continue
+        with pytest.raises(ConfigError, match="this very port") as caught:
+            refuse_common_ports(one, other, "another one")
+        assert caught.value.key == port
+        refused.add(port)
+    assert set(every) - refused == MAY_BE_SHARED[name]

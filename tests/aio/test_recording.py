@@ -26,6 +26,7 @@ from iso15118.trace.recording.folders import OutputFile
 from tests.aio.site import Site, evcc_config, site
 from tests.tls.rig import NOW, car, issued
 from tests.trace.reading import read
+from tests.trace.tshark import compare, needs_tshark
 
 
 def lines_of(folder: Path) -> list[dict[str, Any]]:
@@ -129,6 +130,15 @@ def test_the_capture_has_the_secrets_of_its_own_connection_before_what_they_open
     found = read(recorded["evcc"] / "session.pcapng")
     assert "CLIENT_TRAFFIC_SECRET_0" in found.key_log
     assert found.blocks.index(0x0A) < found.blocks.index(6) + 8
+
+
+@needs_tshark
+@pytest.mark.parametrize("role", ["secc", "evcc"])
+def test_tshark_opens_what_either_end_recorded(recorded: dict[str, Path], role: str) -> None:
+    """With nothing but the secrets in the capture, and finds every frame of either direction."""
+    count = len(messages_of(recorded[role]))
+    assert count > 20
+    assert compare(recorded[role] / "session.pcapng", own_secrets=True) == (count, [])
 
 
 def test_the_next_session_has_the_next_number_also_after_a_restart(tmp_path: Path) -> None:
