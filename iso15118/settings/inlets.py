@@ -123,12 +123,13 @@ def load_inlets(path: Path, overrides: Sequence[Override] = ()) -> VehicleInlets
         carries = read_struct(InletKeys, keys, f"{TABLE}[{number}]")
         override(merged, others, EvccSettings)
         settings = evcc_of(merged, path)
-        if settings.vehicle.charger != "none":
-            raise ConfigError(
-                "vehicle.charger",
-                "an on-board charger has no contactors to the battery that could wait for another inlet",
-                f"leave it out, or a file without [[{TABLE}]]",
-            )
+        for key, what in (("charger", "an on-board charger"), ("receiver", "a coil")):
+            if getattr(settings.vehicle, key) != "none":
+                raise ConfigError(
+                    f"vehicle.{key}",
+                    f"{what} has no contactors to the battery that could wait for another inlet",
+                    f"leave it out, or a file without [[{TABLE}]]",
+                )
         return OneInlet(names[number], settings, carries)
 
     found = tuple(read_each(one_of, table, own, names, TABLE, [one.key for one in others]))

@@ -38,12 +38,14 @@ class ContraryError(AssertionError):
 
 
 def total_w(mode: Any, name: str) -> float | None:
-    """A power as it was said: of all phases together, or the sum of what each has; None: it was not said."""
+    """A power as it was said: of all phases together, or the sum of what each has; None: it was not said.
+    One below zero is none; of discharge both signs are in use."""
     base = getattr(mode, name, None)
     if base is None:
         return None
-    parts = [getattr(mode, f"{name}_{phase}", None) for phase in ("l2", "l3")]
-    return Hand.read(base) + sum(Hand.read(one) for one in parts if one is not None)
+    said = [base, *(getattr(mode, f"{name}_{phase}", None) for phase in ("l2", "l3"))]
+    numbers = [Hand.read(one) for one in said if one is not None]
+    return sum(abs(one) if "discharge" in name else max(one, 0.0) for one in numbers)
 
 
 class Judge:
@@ -77,9 +79,7 @@ class Judge:
 
     def _said(self, mode: Any, role: str) -> None:
         for way in ("charge", "discharge"):
-            said = total_w(mode, f"{role}_maximum_{way}_power")
-            # Both signs of a discharge limit are in use.
-            self._most[way] = 0.0 if said is None else abs(said) if way == "discharge" else max(said, 0.0)
+            self._most[way] = total_w(mode, f"{role}_maximum_{way}_power") or 0.0
 
     def _within(self, way: str, told_w: float) -> None:
         self.looked += 1

@@ -103,6 +103,7 @@ BOTH = f"[[inlet]]\ninterface = 'a'\n{CARRIES}[[inlet]]\ninterface = 'b'\n{CARRI
         ),
         (f"{BOTH}session.target_soc = 90\n", ["inlet[1].session.target_soc: 90 here and 80"]),
         (f"[vehicle]\ncharger = 'ac-11'\n{BOTH}", ["vehicle.charger: an on-board charger has no contactors"]),
+        (f"[vehicle]\nreceiver = 'wpt-11'\n{BOTH}", ["vehicle.receiver: a coil has no contactors"]),
         (f"{BOTH}session.servces = ['dc']\n", ["inlet[1].session.servces: there is no such key", "services"]),
         (
             f"[vehicle]\nsoc = 90\n{BOTH}port = 3\n",
