@@ -54,6 +54,8 @@ class Judge:
     def __init__(self, seed: int, role: str) -> None:
         self.seed, self.role = seed, role
         self._most: dict[str, float] = {}
+        self._target_w: float | None = None
+        """What the outlet asks for, where it says something of that; below zero nothing may be taken."""
         self.looked = 0
 
     def look(self, event: ev.Event | None, actions: list[act.Action]) -> None:
@@ -68,6 +70,10 @@ class Judge:
                 case act.SetCharger(bounds=bounds) if self.role == "evcc":
                     total = sum(bounds.power_w)
                     self._within("charge", max(total, 0.0))
+                    if self._target_w is not None and total > self._target_w * 1.001 + _ROOM_W:
+                        raise ContraryError(
+                            f"seed {self.seed}: {total:.1f} W where the outlet asks for {self._target_w:.1f}"
+                        )
                     self._within("discharge", max(-total, 0.0))
 
     def _learn(self, message: Any) -> None:
@@ -76,6 +82,8 @@ class Judge:
                 self._said(message.ac_cpd_req_energy_transfer_mode, "ev")
             case ac.ACChargeParameterDiscoveryRes() if self.role == "evcc":
                 self._said(message.ac_cpd_res_energy_transfer_mode, "evse")
+            case ac.ACChargeLoopRes() if self.role == "evcc":
+                self._target_w = total_w(message.cl_res_control_mode, "evse_target_active_power")
 
     def _said(self, mode: Any, role: str) -> None:
         for way in ("charge", "discharge"):
