@@ -66,6 +66,13 @@ def _check(limits: Any) -> None:
             raise ConfigError(f"minimum_{what}", f"{low} is above maximum_{what} = {high}", "at most that")
 
 
+def _are_numbers(**values: object) -> None:
+    """What the short way is told is reckoned with before it stands in a field."""
+    for name, value in values.items():
+        if not is_number(value, 0.0):
+            raise ConfigError(name, f"{shown(value)} is no limit", "a finite number, 0 or more")
+
+
 class AcStationLimits(Struct, frozen=True, kw_only=True):
     """What an AC outlet offers now. Discharge limits of 0 mean that it takes nothing
     back. Raises ``ConfigError``.
@@ -123,6 +130,12 @@ class AcStationLimits(Struct, frozen=True, kw_only=True):
         minimum_a: float = 0.0,
     ) -> AcStationLimits:
         """Phases that are alike: currents per phase in A, the powers by the nominal voltage."""
+        _are_numbers(
+            current_a=current_a,
+            discharge_a=discharge_a,
+            minimum_a=minimum_a,
+            nominal_voltage_v=nominal_voltage_v,
+        )
         volts = nominal_voltage_v
         return cls(
             phases=phases,
@@ -204,6 +217,12 @@ class AcVehicleLimits(Struct, frozen=True, kw_only=True):
         forms_grid: bool = False,
     ) -> AcVehicleLimits:
         """Phases that are alike: currents per phase in A, the powers by the nominal voltage."""
+        _are_numbers(
+            current_a=current_a,
+            discharge_a=discharge_a,
+            minimum_a=minimum_a,
+            nominal_voltage_v=nominal_voltage_v,
+        )
         volts = nominal_voltage_v
         return cls(
             phases=phases,

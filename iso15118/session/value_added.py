@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from iso15118.errors import ConfigError
+from iso15118.ranges import shown
 
 __all__ = [
     "INTERNET",
@@ -26,7 +27,7 @@ __all__ = [
     "check_value_added",
     "check_wanted",
     "internet",
-    "number_in_iso2",
+    "offered_in_iso2",
     "offered_in_iso20",
     "parking_status",
 ]
@@ -59,14 +60,14 @@ class ServiceParameters(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if type(self.id) is not int or not 1 <= self.id <= 32_767:
             raise ConfigError("parameter_sets.id", f"{self.id!r} is no id", "1 to 32767")
-        if not 1 <= len(self.values) <= _MOST_VALUES:
+        if not _are_pairs(self.values) or not 1 <= len(self.values) <= _MOST_VALUES:
             raise ConfigError(
                 "parameter_sets.values",
-                f"{len(self.values)} of them",
-                f"1 to {_MOST_VALUES} names with values",
+                f"{shown(self.values)} is no list of them",
+                f"a tuple of 1 to {_MOST_VALUES} pairs of a name and a value",
             )
         for name, value in self.values:
-            if not name or len(name) > _NAME:
+            if not 1 <= len(name) <= _NAME:
                 raise ConfigError("parameter_sets.values", f"{name!r} is no name", f"1 to {_NAME} characters")
             if not _possible(value):
                 raise ConfigError(
@@ -74,6 +75,13 @@ class ServiceParameters(Struct, frozen=True, kw_only=True):
                     f"{name} = {value!r}",
                     f"True or False, a number up to {_LARGEST}, a text of at most {_TEXT} characters",
                 )
+
+
+def _are_pairs(values: object) -> bool:
+    """A tuple of names with something each."""
+    return type(values) is tuple and all(
+        type(one) is tuple and len(one) == 2 and type(one[0]) is str for one in values
+    )
 
 
 def _possible(value: object) -> bool:
@@ -105,6 +113,17 @@ class ValueAddedService(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if type(self.id) is not int or not _FIRST_ID <= self.id <= _LAST_ID:
             raise ConfigError("id", f"{self.id!r} is no value-added service", f"{_FIRST_ID} to {_LAST_ID}")
+        for key, most in (("name", _NAME), ("scope", _SCOPE)):
+            if type(getattr(self, key)) is not str:
+                wanted = f"a text of at most {most} characters"
+                raise ConfigError(key, f"{shown(getattr(self, key))} is no text", wanted)
+        if type(self.free) is not bool:
+            raise ConfigError("free", f"{shown(self.free)} is neither", "True or False")
+        if type(self.parameter_sets) is not tuple or not all(
+            isinstance(one, ServiceParameters) for one in self.parameter_sets
+        ):
+            wanted = "a tuple of ServiceParameters"
+            raise ConfigError("parameter_sets", f"{shown(self.parameter_sets)} is none", wanted)
         if len(self.name) > _NAME or len(self.scope) > _SCOPE:
             raise ConfigError(
                 "name", f"name or scope of service {self.id} is too long", f"{_NAME} and {_SCOPE} characters"
@@ -199,7 +218,20 @@ def offered_in_iso20(services: Iterable[ValueAddedService]) -> tuple[ValueAddedS
     )
 
 
-def number_in_iso2(service: ValueAddedService) -> int | None:
+def offered_in_iso2(services: Iterable[ValueAddedService]) -> tuple[tuple[int, ValueAddedService], ...]:
+    """Those that ISO 15118-2 can offer, with their ids there, each once: a service of id 3 is meant for this
+    edition alone, and stands there in the place of 65."""
+    every = tuple(services)
+    own = {one.id for one in every}
+    numbered = ((_number_in_iso2(one), one) for one in every)
+    return tuple(
+        (number, one)
+        for number, one in numbered
+        if number is not None and (number == one.id or number not in own)
+    )
+
+
+def _number_in_iso2(service: ValueAddedService) -> int | None:
     """The id that ISO 15118-2 offers it by; None: it does not know such a service."""
     if service.id == INTERNET:
         return _INTERNET_IN_ISO2
@@ -238,6 +270,9 @@ class WantedService(Struct, frozen=True, kw_only=True):
                 f"{self.id!r} is no value-added service",
                 f"{_FIRST_OF_ISO20} to {_LAST_ID}",
             )
+        if not _are_pairs(self.values):
+            wanted = "a tuple of pairs of a name and a value"
+            raise ConfigError("value_added.values", f"{shown(self.values)} is none", wanted)
 
     def fits(self, values: Iterable[tuple[str, Value]]) -> bool:
         """A parameter set with these values will do."""

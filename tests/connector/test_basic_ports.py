@@ -121,6 +121,9 @@ def test_a_clock_that_shows_no_time_is_a_fault_and_off(make: Any, timeout: bool)
     assert session.ended is not None
     assert session.ended.reason is EndReason.INTERNAL_ERROR
     assert session.deadline is None
+    assert session.handle(VOLTS, NAN) == [], "once is enough"
+    again = session.handle(ev.ContactorsChanged(True), NAN)
+    assert [type(one) for one in again[:2]] == [act.StopPower, act.OpenContactors]
 
 
 def test_an_outlet_that_loses_two_phases_gives_them_no_current_and_goes_on_with_one() -> None:

@@ -3,7 +3,10 @@ within both sides' limits."""
 
 from __future__ import annotations
 
+import math
 import random
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -284,3 +287,13 @@ def test_a_vehicle_of_one_phase_is_not_uneven() -> None:
 def test_a_station_of_three_phases_has_one_for_a_vehicle_of_one() -> None:
     one = STATION_22.single_phase()
     assert one == STATION_7
+
+
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -1.0, True, "16", None, Decimal(16), 10**400], ids=repr
+)
+@pytest.mark.parametrize("field", ["current_a", "discharge_a", "minimum_a", "nominal_voltage_v"])
+@pytest.mark.parametrize("kind", [AcStationLimits, AcVehicleLimits])
+def test_the_short_way_to_limits_takes_numbers_alone(kind: Any, field: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=field):
+        kind.of(**({"current_a": 16.0} | {field: value}))

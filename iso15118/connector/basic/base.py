@@ -48,6 +48,8 @@ class BasicSession(Generic[T]):
         self.settings = settings
         self.ended: SessionEnded | None = None
         """How it ended; None while it runs."""
+        self.error: Exception | None = None
+        """What was raised in this software, if that ended it."""
         self.states: list[str] = []
         self.signal: ev.SignalState | None = None
         """What the pilot shows; None before anybody said so."""
@@ -83,7 +85,7 @@ class BasicSession(Generic[T]):
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             return self._take(event, now)
         except Exception as error:  # whatever it is, the contactors must not stay closed
-            return self._broken(error)
+            return self._broken(error, event)
 
     def _take(self, event: ev.Event, now: float) -> list[Action]:
         if self.ended is not None:
@@ -203,9 +205,13 @@ class BasicSession(Generic[T]):
         self._timers.clear_all()
         return [*actions, *self._enter(ENDED), self.ended, act.CloseTransport()]
 
-    def _broken(self, error: Exception) -> list[Action]:
+    def _broken(self, error: Exception, event: ev.Event | None = None) -> list[Action]:
         """A fault of this software: nobody can say what is true any more, so what makes safe is asked for
-        whatever is known."""
+        whatever is known. Once, as in a session with messages: who answers at once would have the loop for
+        ever."""
+        if self.error is not None and not isinstance(event, ev.ContactorsChanged):
+            return []
+        self.error = error
         self._timers.clear_all()
         self._live = False
         urgency = Urgency.EMERGENCY

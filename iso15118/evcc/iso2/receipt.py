@@ -50,12 +50,15 @@ async def answer_meter(
             talk.unsigned.add(kind)
             talk.act(MeteringRefused(printable(info.meter_id), why))
         _go_without(talk, plan, why)
+    if response.sa_schedule_tuple_id != plan.tuple_id:
+        told = f"the station names schedule {response.sa_schedule_tuple_id}, and {plan.tuple_id} was chosen"
+        talk.note("schedule-tuple", told)
     from iso15118.pnc.iso2 import signed_request  # here: only a vehicle with contracts loads it
 
     receipt = iso2.MeteringReceiptReq(
         id=_ID,
         session_id=talk.session_id,
-        sa_schedule_tuple_id=response.sa_schedule_tuple_id,
+        sa_schedule_tuple_id=plan.tuple_id,  # what is signed is the vehicle's own choice
         meter_info=info,
     )
     try:

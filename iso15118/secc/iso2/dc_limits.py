@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from iso15118.energy.dc import narrow
 from iso15118.errors import ConfigError
 from iso15118.messages import iso2
@@ -85,12 +87,16 @@ def _why_nothing_flows(station: StationLimits, vehicle: VehicleLimits) -> str:
 
 
 def refresh(ctx: Context) -> None:
-    """What holds in the loop: the offer within what the station can give at present,
-    and within the set-point."""
+    """What holds in the loop: the offer within what the station can give at present, and within the
+    set-point. Without power there is no current: vehicles look at the current."""
     facts = ctx.facts
-    if facts.offered is not None:
-        set_point = None if facts.set_point_w is None else max(facts.set_point_w, 0.0)
-        facts.limits = charge_only(narrow(facts.offered, charge_only(facts.capabilities), set_point))
+    if facts.offered is None:
+        return
+    set_point = None if facts.set_point_w is None else max(facts.set_point_w, 0.0)
+    limits = charge_only(narrow(facts.offered, charge_only(facts.capabilities), set_point))
+    if limits.maximum_charge_power_w <= 0.0:
+        limits = replace(limits, maximum_charge_current_a=0.0, minimum_charge_current_a=0.0)
+    facts.limits = limits
 
 
 def most_w(ctx: Context, *, now: bool) -> float:

@@ -9,7 +9,7 @@ from iso15118.messages import iso2
 from iso15118.messages.values import new_session_id
 from iso15118.session.actions import EndReason, ServicesSelected, SessionResumed
 from iso15118.session.edition import Answer, Fault, Refused
-from iso15118.session.value_added import ServiceParameters, ValueAddedService, number_in_iso2
+from iso15118.session.value_added import ServiceParameters, ValueAddedService, offered_in_iso2
 
 from .context import Context
 from .pause import join, why_no_pause
@@ -91,10 +91,9 @@ def _value_added(ctx: Context, number: int) -> ValueAddedService | None:
     return next((service for own, service in _offered(ctx) if own == number), None)
 
 
-def _offered(ctx: Context) -> list[tuple[int, ValueAddedService]]:
+def _offered(ctx: Context) -> tuple[tuple[int, ValueAddedService], ...]:
     """What this edition knows of the station's services, by its own ids."""
-    numbered = [(number_in_iso2(service), service) for service in ctx.facts.value_added]
-    return [(number, service) for number, service in numbered if number is not None]
+    return offered_in_iso2(ctx.facts.value_added)
 
 
 def _variant(one: ServiceParameters) -> iso2.ParameterSet:
@@ -150,6 +149,8 @@ def payment_service_selection(request: iso2.PaymentServiceSelectionReq, ctx: Con
         if extra is not None:
             if not extra.has(parameters):
                 return _not_accepted(Fault.SERVICE_SELECTION, f"service {number} has no set {parameters}")
+            if (extra.id, parameters) in selected:
+                return _not_accepted(Fault.SERVICE_SELECTION, f"service {number} is selected twice")
             selected.append((extra.id, parameters))
             continue
         if number != SERVICE_CERTIFICATE or not ctx.offers_certificates:

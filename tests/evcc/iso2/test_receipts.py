@@ -96,6 +96,13 @@ def test_a_reading_that_fits_is_signed() -> None:
     assert isinstance(one.request, iso2.CurrentDemandReq)
 
 
+def test_a_receipt_names_the_schedule_that_the_vehicle_chose() -> None:
+    one = in_charge("contract-0")
+    one.answer(meter_info=meter(1000), receipt_required=True, sa_schedule_tuple_id=3)
+    assert one.request.sa_schedule_tuple_id == 1
+    assert one.noted("schedule-tuple")
+
+
 def test_a_reading_that_does_not_fit_is_not_signed_and_the_vehicle_leaves_in_order() -> None:
     one = in_charge("contract-0")
     one.answer(meter_info=meter(1000))

@@ -100,6 +100,12 @@ def test_a_set_point_of_nothing_or_less_gives_nothing(set_point: float) -> None:
     (power,) = drive.book.does(act.SetPower)
     assert isinstance(power, act.SetPower)
     assert (power.current_a, power.takes_back) == (0.0, False)
+    answer = drive.loop(100.0)
+    assert quantity(answer.evse_maximum_power_limit) == 0.0
+    assert quantity(answer.evse_maximum_current_limit) == 0.0, "vehicles look at the current"
+    assert answer.evse_current_limit_achieved
+    drive.book.tell(ev.SetPointChanged(None))
+    assert quantity(drive.loop(100.0).evse_maximum_current_limit) == STATION.maximum_charge_current_a
 
 
 @pytest.mark.parametrize(

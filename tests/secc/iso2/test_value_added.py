@@ -11,7 +11,7 @@ from iso15118.errors import ConfigError
 from iso15118.messages import iso2
 from iso15118.secc.iso2.sequence import State
 from iso15118.session import actions as act
-from iso15118.session.value_added import ServiceParameters, ValueAddedService
+from iso15118.session.value_added import ServiceParameters, ValueAddedService, WantedService, internet
 from tests.secc.iso2.contracts import ContractDrive
 from tests.secc.iso2.vehicle import Drive, selection
 
@@ -67,6 +67,20 @@ def test_what_is_said_of_each() -> None:
     assert drive.send(iso2.ServiceDetailReq, service_id=4).response_code.value == "FAILED_ServiceIDInvalid"
 
 
+@pytest.mark.parametrize("services", [(NET, internet()), (internet(), NET), (internet(),)])
+def test_access_to_the_internet_is_offered_once(services: tuple[ValueAddedService, ...]) -> None:
+    drive = Drive(value_added=services).to(State.SERVICE_DISCOVERY)
+    (listed,) = drive.send(iso2.ServiceDiscoveryReq).service_list.service
+    assert listed.service_id == 3
+    assert listed.service_name == ("Internet" if NET in services else "InternetAccess")
+    wanted = selection((1, None), (3, None if NET in services else 3))
+    assert (
+        drive.send(iso2.PaymentServiceSelectionReq, selected_service_list=wanted).response_code.value == "OK"
+    )
+    (news,) = [one.services for one in drive.book.actions if isinstance(one, act.ServicesSelected)]
+    assert news == (((3, None),) if NET in services else ((65, 3),))
+
+
 @pytest.mark.parametrize(
     ("services", "told"),
     [
@@ -77,6 +91,8 @@ def test_what_is_said_of_each() -> None:
         (((61_000, 31_002),), "FAILED_ServiceSelectionInvalid"),
         (((3, 1),), "FAILED_ServiceSelectionInvalid"),
         (((4, None),), "FAILED_ServiceSelectionInvalid"),
+        (((3, None), (3, None)), "FAILED_ServiceSelectionInvalid"),
+        (((61_000, 31_001), (61_000, 31_000)), ((61_000, 31_001), (61_000, 31_000))),
     ],
 )
 def test_what_a_vehicle_chooses_is_told(services: Any, told: Any) -> None:
@@ -105,6 +121,14 @@ def test_what_a_vehicle_chooses_is_told(services: Any, told: Any) -> None:
         lambda: ServiceParameters(id=1, values=(("", 1),)),
         lambda: ServiceParameters(id=1, values=(("a", 2**31),)),
         lambda: ServiceParameters(id=1, values=(("a", float("nan")),)),
+        lambda: ServiceParameters(id=1, values=None),  # type: ignore[arg-type]
+        lambda: ServiceParameters(id=1, values=("ab",)),  # type: ignore[arg-type]
+        lambda: ValueAddedService(id=4, name=None),  # type: ignore[arg-type]
+        lambda: ValueAddedService(id=4, scope=b"scope"),  # type: ignore[arg-type]
+        lambda: ValueAddedService(id=4, free="no"),  # type: ignore[arg-type]
+        lambda: ValueAddedService(id=4, parameter_sets=None),  # type: ignore[arg-type]
+        lambda: ValueAddedService(id=4, parameter_sets=("a",)),  # type: ignore[arg-type]
+        lambda: WantedService(id=65, values="ab"),  # type: ignore[arg-type]
         lambda: Drive(value_added=(NET, NET)),
         lambda: Drive(value_added=tuple(ValueAddedService(id=n) for n in range(100, 108))),
         lambda: Drive(value_added=("Internet",)),
