@@ -57,7 +57,7 @@ def test_it_goes_on_after_the_pause(options: tuple[str, ...], left_out: set[str]
         (("--link", "slac", "--edition", "iso2"), set[str]()),
         (("--link", "spe", "--service", "mcs"), {"Authorization", "ServiceDiscovery"}),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_the_link_sleeps_and_comes_back(options: tuple[str, ...], left_out: set[str]) -> None:
     printed = iso15118(*SHORT, *options, "--pause", "30")
