@@ -253,6 +253,10 @@ class SeccSession(Opening):
                 case Timer.POWER_DELIVERY | Timer.WELDING_DETECTION:
                     late = f"the vehicle did not finish {timer.value}"
                     actions += self._abort(EndReason.ONGOING_TOO_LONG, late, cause="vehicle-ongoing-timeout")
+                case Timer.PHASE:
+                    seconds = facts.timing.longest_phase
+                    late = f"the vehicle stayed in {self.state} for {seconds:g} s (timing.phase_performance)"
+                    actions += self._abort(EndReason.ONGOING_TOO_LONG, late, cause="vehicle-ongoing-timeout")
                 case _:
                     actions += self._stop_now()
         if (facts.energized or facts.contactors_closed) and self.ended is None:
@@ -366,6 +370,10 @@ class SeccSession(Opening):
         for timer in _OF_A_PHASE:
             if timer is not stage.timer:
                 self.timers.clear(timer)
+        if stage.lasts or stage.authorizing:
+            self.timers.clear(Timer.PHASE)
+        else:
+            self.timers.set(Timer.PHASE, self._facts.now + self._facts.timing.longest_phase)
         if stage.timer is not None and stage.limit:
             self.timers.set(stage.timer, self._facts.now + getattr(self._facts.timing, stage.limit))
         return [act.StateEntered(stage.name)]

@@ -60,7 +60,7 @@ DC = Part(
         # The time runs from the first request on, which leads to the next state.
         S.PRE_CHARGE: Stage(name=S.PRE_CHARGE.value, live=True),
         S.POWER_DELIVERY: Stage(name=S.POWER_DELIVERY.value, live=True, timer=Timer.PRE_CHARGE),
-        S.CURRENT_DEMAND: Stage(name=S.CURRENT_DEMAND.value, live=True, holds=True),
+        S.CURRENT_DEMAND: Stage(name=S.CURRENT_DEMAND.value, live=True, holds=True, lasts=True),
         S.RENEGOTIATED: Stage(name=S.RENEGOTIATED.value, live=True, holds=True),
         S.WELDING_DETECTION: Stage(
             name=S.WELDING_DETECTION.value,
