@@ -248,6 +248,86 @@ def test_a_position_that_is_not_good_is_left_for_another_one() -> None:
     assert answer.response_code.value == "FAILED_AssociationError"
 
 
+def trying() -> PadDrive:
+    """The position is tried with 100 W."""
+    drive = PadDrive().to(S.WPT_ALIGNMENT_CHECK)
+    drive.send(wpt.WPTAlignmentCheckReq, ev_processing=Processing.Ongoing, ev_result_code=UNKNOWN)
+    return drive
+
+
+def test_the_position_is_tried_with_no_more_than_the_pad_can_send() -> None:
+    drive = PadDrive().to(S.WPT_ALIGNMENT_CHECK)
+    drive.book.tell(ev.PadLimitsChanged(PadLimits(maximum_power_w=60.0)))
+    drive.send(wpt.WPTAlignmentCheckReq, ev_processing=Processing.Ongoing, ev_result_code=UNKNOWN)
+    assert told_w(drive) == 60.0
+    drive.book.tell(ev.PadLimitsChanged(PadLimits(maximum_power_w=0.0)))
+    assert told_w(drive) == 0.0
+
+
+def test_it_is_tried_again_after_power_was_given_up() -> None:
+    drive = trying()
+    drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.Stop)
+    assert not drive.session.energized
+    assert not drive.context.wpt.aligning
+
+
+def test_a_vehicle_that_leaves_while_it_is_tried_begins_again() -> None:
+    drive = trying()
+    drive.pad = ev.PadMeasured(power_w=98.0, vehicle_here=False)
+    drive.book.tell(drive.pad)
+    drive.book.does(act.StopPower)
+    drive.pad = ev.PadMeasured(vehicle_here=False)
+    answer = drive.send(wpt.WPTAlignmentCheckReq)  # whatever it says itself
+    assert answer.response_code is ResponseCode.WARNING_WPT
+    assert told_w(drive) is None
+    drive.pad = ev.PadMeasured(vehicle_here=True)
+    drive.positioned()
+    drive.send(wpt.WPTAlignmentCheckReq, ev_processing=Processing.Ongoing, ev_result_code=UNKNOWN)
+    assert told_w(drive) == 100.0
+
+
+def test_a_vehicle_that_came_back_in_between_has_power_again() -> None:
+    drive = trying()
+    drive.book.tell(ev.PadMeasured(vehicle_here=False))
+    drive.send(wpt.WPTAlignmentCheckReq, ev_processing=Processing.Ongoing, ev_result_code=UNKNOWN)
+    assert told_w(drive) == 100.0
+
+
+def test_nothing_starts_where_nobody_stands() -> None:
+    drive = PadDrive().to(S.POWER_DELIVERY)
+    drive.pad = ev.PadMeasured(vehicle_here=False)
+    assert drive.send(cm.PowerDeliveryReq).response_code.value == "FAILED_PowerDeliveryNotApplied"
+    drive.book.ends(EndReason.COUPLING_FAILED)
+
+
+def test_a_vehicle_that_leaves_under_power_has_none_in_the_same_turn() -> None:
+    drive = PadDrive().to(S.WPT_CHARGE_LOOP)
+    drive.send(wpt.WPTChargeLoopReq)
+    drive.book.tell(ev.PadMeasured(power_w=4_900.0, vehicle_here=False))
+    (stop,) = drive.book.does(act.StopPower)
+    assert stop == act.StopPower(act.Urgency.EMERGENCY)
+    drive.pad = ev.PadMeasured(vehicle_here=True)  # back again: in this session nothing is sent any more
+    answer = drive.send(wpt.WPTChargeLoopReq)
+    assert told_w(drive) is None
+    assert answer.evse_status is not None
+
+
+@pytest.mark.parametrize("pad_id", [17, 0])
+def test_the_code_is_told_to_nobody_who_has_not_read_it(pad_id: int) -> None:
+    drive = PadDrive()
+    drive.session._facts.pad_id = pad_id
+    drive.to(S.WPT_PAIRING)
+    waits = {"ev_processing": Processing.Ongoing, "ev_result_code": UNKNOWN, "observed_id_code": None}
+    assert drive.send(wpt.WPTPairingReq, **waits).observed_id_code is None
+    answer = drive.send(wpt.WPTPairingReq, observed_id_code=0)
+    assert answer.response_code is ResponseCode.WARNING_WPT
+    assert answer.observed_id_code is None
+    drive.send(wpt.WPTFinePositioningSetupReq)
+    drive.send(wpt.WPTFinePositioningReq)
+    answer = drive.send(wpt.WPTPairingReq, observed_id_code=17)
+    assert (answer.observed_id_code == 17) is (pad_id == 17)
+
+
 def test_alignment_before_the_schedule_is_out_of_sequence() -> None:
     drive = PadDrive().to(S.SCHEDULE_EXCHANGE)
     assert drive.send(wpt.WPTAlignmentCheckReq).response_code.value == "FAILED_SequenceError"
