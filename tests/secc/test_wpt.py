@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import wpt
-from iso15118.messages.iso20.common_types import Processing, ResponseCode
+from iso15118.messages.iso20.common_types import EvseNotification, Processing, ResponseCode
 from iso15118.messages.values import rational, si
 from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.machine import table_of
@@ -23,6 +23,7 @@ from iso15118.session.actions import EndReason
 from iso15118.session.coupling import PositioningPlace
 from iso15118.session.services import ControlMode, ServiceID
 from iso15118.session.wireless import CoilDiagnosis, PadLimits
+from iso15118.timing import Timing
 from tests.secc.pad import ALL_REQUESTS, FAILED, PAD, STATES, UNKNOWN, PadDrive, lists
 
 S = State
@@ -401,6 +402,28 @@ def test_so_does_the_vehicles_own_coil(diagnosis: wpt.WPTEVPCChargeDiagnostics) 
     drive.send(wpt.WPTChargeLoopReq, evpc_charge_diagnostics=diagnosis)
     assert act.StopPower(act.Urgency.EMERGENCY) in drive.book.actions
     assert drive.send(wpt.WPTChargeLoopReq).evse_status is not None
+
+
+def test_a_vehicle_that_does_not_finish_beside_the_loop_is_asked_for_another_schedule() -> None:
+    patient = SeccConfig(services=(ServiceID.WPT,), timing=Timing(sequence_timeout_loop=60.0))
+    drive = PadDrive(config=patient).to(S.WPT_CHARGE_LOOP)
+    drive.book.tell(ev.MessageReceived(drive.request(cm.ScheduleExchangeReq), beside=True))
+    drive.book.tell(ev.ScheduleRenegotiationRequested("there is more power"))
+    for seconds in (0.0, 59.0):
+        drive.book.wait(seconds)
+        assert drive.send(wpt.WPTChargeLoopReq).evse_status is None
+    drive.book.wait(2.0)
+    status = drive.send(wpt.WPTChargeLoopReq).evse_status
+    assert status.evse_notification is EvseNotification.ScheduleRenegotiation
+
+
+def test_a_receipt_goes_with_the_reading() -> None:
+    drive = PadDrive().to(S.WPT_CHARGE_LOOP)
+    drive.book.tell(ev.MeterRead("M1", 1_000.0))
+    drive.book.tell(ev.ReceiptIssued(energy=ev.Cost(12.5, 0.39)))
+    answer = drive.send(wpt.WPTChargeLoopReq, meter_info_requested=True)
+    assert answer.meter_info.meter_id == "M1"
+    assert si(answer.receipt.energy_costs.amount) == 12.5
 
 
 def test_a_pad_that_goes_on_sending_after_the_stop_is_a_fault() -> None:

@@ -26,7 +26,7 @@ from .schedules import allowed_w
 from .sequence import State, key_of
 from .standby import over as standby_over
 from .standby import stand_by
-from .telling import answered, meter_told, status, take_display
+from .telling import answered, lapse, meter_told, receipt_told, status, take_display
 from .wpt import warned
 
 __all__ = [
@@ -289,6 +289,7 @@ def charge_loop(request: wpt.WPTChargeLoopReq, ctx: Context) -> Answer | Refused
     if facts.pad_barred:
         before = () if facts.pad_power is None else (StopPower(Urgency.EMERGENCY),)
     take_display(request.display_parameters, ctx)
+    lapse(ctx)
 
     def reply(actions: tuple[Action, ...], *, told: bool, confirm: bool) -> Answer:
         meter_info = meter_told(ctx, confirm=confirm) if told else None
@@ -297,6 +298,7 @@ def charge_loop(request: wpt.WPTChargeLoopReq, ctx: Context) -> Answer | Refused
             response_code=code,
             evse_status=status(ctx, confirm=confirm and meter_info is not None),
             meter_info=meter_info,
+            receipt=receipt_told(ctx, meter_info, confirm=confirm),
             evpc_power_request=request.evpc_power_request,
             **_flows(ctx),
         )
