@@ -4,11 +4,12 @@ none, and never at two that the arbiter does not allow."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from iso15118.aio.ports.guard import insist
 from iso15118.connector.inlet_ports import contactors_behind, is_behind_inlet
 from iso15118.errors import ConfigError, V2GError
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Attempt", "SeveralInlets"]
 
 _log = Log(__name__)
+
+_SAFE_S: Final = 30.0
+"""How long an end by cancellation may take: that of a client is bounded by the time limits of its ports."""
 
 
 class Attempt(Struct, frozen=True):
@@ -74,13 +78,29 @@ class SeveralInlets:
         preference. Cancelled, it makes the hardware safe first."""
         names = self.arbiter.order
         if self.arbiter.settings.several:
-            return list(await asyncio.gather(*(self._attempt(name) for name in names)))
+            return await self._together(names)
         attempts: list[Attempt] = []
         for name in names:
             attempts.append(await self._attempt(name))
             if attempts[-1].served:
                 break
         return attempts
+
+    async def _together(self, names: Sequence[str]) -> list[Attempt]:
+        """None is left behind, whatever becomes of another one or of whoever waits here."""
+        tasks = [asyncio.create_task(self._attempt(name), name=f"inlet {name}") for name in names]
+        try:
+            await asyncio.wait(tasks)
+        except asyncio.CancelledError:
+            for task in tasks:
+                task.cancel()
+            await insist(lambda: asyncio.wait(tasks), _SAFE_S)
+            raise
+        failed = [task.exception() for task in tasks]  # all of them are looked at
+        for error in failed:
+            if error is not None:
+                raise error
+        return [task.result() for task in tasks]
 
     async def _attempt(self, name: str) -> Attempt:
         connector.set(name)
