@@ -62,7 +62,8 @@ async def visit(site: tuple[str, ...]) -> str:
                 "lo",
                 sdp_port=port,
             )
-        attempts = await SeveralInlets(arbiter, clients).run()
+        inlets = await stack.enter_async_context(SeveralInlets(arbiter, clients))
+        attempts = await inlets.run()
     served = [one.inlet for one in attempts if one.served]
     return f"tried {', '.join(one.inlet for one in attempts)}; charged at {served[0] if served else 'none'}: {battery.soc:.0f} %"
 

@@ -287,6 +287,13 @@ def _only_keys(schema: str, message: Any) -> bool:
     return True
 
 
+def _has_all(schema: str, message: Any) -> bool:
+    """What stood empty in its abstract form may be left out."""
+    from iso15118.exi.left_out import has_all
+
+    return has_all(schema, message)
+
+
 class MessageChannel:
     """One end of a connection, above the transport. It begins with supportedAppProtocol; ``select`` switches
     to the edition chosen."""
@@ -363,6 +370,12 @@ class MessageChannel:
         if notes and any(note.startswith("long") for note in notes) and not _only_keys(schema, message):
             # Tools may want to read it all the same; a session relies on the lengths of its schema.
             what, expected = "a value is longer than its type", ""
+        elif (
+            notes
+            and any(note.startswith("empty-abstract") for note in notes)
+            and not _has_all(schema, message)
+        ):
+            what, expected = "an element that has to be there stands empty in its abstract form", ""
         elif entry is None or entry[0] != payload_type:
             # The schema set has more roots than messages: a signature alone is a well-formed document.
             what, expected = "the root is no message", "a request or a response"

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from .errors import MisuseError
-from .ranges import Duration, check_numbers
+from .ranges import Duration, check_fields
 
 __all__ = [
     "EVCC_MESSAGE_TIMEOUT",
@@ -159,7 +159,7 @@ class Timing(Struct, frozen=True, kw_only=True):
     -1633, sources differ)."""
 
     def __post_init__(self) -> None:
-        check_numbers(self, "timing")
+        check_fields(self, "timing")
 
     @property
     def longest_phase(self) -> float:

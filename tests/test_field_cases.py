@@ -29,6 +29,22 @@ def names_in(file: str) -> frozenset[str]:
 def test_the_list_is_whole() -> None:
     assert list(CASES["iso2-and-din"]) == [str(number) for number in range(1, 69)]
     assert len(CASES["ac-of-iso20"]) == 18
+    assert list(CASES["small-inputs"]) == [
+        "1",
+        "2",
+        "3",
+        "5",
+        "7",
+        "8",
+        "9",
+        "10",
+        "12",
+        "13",
+        "15",
+        "16",
+        "17",
+        "25",
+    ]
 
 
 @pytest.mark.parametrize(("kind", "number"), EACH)

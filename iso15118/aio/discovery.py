@@ -1,5 +1,5 @@
 """The vehicle's search for a station, with what looks wrong about it: an answer without TLS where TLS was
-asked for, and a second answer.
+asked for, and a second answer; and what a station says of itself where no cable joins the two.
 
 What is noticed is told as ``PeerDeviates``, stands in the result of the session, and ends the search or the
 session where the settings say so.
@@ -11,6 +11,9 @@ from collections.abc import Callable
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from iso15118.errors import ConfigError, MisuseError
 from iso15118.sdp import Conflict, Refused, Security
 from iso15118.session.actions import Notify, PeerDeviates
 from iso15118.session.discovery import Downgrade, SecondAnswer
@@ -21,26 +24,33 @@ if TYPE_CHECKING:
     from iso15118.aio.net.network import Interface
     from iso15118.evcc.config import EvccConfig
     from iso15118.sdp import SdpAction
+    from iso15118.sdp.wireless import WirelessSdpRequest
+    from iso15118.sdp.wireless_ends import WirelessPlace
+    from iso15118.secc.config import SeccConfig
 
-__all__ = ["StationSearch"]
+__all__ = ["StationSearch", "named_place"]
 
 _MOST_REMARKS = 16
 
 
 class StationSearch:
     """One vehicle's searches. ``secured``: there is a TLS context. ``news`` gets what is noticed, ``leave``
-    why the session that runs is to end: a second station has answered meanwhile."""
+    why the session that runs is to end: a second station has answered meanwhile. ``wireless``: what is asked
+    where no cable joins the two. Raises ``ConfigError`` for what cannot be asked."""
 
     def __init__(
         self,
         config: EvccConfig,
+        wireless: WirelessSdpRequest | None = None,
         *,
         secured: bool,
         sdp_port: int,
         news: Callable[[Notify], None],
         leave: Callable[[str], None],
     ) -> None:
-        self._config = config
+        self._config, self._wireless = config, wireless
+        if wireless is not None:
+            _check(wireless)
         self._sdp_port = sdp_port
         self._news, self._leave = news, leave
         self.wish = Security.TLS if secured and config.speaks_tls else Security.NONE
@@ -72,6 +82,7 @@ class StationSearch:
             timing=config.timing,
             on_action=self._heard,
             alone_s=config.sdp_second_answer_s if strict else None,
+            wireless=self._wireless,
         )
         self._found = found.response.address, found.response.port, found.response.security
         if found.response.security is not self.wish:
@@ -99,3 +110,23 @@ class StationSearch:
             return
         self.remarks.append(detail)
         self._news(PeerDeviates(name, detail))
+
+
+def named_place(place: WirelessPlace, config: SeccConfig) -> WirelessPlace:
+    """With the EVSEID of the station where it has none of its own. Raises ``ConfigError`` for one that the
+    messages of discovery cannot carry."""
+    from iso15118.sdp.wireless import NOBODY, check_evseid  # which a cable does not load
+
+    evseid = place.evseid if place.evseid != NOBODY else config.evse_id
+    try:
+        check_evseid(evseid)
+    except MisuseError as error:
+        raise ConfigError("evse_id", str(error), "a shorter one for a place without a cable") from error
+    return replace(place, evseid=evseid)
+
+
+def _check(request: WirelessSdpRequest) -> None:
+    try:
+        request.to_bytes()
+    except MisuseError as error:
+        raise ConfigError("wireless", str(error), "an id that fits") from error

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from iso15118.aio.net.network import Interface
     from iso15118.evcc import EvccConfig
     from iso15118.link.primitives import DutyChanged
+    from iso15118.sdp.wireless import WirelessSdpRequest
     from iso15118.session import actions as act
     from iso15118.session.ticket import EvccTicket
 
@@ -78,7 +79,8 @@ class EvccClient:
     (``allow_plaintext``, or an edition that is spoken in the clear). With a context TLS is asked for, and
     nothing else accepted unless such an edition may be spoken without it. ``station``: connect to this
     address and port without discovery. ``connections`` hears of ``SessionSetUp``. ``recorder``: each
-    session leaves a folder there. The other settings are those of ``SeccServer``, and so is
+    session leaves a folder there. ``wireless``: asked in discovery where no cable joins the two, with the
+    security that follows from the rest. The other settings are those of ``SeccServer``, and so is
     ``heartbeat``. Raises ``ConfigError`` for settings that do not fit.
 
     A client that lives longer than one session is used with ``async with``, or ``open`` and ``close``:
@@ -104,6 +106,7 @@ class EvccClient:
         connection: Callable[..., MessageStream] = MessageStream,
         connections: Callable[[ev.Event], None] | None = None,
         recorder: Recorder | None = None,
+        wireless: WirelessSdpRequest | None = None,
     ) -> None:
         if tls is None and not config.speaks_plain:
             raise ConfigError(
@@ -144,7 +147,7 @@ class EvccClient:
         self._refused: tuple[str, ...] = ()
         """Contracts whose refusal ended sessions of this stay at a station; an orderly end forgets them."""
         self._search = StationSearch(
-            config, secured=tls is not None, sdp_port=sdp_port, news=self._heard, leave=self.stop
+            config, wireless, secured=tls is not None, sdp_port=sdp_port, news=self._heard, leave=self.stop
         )
 
     async def __aenter__(self) -> Self:

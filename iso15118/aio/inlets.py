@@ -4,15 +4,17 @@ none, and never at two that the arbiter does not allow."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
-from iso15118.aio.ports.guard import insist
+from iso15118.aio.ports.guard import Callback
 from iso15118.connector.inlet_ports import contactors_behind, is_behind_inlet
-from iso15118.errors import ConfigError, V2GError
+from iso15118.errors import ConfigError, LinkError, MisuseError, V2GError
 
+from .evcc import EvccClient
 from .logs import Log, connector
 from .results import SessionResult
 
@@ -20,14 +22,10 @@ if TYPE_CHECKING:
     from iso15118.aio.plug.plugged_evcc import PluggedEvcc
     from iso15118.connector.inlets import InletArbiter
 
-    from .evcc import EvccClient
 
 __all__ = ["Attempt", "SeveralInlets"]
 
 _log = Log(__name__)
-
-_SAFE_S: Final = 30.0
-"""How long an end by cancellation may take: that of a client is bounded by the time limits of its ports."""
 
 
 class Attempt(Struct, frozen=True):
@@ -45,14 +43,20 @@ class Attempt(Struct, frozen=True):
 
 class SeveralInlets:
     """The clients of the inlets of ``arbiter`` by name, each on ports that
-    ``connector.inlet_ports.behind_inlet`` made. Clients that were opened look after their
-    hardware between visits, too.
+    ``connector.inlet_ports.behind_inlet`` made. A context manager: while it is open, the hardware of inlets
+    without a session is looked after, too. ``told``: hears of each attempt when it is over.
 
     Raises ``ConfigError`` for a client that is missing, whose contactors this arbiter does not guard, or
     whose contactors are those of another inlet.
     """
 
-    def __init__(self, arbiter: InletArbiter, clients: Mapping[str, EvccClient | PluggedEvcc]) -> None:
+    def __init__(
+        self,
+        arbiter: InletArbiter,
+        clients: Mapping[str, EvccClient | PluggedEvcc],
+        *,
+        told: Callable[[Attempt], None] | None = None,
+    ) -> None:
         if set(clients) != set(arbiter.order):
             raise ConfigError(
                 "clients", f"these are of {', '.join(clients)}", f"one for each of {', '.join(arbiter.order)}"
@@ -71,44 +75,100 @@ class SeveralInlets:
             )
         self.arbiter = arbiter
         self._clients = dict(clients)
+        self._told = Callback("who is told of the inlets", told, lasting=True)
+        self._running: dict[str, asyncio.Task[Attempt]] = {}
+        self._stopped = ""
+        self._opened = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            for one in self._clients.values():
+                if isinstance(one, EvccClient):  # one with a plug does it in its run
+                    await stack.enter_async_context(one)
+            self._opened = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._opened.aclose()
+
+    @property
+    def stopped_because(self) -> str:
+        """Why the visit was ended by ``stop`` or ``emergency_shutdown``; empty if it was not."""
+        return self._stopped
+
+    @property
+    def in_session(self) -> tuple[str, ...]:
+        """The inlets where a session runs now."""
+        return tuple(name for name, one in self._clients.items() if one.any_session is not None)
 
     async def run(self) -> list[Attempt]:
         """Charge: one inlet after the other, the preferred one first, until a session has gone as wanted;
         where the arbiter allows several, all of them at the same time. What was tried, in the order of
-        preference. Cancelled, it makes the hardware safe first."""
+        preference. Cancelled, it makes the hardware safe first. Raises what a client raises beside
+        ``V2GError`` when nothing runs any more, and ``MisuseError`` while it runs."""
+        if self._running:
+            raise MisuseError("a visit of this vehicle is under way")
+        self._stopped = ""
         names = self.arbiter.order
         if self.arbiter.settings.several:
-            return await self._together(names)
+            return await self._try(names)
         attempts: list[Attempt] = []
         for name in names:
-            attempts.append(await self._attempt(name))
-            if attempts[-1].served:
+            attempts += await self._try((name,))
+            if attempts[-1].served or self._stopped:
                 break
         return attempts
 
-    async def _together(self, names: Sequence[str]) -> list[Attempt]:
-        """None is left behind, whatever becomes of another one or of whoever waits here."""
-        tasks = [asyncio.create_task(self._attempt(name), name=f"inlet {name}") for name in names]
-        try:
-            await asyncio.wait(tasks)
-        except asyncio.CancelledError:
-            for task in tasks:
+    def stop(self, reason: str) -> None:
+        """End the visit: sessions that run end in an orderly way, and no other one begins. From the loop's
+        thread only."""
+        self._end(reason)
+        for name in self.in_session:
+            self._clients[name].stop(reason)
+
+    def emergency_shutdown(self, reason: str) -> None:
+        """Off the cables now: likewise, and sessions that run end as an emergency. From the loop's
+        thread only."""
+        self._end(reason)
+        for name in self.in_session:
+            self._clients[name].emergency_shutdown(reason)
+
+    def _end(self, reason: str) -> None:
+        self._stopped = reason or "it was stopped"
+        for name, task in self._running.items():
+            if not self._clients[name].begun:  # it looks for a station; what has begun comes to its end
                 task.cancel()
-            await insist(lambda: asyncio.wait(tasks), _SAFE_S)
-            raise
-        failed = [task.exception() for task in tasks]  # all of them are looked at
-        for error in failed:
-            if error is not None:
-                raise error
-        return [task.result() for task in tasks]
+
+    async def _try(self, names: tuple[str, ...]) -> list[Attempt]:
+        loop = asyncio.get_running_loop()
+        self._running = {name: loop.create_task(self._attempt(name)) for name in names}
+        try:
+            # Until all have ended: one that raises what it must not leaves no session running unseen.
+            ended = await asyncio.gather(*self._running.values(), return_exceptions=True)
+        finally:
+            self._running = {}
+        attempts: list[Attempt] = []
+        for name, one in zip(names, ended, strict=True):
+            if isinstance(one, asyncio.CancelledError):  # before it had begun
+                one = Attempt(name, error=LinkError(self._stopped))
+            if isinstance(one, BaseException):
+                raise one
+            attempts.append(one)
+        return attempts
 
     async def _attempt(self, name: str) -> Attempt:
         connector.set(name)
         self.arbiter.begin(name)
         try:
-            return Attempt(name, result=await self._clients[name].run())
+            attempt = Attempt(name, result=await self._clients[name].run())
         except V2GError as error:
             _log.info("no session at inlet %s: %s", name, error)
-            return Attempt(name, error=error)
+            attempt = Attempt(name, error=error)
+        except asyncio.CancelledError:
+            if not self._stopped:
+                raise
+            attempt = Attempt(name, error=LinkError(self._stopped))
         finally:
             self.arbiter.end(name)
+        self._told(attempt)
+        return attempt

@@ -124,9 +124,8 @@ class Recorder:
             Endpoint(origin.address, origin.port, station=False),
             Endpoint(outcome.response.address, sdp_port, station=True),
         )
-        # A request has no freedom in its bytes: written again, it is what came.
         now = asyncio.get_running_loop().time()
-        self._answers.append((str(origin.address), (*ends, outcome.request.to_bytes(), outcome.data, now)))
+        self._answers.append((str(origin.address), (*ends, outcome.asked, outcome.data, now)))
 
     def asked_by(self, host: str) -> Any:
         """The last one of this vehicle, once."""

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from iso15118.aio.plug.plugged_secc import PluggedSecc
     from iso15118.evcc import EvccConfig
     from iso15118.sdp import Answer, Ignored, Origin
+    from iso15118.sdp.wireless import WirelessSdpRequest
+    from iso15118.sdp.wireless_ends import WirelessPlace
     from iso15118.secc import SeccConfig
     from iso15118.session import ports
     from iso15118.session.actions import Action, Notify
@@ -118,6 +120,7 @@ def run_station(
     wait_for_interface: bool = False,
     director: Directs | None = None,
     recorder: Recorder | None = None,
+    place: WirelessPlace | None = None,
 ) -> int:
     """Serve until ``sessions`` have ended, or a signal comes; returns how many have.
 
@@ -126,7 +129,7 @@ def run_station(
     ends. ``link``: what is below IP, if there is a plug; made within the loop. ``news`` then hears of its
     phases. ``connection``: as for ``SeccServer``. ``beside``: what runs as long as the station does, such as
     the keeper of evidence. ``director`` drives the station, where there is no plug; it raises what he raises.
-    ``recorder``: as for ``SeccServer``.
+    ``recorder``, ``place``: as for ``SeccServer``; where there is a plug, there is no place without a cable.
     """
 
     async def serve() -> int:
@@ -146,6 +149,7 @@ def run_station(
                 connection=connection if director is None else director.stream("secc"),
                 wait_for_interface=wait_for_interface,
                 recorder=recorder,
+                place=place,
             )
         else:
             from iso15118.aio.plug.plugged_secc import (
@@ -219,12 +223,14 @@ def run_vehicle(
     news: Callable[[Action], None] | None = None,
     director: Directs | None = None,
     recorder: Recorder | None = None,
+    wireless: WirelessSdpRequest | None = None,
 ) -> tuple[SessionResult | None, bool]:
     """One session of a vehicle (None: it was dropped), and whether a signal ended it.
     Raises as ``EvccClient.run`` does.
 
     With a ``link``, which is made within the loop, it is one plug-in, and ``news`` hears of its phases.
-    ``director`` drives the vehicle, where there is no plug; it raises what he raises.
+    ``director`` drives the vehicle, where there is no plug; it raises what he raises. ``wireless``: as for
+    ``EvccClient``.
     """
 
     from .evcc import EvccClient  # here: a station has no use for it
@@ -245,6 +251,7 @@ def run_vehicle(
                 observer=_observed(directing, "evcc", observer),
                 connection=MessageStream if director is None else director.stream("evcc"),
                 recorder=recorder,
+                wireless=wireless,
             )
         else:
             from iso15118.aio.plug.plugged_evcc import PluggedEvcc

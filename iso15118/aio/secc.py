@@ -30,6 +30,7 @@ from iso15118.session.events import TransportLoss
 from iso15118.session.ports import Station
 from iso15118.session.service_ports import check_services
 
+from .discovery import named_place
 from .identity import renewable
 from .logs import Log
 from .secc_readings import SeccReadings
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from iso15118.aio.ports.station_hardware import StationHardware
     from iso15118.link.primitives import SetPilot
     from iso15118.sdp import Answer, Ignored, Origin
+    from iso15118.sdp.wireless_ends import WirelessPlace
     from iso15118.secc import SeccConfig
     from iso15118.session import actions as act
     from iso15118.session.ticket import SeccTicket
@@ -72,7 +74,8 @@ class SeccServer(SeccReadings):
     ``recorder``: each session leaves a folder there. ``epoch`` is what must be added to the loop's clock to
     get Unix time; by default the system's clock is asked when a session begins. ``tickets``: sessions that
     were paused before this program was started. ``talks_with``: what sessions with messages may work with, if
-    that is less than ``station``.
+    that is less than ``station``. ``place``: it is found without a cable, as a pad or a connection device is;
+    its EVSEID is ``config.evse_id`` unless it has one.
 
     One session runs at a time. Until one begins, many connections may be in their handshake, and the first
     that is through has the session; while it runs, a few others wait at the expense of their own patience,
@@ -113,6 +116,7 @@ class SeccServer(SeccReadings):
         wait_for_interface: bool = False,
         talks_with: Station | None = None,
         recorder: Recorder | None = None,
+        place: WirelessPlace | None = None,
     ) -> None:
         if tls is None and not config.speaks_plain:
             raise ConfigError(
@@ -149,6 +153,7 @@ class SeccServer(SeccReadings):
         self._tls = renewable(tls)
         self._expiry: asyncio.Task[None] | None = None
         self._sdp_wanted, self._sdp_port = sdp, sdp_port
+        self._place = None if place is None else named_place(place, config)
         self._port = port
         self._stream_limits = stream_limits
         self._recorder = recorder
@@ -203,6 +208,7 @@ class SeccServer(SeccReadings):
                 may_answer=self._may_answer,
                 on_request=self._heard_asking,
                 wait=self._wait,
+                place=self._place,
             )
             await self._presence.open(show=self._sdp_wanted)
         except BaseException:

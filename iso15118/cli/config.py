@@ -20,14 +20,21 @@ from iso15118.settings.connectors import (
     connectors_to_builtins,
     connectors_to_toml,
 )
+from iso15118.settings.inlets import (
+    OneInlet,
+    VehicleInlets,
+    inlets_schema,
+    inlets_to_builtins,
+    inlets_to_toml,
+)
 from iso15118.settings.reading import read_toml
-from iso15118.settings.roles import ELSEWHERE, ROLES, SeccSettings
-from iso15118.settings.writing import json_schema, to_builtins, to_toml
+from iso15118.settings.roles import ELSEWHERE, ROLES, EvccSettings, SeccSettings
+from iso15118.settings.writing import json_schema
 
 __all__ = ["app"]
 
 _WITHOUT = frozenset(ELSEWHERE)
-_TABLES = {"station": "secc", "connector": "secc", "vehicle": "evcc"}
+_TABLES = {"station": "secc", "connector": "secc", "vehicle": "evcc", "inlet": "evcc", "inlets": "evcc"}
 """Tables that only one role has."""
 
 app = typer.Typer(
@@ -66,11 +73,13 @@ def show(
         else:
             echo_lines(connectors_to_toml(stations))
     else:
-        settings = ROLES[which]() if path is None else evcc_settings(path, sets)
+        vehicle = (
+            VehicleInlets((OneInlet("", EvccSettings()),)) if path is None else evcc_settings(path, sets)
+        )
         if as_json:
-            print_json(to_builtins(settings, without=_WITHOUT))
+            print_json(inlets_to_builtins(vehicle))
         else:
-            echo_lines(to_toml(settings, without=_WITHOUT))
+            echo_lines(inlets_to_toml(vehicle))
 
 
 @app.command()
@@ -90,12 +99,13 @@ def validate(
     if which == "secc":
         names = [one.name for one in secc_settings(path, sets) if one.name]
     else:
-        evcc_settings(path, sets)
+        names = [one.name for one in evcc_settings(path, sets).inlets if one.name]
+    what = "connectors" if which == "secc" else "inlets"
     if as_json:
-        several = {"connectors": names} if names else {}
+        several = {what: names} if names else {}
         print_json({"file": str(path), "role": which, "valid": True, **several})
     else:
-        of = f", connectors {', '.join(names)}" if names else ""
+        of = f", {what} {', '.join(names)}" if names else ""
         echo(f"{path}: a valid configuration of the {which.upper()}{of}")
 
 
@@ -105,6 +115,7 @@ def schema(role: Role = None, as_json: AsJson = False) -> None:
     del as_json  # it is JSON in any case
     schemas = {name: json_schema(kind, without=_WITHOUT) for name, kind in ROLES.items()}
     schemas["secc"] = connectors_schema(schemas["secc"])
+    schemas["evcc"] = inlets_schema(schemas["evcc"])
     print_json(schemas if role is None else schemas[_named(role)])
 
 

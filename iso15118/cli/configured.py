@@ -14,8 +14,9 @@ from typing import Annotated
 import typer
 
 from iso15118.settings.connectors import OneConnector, load_connectors
+from iso15118.settings.inlets import VehicleInlets, load_inlets
 from iso15118.settings.overrides import keys_of, overrides_of
-from iso15118.settings.roles import ROLES, EvccSettings, load_evcc
+from iso15118.settings.roles import ROLES
 
 __all__ = [
     "Asking",
@@ -54,9 +55,9 @@ def secc_settings(path: Path, sets: Sequence[str] | None) -> tuple[OneConnector,
     return load_connectors(path, overrides_of("secc", sets or (), os.environ))
 
 
-def evcc_settings(path: Path, sets: Sequence[str] | None) -> EvccSettings:
-    """Of a vehicle. Raises ``ConfigError``."""
-    return load_evcc(path, overrides_of("evcc", sets or (), os.environ))
+def evcc_settings(path: Path, sets: Sequence[str] | None) -> VehicleInlets:
+    """Of each inlet of a vehicle. Raises ``ConfigError``."""
+    return load_inlets(path, overrides_of("evcc", sets or (), os.environ))
 
 
 def asked(what: str) -> bytes | None:

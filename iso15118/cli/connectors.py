@@ -14,13 +14,16 @@ from iso15118.aio.results import SessionResult
 from iso15118.aio.run import Clock, Sleep, side_by_side
 from iso15118.aio.run_site import run_site
 from iso15118.aio.secc import SeccServer
+from iso15118.cli.configured import Asking
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import tell_link
-from iso15118.cli.prepared import Kept, PreparedConnector
+from iso15118.cli.prepared import PreparedConnector
+from iso15118.cli.recorded import Kept
 from iso15118.cli.session import exit_status, listen_to, tell
 from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.errors import ConfigError, LinkError
 from iso15118.settings.connectors import TABLE, OneConnector
+from iso15118.settings.wireless import place_of
 
 if TYPE_CHECKING:
     from iso15118.aio.plug.plugged_secc import PluggedSecc
@@ -41,11 +44,13 @@ def serve_connectors(
     with by_thread(), ExitStack() as stack:
         _check_interfaces(connectors)
         prepared: dict[str, PreparedConnector] = {}
+        asking = Asking()  # of one for all: a file that several have is asked for once
         for number, one in enumerate(connectors):
             try:
-                prepared[one.name] = PreparedConnector(one.settings, kept, stack, name=one.name)
+                prepared[one.name] = PreparedConnector(one.settings, kept, stack, asking, name=one.name)
             except ConfigError as error:
                 raise ConfigError(f"{TABLE}[{number}].{error.key}", error.reason, error.hint) from error
+        asking.over()
 
         def made(sleep: Sleep, clock: Clock) -> Mapping[str, SeccServer | PluggedSecc]:
             return {name: _server(one, sleep, clock) for name, one in prepared.items()}
@@ -110,6 +115,7 @@ def _server(one: PreparedConnector, sleep: Sleep, clock: Clock) -> SeccServer | 
             connection=one.connection,
             recorder=one.recorder,
             wait_for_interface=True,
+            place=place_of(settings.wireless),
         )
     from iso15118.aio.plug.plugged_secc import PluggedSecc  # with everything below IP
 

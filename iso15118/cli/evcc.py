@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from iso15118.aio.output import by_thread
 from iso15118.aio.run import run_vehicle
-from iso15118.cli.configured import SetsOfEvcc, evcc_settings
+from iso15118.cli.configured import Asking, SetsOfEvcc, evcc_settings
 from iso15118.cli.ending import ExitStatus
-from iso15118.cli.link import link_of, tell_link
+from iso15118.cli.inlets import visit
+from iso15118.cli.link import tell_link
 from iso15118.cli.options import KeylogUdp, Record
-from iso15118.cli.recorded import recorder_in, recording
-from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
+from iso15118.cli.prepared_inlet import PreparedInlet
+from iso15118.cli.recorded import Kept
+from iso15118.cli.session import exit_status, listen_to, tell
 from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.cli.told import ToldEnd
-from iso15118.evcc import EvccConfig
-from iso15118.pki import Store
-from iso15118.pki.status.evidence import Evidence
-from iso15118.settings.contracts import store_of
-from iso15118.settings.hardware import vehicle_of
-from iso15118.settings.trust import common_name
+from iso15118.errors import ConfigError
+from iso15118.settings.hardware import battery_of
+from iso15118.settings.wireless import search_of
 
 __all__ = ["app"]
 
@@ -45,54 +44,46 @@ def evcc(
     sets: SetsOfEvcc = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Be a vehicle: find a station, charge up to the target, print how it went."""
-    settings = evcc_settings(config, sets)
-    vehicle, reported = vehicle_of(settings)
-    told = None if scenario is None else ToldEnd(scenario, "evcc", vehicle, linked=settings.link.plugged)
-    session = settings.session
-    lists = settings.status.store
-    evidence = None if lists is None else Evidence(Store(lists))
-    recorder = recorder_in(record)
-    with (
-        by_thread(),
-        recording(recorder),
-        tls_of(
-            settings.tls,
-            "evcc",
-            keylog,
-            editions=session.editions,
-            evidence=evidence,
-            disclose=keylog_udp,
-            secret=None if recorder is None else recorder.secret,
-        ) as secured,
-    ):
-        vehicle.contracts = store_of(settings.contracts, settings.tls, secured.pki, secured.older_pki)
-        if secured.material is not None and session.evccid == EvccConfig().evccid:
-            # Unless the file says otherwise the vehicle is who its certificate says it is [V2G20-2598].
-            session = msgspec.structs.replace(session, evccid=common_name(secured.material))
+    """Be a vehicle: find a station, charge up to the target, print how it went.
+
+    A file with [[inlet]] tables is a vehicle of several inlets on one battery.
+    """
+    inlets = evcc_settings(config, sets)
+    kept = Kept(keylog, keylog_udp, record)
+    if inlets.several:
+        if scenario is not None:
+            raise ConfigError("--scenario", "drives one inlet", "a file of one inlet, without [[inlet]]")
+        status = visit(inlets, kept=kept, as_json=as_json)
+        raise typer.Exit(status)
+    settings = inlets.inlets[0].settings
+    battery = battery_of(settings)
+    with by_thread(), ExitStack() as stack:
+        asking = Asking()
+        one = PreparedInlet(inlets.inlets[0], kept, stack, asking, battery=battery, contracts={})
+        asking.over()
+        linked = settings.link.plugged
+        told = None if scenario is None else ToldEnd(scenario, "evcc", one.vehicle, linked=linked)
         result, stopped = run_vehicle(
-            session,
-            vehicle.ports,
+            one.session,
+            one.vehicle.ports,
             settings.interface,
-            secured.tls,
+            one.secured.tls,
             sdp_port=settings.sdp_port,
-            observer=listen_to(reported),
-            link=link_of(settings.link, settings.interface, station=False),
+            observer=listen_to(one.reported),
+            link=one.link,
             news=tell_link,
             director=None if told is None else told.ends,
-            recorder=recorder,
+            recorder=one.recorder,
+            wireless=search_of(settings.wireless),
         )
     if result is None:
         raise typer.Exit(ExitStatus.INTERRUPTED)
-    battery, target = vehicle.battery, session.target_soc
-    short = f"the session ended at {battery.soc:.2f} %, short of the target of {target} %"
-    summary = summary_of(
+    summary = one.summary(
         result,
+        soc=settings.vehicle.soc,
         charged_wh=battery.charged_wh,
         discharged_wh=battery.discharged_wh,
-        evccid=session.evccid,
-        problem="" if battery.complete or stopped else short,
-        soc=(settings.vehicle.soc, battery.soc),
+        stopped=stopped,
     )
     with by_thread():
         echo_soon(json_line(summary)) if as_json else tell(summary)

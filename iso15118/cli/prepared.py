@@ -5,16 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iso15118.aio.results import SessionResult
 from iso15118.aio.run import Clock, Sleep, side_by_side
+from iso15118.cli.configured import Asking
 from iso15118.cli.contracts import followed_backend
 from iso15118.cli.link import link_of
-from iso15118.cli.recorded import recorder_in, recording
+from iso15118.cli.recorded import Kept, recorder_in, recording
 from iso15118.cli.session import Secured, SessionSummary, summary_of, tls_of
 from iso15118.cli.status import StationStatus
 from iso15118.cli.terminal import echo_soon
@@ -28,32 +27,25 @@ if TYPE_CHECKING:
     from iso15118.aio.plug.connector import LinkParts
     from iso15118.aio.secc import SeccServer
 
-__all__ = ["Kept", "PreparedConnector"]
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What is kept of the sessions: the TLS secrets in a file, or sent as datagrams, and
-    the sessions in a folder."""
-
-    keylog: Path | None = None
-    keylog_udp: str | None = None
-    record: Path | None = None
+__all__ = ["PreparedConnector"]
 
 
 class PreparedConnector:
     """What a file says of one connector, made; what has to be closed again is in ``stack``.
 
-    ``name``: of the connector in a file of several; it records in a folder of this name then.
+    ``asking``: who types passphrases, until it is over. ``name``: of the connector in a file of several; it
+    records in a folder of this name then.
     Raises ``ConfigError`` for what the file names and cannot be used, ``LinkError`` for an
     interface behind a plug that does not exist.
     """
 
-    def __init__(self, settings: SeccSettings, kept: Kept, stack: ExitStack, *, name: str = "") -> None:
+    def __init__(
+        self, settings: SeccSettings, kept: Kept, stack: ExitStack, asking: Asking, *, name: str = ""
+    ) -> None:
         self.settings, self.name = settings, name
         self.hardware, self.reported = station_of(settings.station)
         known = StationStatus(settings)
-        self.recorder = recorder_in(kept.record if kept.record is None or not name else kept.record / name)
+        self.recorder = recorder_in(kept.folder(name))
         """Writes each session into a folder; None if that is not wanted."""
         stack.enter_context(recording(self.recorder))
         self.secured: Secured = stack.enter_context(
@@ -61,6 +53,7 @@ class PreparedConnector:
                 settings.tls,
                 "secc",
                 kept.keylog,
+                asking=asking,
                 editions=settings.session.editions,
                 evidence=known.evidence,
                 demand=known.handshake_demand,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,22 @@ from iso15118.cli.terminal import echo_soon
 if TYPE_CHECKING:
     from iso15118.aio.recording import Recorder
 
-__all__ = ["recorder_in", "recording"]
+__all__ = ["Kept", "recorder_in", "recording"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of the sessions: the TLS secrets in a file, or sent as datagrams, and
+    the sessions in a folder."""
+
+    keylog: Path | None = None
+    keylog_udp: str | None = None
+    record: Path | None = None
+
+    def folder(self, name: str) -> Path | None:
+        """Where the sessions of the connector or inlet ``name`` are recorded, if they are; one that is alone
+        has no name."""
+        return self.record / name if self.record is not None and name else self.record
 
 
 def recorder_in(directory: Path | None) -> Recorder | None:

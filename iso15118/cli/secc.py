@@ -12,16 +12,18 @@ from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.output import by_thread
 from iso15118.aio.results import SessionResult
 from iso15118.aio.run import run_station
-from iso15118.cli.configured import SetsOfSecc, secc_settings
+from iso15118.cli.configured import Asking, SetsOfSecc, secc_settings
 from iso15118.cli.connectors import serve_connectors
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import tell_link
 from iso15118.cli.options import KeylogUdp, Record
-from iso15118.cli.prepared import Kept, PreparedConnector
+from iso15118.cli.prepared import PreparedConnector
+from iso15118.cli.recorded import Kept
 from iso15118.cli.session import exit_status, listen_to, tell
 from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.cli.told import ToldEnd
 from iso15118.errors import ConfigError
+from iso15118.settings.wireless import place_of
 
 __all__ = ["app"]
 
@@ -62,7 +64,9 @@ def secc(
     settings = connectors[0].settings
     status = ExitStatus.OK
     with by_thread(), ExitStack() as stack:
-        one = PreparedConnector(settings, kept, stack)
+        asking = Asking()
+        one = PreparedConnector(settings, kept, stack, asking)
+        asking.over()
         told = (
             None
             if scenario is None
@@ -99,6 +103,7 @@ def secc(
             wait_for_interface=settings.wait_for_interface,
             director=None if told is None else told.ends,
             recorder=one.recorder,
+            place=place_of(settings.wireless),
         )
     if told is not None:
         status = told.judged(as_json=as_json)

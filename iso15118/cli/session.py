@@ -229,6 +229,7 @@ def tls_of(
     role: Role,
     keylog: Path | None = None,
     *,
+    asking: Asking | None = None,
     editions: Collection[str] = ("iso20",),
     evidence: Evidence | None = None,
     demand: Demand | None = None,
@@ -240,8 +241,9 @@ def tls_of(
     about revocation; ``demand``: how much has to be, when it is not as the file says. Raises ConfigError for
     what the file names and cannot be used, and for a certificate of ours that has expired.
 
-    ``keylog``: where the command line wants the TLS secrets, before the file and the environment;
-    ``disclose``: where it wants them sent; ``secret``: who else hears them, as a recording.
+    ``asking``: who types passphrases; None: nobody does. ``keylog``: where the command line wants the TLS
+    secrets, before the file and the environment; ``disclose``: where it wants them sent; ``secret``: who else
+    hears them, as a recording.
     """
     named: tuple[TlsSettings | Iso2TlsSettings | None, TlsSettings | Iso2TlsSettings | None] = (
         settings if "iso20" in editions else None,
@@ -258,8 +260,6 @@ def tls_of(
         yield Secured()
         return
 
-    asking = Asking()
-
     def read() -> tuple[TlsMaterial | None, TlsMaterial | None]:
         newer, older = (None if one is None else read_material(one, role, asking) for one in named)
         return newer, older
@@ -271,7 +271,6 @@ def tls_of(
     with suppress(OSError):  # what is missing is said by who reads it
         state = state_of()
     material, older = read()
-    asking.over()
     written = "--{}" if keylog is not None else "tls.{}" if settings.keylog is not None else KEYLOG_VARIABLE
     wanted = keylog or settings.keylog or keylog_of_environment()
     with ExitStack() as stack:

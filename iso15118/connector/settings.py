@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from iso15118.ranges import Duration, HowLong, check_numbers
+from iso15118.ranges import Duration, HowLong, check_fields
 
 from .basic.settings import BasicSettings
 
@@ -66,4 +66,4 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True):
     """Basic charging by the pilot's duty cycle (AC): off unless said otherwise."""
 
     def __post_init__(self) -> None:
-        check_numbers(self, "connection")
+        check_fields(self, "connection")

@@ -21,7 +21,7 @@ from iso15118.evcc.quirks import PLACES, StationQuirk
 from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.evcc.wpt_settings import WptEvccSettings
 from iso15118.messages.values import DischargeLimitSign, ReactiveSign, TimeStampUnit
-from iso15118.ranges import Count, HowLong, check_numbers, listed_once
+from iso15118.ranges import Count, HowLong, check_fields, listed_once
 from iso15118.session.discovery import Downgrade, SecondAnswer
 from iso15118.session.quirks import changed, check_quirks
 from iso15118.session.services import OUTLET_SERVICES, SERVICES, ControlMode, MobilityNeedsMode, ServiceID
@@ -233,13 +233,13 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
         return not {"iso20", "iso2"}.isdisjoint(self.editions)
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.control_mode is not None:
             warnings.warn(
                 "EvccConfig.control_mode is deprecated: use control_modes", DeprecationWarning, stacklevel=2
             )
             force_setattr(self, "control_modes", (self.control_mode,))
             force_setattr(self, "control_mode", None)
-        check_numbers(self)
         if not self.control_modes:
             raise ConfigError("control_modes", "there is none", "scheduled, dynamic or both, the best first")
         if not 1 <= len(self.evccid) <= 255:

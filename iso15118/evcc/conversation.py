@@ -476,6 +476,19 @@ class Conversation:
         oldest = self.supervisor.limits.stale_s
         return oldest is None or self.now - self.supervisor.inlet_at <= oldest
 
+    @property
+    def perhaps_welded(self) -> str:
+        """Why one of the vehicle's contactors may be welded after they were told to open; empty once
+        the inlet is seen without voltage."""
+        if not self.inlet_is_fresh:
+            return "the inlet has not been measured of late: a contactor may be welded"
+        volts = abs(self.inlet.voltage_v)
+        return (
+            ""
+            if volts < self.config.welding_voltage_v
+            else f"the inlet kept {volts:.0f} V: a contactor may be welded"
+        )
+
     def pause(self, seconds: float) -> Until:
         """Wait; a wish to stop does not shorten it."""
         return Until(self.now + seconds)

@@ -15,7 +15,7 @@ from msgspec import Meta
 from iso15118.errors import ConfigError
 from iso15118.evcc.iso2.settings import DcRenegotiation, Plausibility, ScheduleChoice
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
-from iso15118.ranges import HowLong, check_numbers
+from iso15118.ranges import HowLong, check_fields
 from iso15118.session.quirks import Quirk, begins, changed
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class StationQuirk(Quirk, frozen=True, kw_only=True):
     pause_if_asked: bool | None = None
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         if self.like is not None and self.like not in KNOWN:
             raise ConfigError("like", f"{self.like!r} is not known", "one of " + ", ".join(get_args(Station)))
         self._check("evse_id", self.evse_id, self.changes)

@@ -19,7 +19,8 @@ from iso15118.evcc import EvccConfig
 from iso15118.pki import IssuedPki
 from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
-from iso15118.settings.couplers import is_megawatt, preset_connector
+from iso15118.settings.couplers import fit_to_preset
+from iso15118.settings.fields import enum_names
 from iso15118.settings.hardware import station_of, vehicle_of
 from iso15118.settings.parts import StationSettings, VehicleSettings
 from iso15118.settings.roles import EvccSettings
@@ -31,7 +32,7 @@ S = TypeVar("S", StationSettings, VehicleSettings)
 
 
 def station_end(pki: IssuedPki, config: SeccConfig | None = None, **hardware: Any) -> BackgroundStation:
-    """A DC or MCS station on ``::1`` with any free ports, to be used with ``with``.
+    """A station on ``::1`` with any free ports, to be used with ``with``.
 
     ``config``: by default it offers what its connector can. ``hardware``: keys of ``[station]`` in the
     file of `iso15118 secc`, numbers also as text. Raises ``ConfigError`` naming a key that is not there
@@ -39,9 +40,12 @@ def station_end(pki: IssuedPki, config: SeccConfig | None = None, **hardware: An
     """
     settings = _settings("station", StationSettings, hardware)
     if config is None:
-        names = ("MCS", "MCS_BPT") if is_megawatt(settings.preset) else ("DC", "DC_BPT")
+        session: dict[str, Any] = {}
+        fit_to_preset(settings.preset, session, settings.grid_code)
+        names = enum_names(ServiceID)
         config = SeccConfig(
-            services=tuple(ServiceID[name] for name in names), connector=preset_connector(settings.preset)
+            services=tuple(ServiceID(names[name].value) for name in session["services"]),
+            connector=session.get("connector"),
         )
     station, reported = station_of(settings)
     observer = partial(_reported, reported)

@@ -234,10 +234,9 @@ def _show_news(folder: SessionFolder, now: float, what: Any) -> None:
 
 
 def _show_discovery(folder: SessionFolder, port: int, origin: Origin, outcome: Answer | Ignored) -> None:
-    # A request has no freedom in its bytes: written again, it is what came.
     if isinstance(outcome, Answer):
         car, station = (origin.address, origin.port), (outcome.response.address, port)
-        folder.discovery(car, station, outcome.request.to_bytes(), outcome.data)
+        folder.discovery(car, station, outcome.asked, outcome.data)
 
 
 def _tls(info: TlsInfo | None) -> Tls | None:

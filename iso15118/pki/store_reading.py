@@ -123,7 +123,7 @@ class _Reader:
             first, more = self._sealed[0], len(self._sealed) - 1
             hint = "is wrong" if self._passphrase() is not None else f"is needed: {_WAYS}"
             also = f" and {more} more" if more else ""
-            raise PkiError(
+            raise PassphraseError(
                 f"certificate store: private key {first}{also} is encrypted, and the passphrase {hint}"
             )
         self._known.clear()

@@ -26,13 +26,14 @@ from iso15118.messages.xmldsig import Signature
 from iso15118.pki.chain.identifiers import normal_emaid
 from iso15118.pki.chain.parsed import UnreadableError, parse
 from iso15118.pki.chain.profiles import AnchorRole, Edition
-from iso15118.pki.chain.verify import Environment, anchor_problems, verify_chain
+from iso15118.pki.chain.verify import Environment, anchor_problems, check_codes, verify_chain
 from iso15118.pki.chain.violations import Verdict
 from iso15118.pki.keys.raw import VerifyingKey
 from iso15118.pki.keys.signer import Signer
 from iso15118.pki.status.revocation import Revocation, RevocationPolicy
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.pnc.signature import Form, SignatureVerdict, SignedElement, sign, verify
+from iso15118.ranges import check_fields
 
 __all__ = [
     "AuthorizationVerdict",
@@ -79,7 +80,8 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
     """Whom a station believes about contracts: roots (DER) per purpose, and how strict it is. A root that no
     contract's chain can end in (no CA, no root) is logged as a warning.
 
-    Raises ConfigError for an edition that does not exist, PkiError for a root that is no certificate.
+    Raises ConfigError for a field of another type, an edition or a code that does not exist, PkiError for a
+    root that is no certificate.
     """
 
     mo_anchors: tuple[bytes, ...] = ()
@@ -108,6 +110,8 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         # Now, and not when a vehicle comes.
+        check_fields(self)
+        check_codes(tolerate=self.tolerate, refuse=self.refuse)
         # A station of both editions has the roots of both here, and judges each contract by its own.
         older = {name for name, _ in anchor_problems(self._anchors(), at=None, edition="iso2")}
         for name, problem in anchor_problems(self._anchors(), at=None, edition=self.edition):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -14,7 +14,10 @@ from iso15118.timing import Timing
 
 from .messages import Origin, SdpRequest, SdpResponse, Security, wrong_origin
 
-__all__ = ["Conflict", "Found", "GaveUp", "Refused", "SdpAction", "SdpClient", "SendRequest"]
+if TYPE_CHECKING:
+    from .wireless import WirelessSdpResponse
+
+__all__ = ["AnyClient", "Conflict", "Found", "GaveUp", "Refused", "SdpAction", "SdpClient", "SendRequest"]
 
 
 class SendRequest(Struct, frozen=True):
@@ -26,26 +29,28 @@ class SendRequest(Struct, frozen=True):
 class Found(Struct, frozen=True):
     """A station answered: connect there. The search is over."""
 
-    response: SdpResponse
+    response: SdpResponse | WirelessSdpResponse
     origin: Origin
 
 
 class Refused(Struct, frozen=True):
     """A datagram that was not accepted as the answer; the search goes on as it was. News for a log.
-    ``downgrade``: it offers less security than this car accepts."""
+    ``downgrade``: it offers less security than this car accepts. ``waits``: it is a good answer of a station
+    that still looks which vehicle this is."""
 
     reason: str
     origin: Origin
     downgrade: bool = False
+    waits: bool = False
 
 
 class Conflict(Struct, frozen=True):
     """Another answer than the one that was taken, after it: two stations on one link, or somebody who plays
     one. The first one stands. News for a log."""
 
-    response: SdpResponse
+    response: SdpResponse | WirelessSdpResponse
     origin: Origin
-    chosen: SdpResponse
+    chosen: SdpResponse | WirelessSdpResponse
 
     @property
     def reason(self) -> str:
@@ -78,13 +83,18 @@ class _Search(Enum):
     FAILED = "gave up"
 
 
-class SdpClient:
-    """The car's side: asks until a station answers [V2G2-159] or the tries are used up [V2G2-161].
+Response = TypeVar("Response", SdpResponse, "WirelessSdpResponse")
 
-    ``security`` is what it asks for, ``accept`` which answers it takes: by default only the one it asked for,
-    so that nobody on the link can talk it out of TLS. Call ``start`` first, then ``handle`` for every
-    datagram and ``handle_timeout`` at ``deadline``, until ``Found`` or ``GaveUp`` comes out. Datagrams that
-    come after ``Found`` may still be handed in for a while: one that says something else is a ``Conflict``.
+
+class AnyClient(Generic[Response]):
+    """A search, on a cable or without one: asks until a station answers [V2G2-159] or the tries are used up
+    [V2G2-161].
+
+    ``question`` is the datagram that asks for ``security``, ``accept`` which answers are taken: by default
+    only that one, so that nobody on the link can talk the vehicle out of TLS. Call ``start`` first, then
+    ``handle`` for every datagram and ``handle_timeout`` at ``deadline``, until ``Found`` or ``GaveUp`` comes
+    out. Datagrams that come after ``Found`` may still be handed in for a while: one that says something else
+    is a ``Conflict``.
     """
 
     __slots__ = (
@@ -95,7 +105,8 @@ class SdpClient:
         "_interface_index",
         "_last_refusal",
         "_loopback",
-        "_request",
+        "_question",
+        "_security",
         "_sent",
         "_state",
         "_timing",
@@ -103,14 +114,15 @@ class SdpClient:
 
     def __init__(
         self,
+        question: bytes,
+        security: Security,
         *,
         interface_index: int,
-        security: Security = Security.TLS,
-        accept: Collection[Security] | None = None,
-        loopback: bool = False,
-        timing: Timing | None = None,
+        accept: Collection[Security] | None,
+        loopback: bool,
+        timing: Timing | None,
     ) -> None:
-        self._request = SdpRequest(security)
+        self._question, self._security = question, security
         self._accept = frozenset((security,) if accept is None else accept)
         self._interface_index = interface_index
         self._loopback = loopback
@@ -119,8 +131,8 @@ class SdpClient:
         self._deadline: float | None = None
         self._sent = 0
         self._last_refusal = ""
-        self._found: SdpResponse | None = None
-        self._conflicts: set[SdpResponse] = set()
+        self._found: Response | None = None
+        self._conflicts: set[Response] = set()
 
     @property
     def deadline(self) -> float | None:
@@ -151,29 +163,48 @@ class SdpClient:
         if self._found is not None:
             return self._compare(response, origin, self._found)
         if response.security not in self._accept:
-            wanted, offered = self._request.security, response.security
+            wanted, offered = self._security, response.security
             reason = f"asked for {wanted.name}, the station offers {offered.name}"
             return self._refuse(Refused(reason, origin, downgrade=offered is Security.NONE))
-        self._state, self._deadline, self._found = _Search.FOUND, None, response
-        return [Found(response, origin)]
+        return self._consider(response, origin)
 
-    def _read(self, data: bytes, origin: Origin) -> SdpResponse | str:
+    def _read(self, data: bytes, origin: Origin) -> Response | str:
         """The answer, or why it is none."""
         if (wrong := wrong_origin(origin, self._interface_index, self._loopback)) is not None:
             return wrong
         try:
-            return SdpResponse.parse(data, loopback=self._loopback)
+            return self._parse(data)
         except SdpError as error:
             return str(error)
+
+    def _parse(self, data: bytes) -> Response:
+        """The answer; raises ``SdpError`` for what is none."""
+        raise NotImplementedError
+
+    def _consider(self, response: Response, origin: Origin) -> list[SdpAction]:
+        """What a good answer with a good security comes to."""
+        return self._take(response, origin)
+
+    def _take(self, response: Response, origin: Origin) -> list[SdpAction]:
+        self._state, self._deadline, self._found = _Search.FOUND, None, response
+        return [Found(response, origin)]
 
     def _refuse(self, refused: Refused) -> list[SdpAction]:
         self._last_refusal = refused.reason
         return [refused]
 
-    def _compare(self, response: SdpResponse, origin: Origin, chosen: SdpResponse) -> list[SdpAction]:
+    def _same(self, response: Response, chosen: Response) -> bool:
+        """This answer says nothing against the one that was taken."""
+        return response == chosen
+
+    def _compare(self, response: Response, origin: Origin, chosen: Response) -> list[SdpAction]:
         """A second answer of the same station is the answer to an earlier request;
         each other one is news once."""
-        if response == chosen or response in self._conflicts or len(self._conflicts) >= _CONFLICTS_TOLD:
+        if (
+            self._same(response, chosen)
+            or response in self._conflicts
+            or len(self._conflicts) >= _CONFLICTS_TOLD
+        ):
             return []
         self._conflicts.add(response)
         return [Conflict(response, origin, chosen)]
@@ -191,4 +222,31 @@ class SdpClient:
     def _ask(self, now: float) -> list[SdpAction]:
         self._sent += 1
         self._deadline = now + self._timing.sdp_retry
-        return [SendRequest(self._request.to_bytes())]
+        return [SendRequest(self._question)]
+
+
+class SdpClient(AnyClient[SdpResponse]):
+    """The car's side on a cable, as ``AnyClient`` says. ``security`` is what it asks for."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        *,
+        interface_index: int,
+        security: Security = Security.TLS,
+        accept: Collection[Security] | None = None,
+        loopback: bool = False,
+        timing: Timing | None = None,
+    ) -> None:
+        super().__init__(
+            SdpRequest(security).to_bytes(),
+            security,
+            interface_index=interface_index,
+            accept=accept,
+            loopback=loopback,
+            timing=timing,
+        )
+
+    def _parse(self, data: bytes) -> SdpResponse:
+        return SdpResponse.parse(data, loopback=self._loopback)

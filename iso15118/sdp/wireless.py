@@ -2,13 +2,12 @@
 connection devices and wireless power.
 
 The request says by what the vehicle wants to be joined and which aids for finding each other it
-has; the answer says whether the station knows which vehicle it is. Sources: docs/sources.md,
-"Discovery without a cable".
+has; the answer says whether the station knows which vehicle it is. ``wireless_ends`` has who asks and who
+answers. Sources: docs/sources.md, "Discovery without a cable".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from enum import IntEnum, IntFlag
 from ipaddress import IPv6Address
 from struct import Struct as Layout
@@ -19,8 +18,7 @@ from msgspec import Struct
 from iso15118.errors import MisuseError, SdpError
 from iso15118.v2gtp import HEADER_LENGTH, PayloadType, encode_frame, payload_type_name
 
-from .messages import Origin, Security, Transport, wrong_address, wrong_origin
-from .rates import OriginRates, RateLimit
+from .messages import Security, Transport, wrong_address
 
 __all__ = [
     "NOBODY",
@@ -29,7 +27,7 @@ __all__ = [
     "PairingAids",
     "WirelessSdpRequest",
     "WirelessSdpResponse",
-    "WirelessSdpServer",
+    "check_evseid",
 ]
 
 NOBODY: Final = "ZZ00000"
@@ -172,82 +170,6 @@ class WirelessSdpResponse(Struct, frozen=True, kw_only=True):
         )
 
 
-class WirelessSdpServer:
-    """The station's side: one request in, the datagram to send back or the reason why there is none out.
-
-    ``knows`` is asked with every request whether the vehicle of this EVID stands at this place: True and
-    False end its search, None says that it is still looked at. ``evseid``: of the place. Raises
-    ``MisuseError`` for an EVSEID or an address that the answer cannot carry.
-    """
-
-    __slots__ = (
-        "_address",
-        "_coupling",
-        "_evseid",
-        "_interface_index",
-        "_knows",
-        "_loopback",
-        "_ports",
-        "_rates",
-    )
-
-    def __init__(
-        self,
-        *,
-        address: IPv6Address,
-        ports: Mapping[Security, int],
-        coupling: Coupling,
-        evseid: str,
-        interface_index: int,
-        knows: Callable[[str], bool | None] = lambda evid: True,
-        loopback: bool = False,
-        rate: RateLimit | None = None,
-    ) -> None:
-        if (wrong := wrong_address(address, loopback)) is not None:
-            raise MisuseError(f"a station cannot announce {address}, {wrong}")
-        if not ports:
-            raise MisuseError("a station has to listen on at least one port to be found")
-        _written(evseid, "evseid", _EVSEID)
-        self._address, self._ports, self._coupling, self._evseid = address, dict(ports), coupling, evseid
-        self._interface_index, self._loopback, self._knows = interface_index, loopback, knows
-        self._rates = OriginRates(rate)
-
-    def answer(self, data: bytes, origin: Origin, now: float) -> WirelessSdpResponse | str:
-        """What to do with a datagram that came from ``origin`` at ``now`` (s): the answer, or why
-        there is none. Never raises."""
-        if (wrong := wrong_origin(origin, self._interface_index, self._loopback)) is not None:
-            return wrong
-        try:
-            request = WirelessSdpRequest.parse(data)
-        except SdpError as error:
-            return str(error)
-        if not self._rates.admit(origin.address, now):
-            return f"more requests of {origin.address} than the rate limit lets pass"
-        if request.coupling is not self._coupling:
-            return f"the vehicle asks for {request.coupling.name}, this place has {self._coupling.name}"
-        if request.evseid not in (NOBODY, self._evseid):
-            return f"the vehicle asks for {request.evseid}"
-        status = self._status(request.evid)
-        security = request.security if request.security in self._ports else next(iter(self._ports))
-        return WirelessSdpResponse(
-            address=self._address,
-            port=self._ports[security],
-            security=security,
-            status=status,
-            coupling=self._coupling,
-            evseid=self._evseid if status is DiagStatus.FINISHED_WITH_EVSEID else NOBODY,
-        )
-
-    def _status(self, evid: str) -> DiagStatus:
-        try:
-            known = self._knows(evid)
-        except Exception:  # whoever is asked is the caller's code; discovery goes on whatever it does
-            return DiagStatus.ERROR
-        if known is None:
-            return DiagStatus.ONGOING
-        return DiagStatus.FINISHED_WITH_EVSEID if known is True else DiagStatus.FINISHED_WITHOUT_EVSEID
-
-
 # -- octets ------------------------------------------------------------------------------------------------
 
 
@@ -265,6 +187,11 @@ def _payload(data: bytes, wanted: PayloadType, fixed: int) -> bytes:
             f"{wanted.name} has {fixed + _EVSEID} bytes; {length} are announced and {found} are there"
         )
     return data[HEADER_LENGTH:]
+
+
+def check_evseid(text: str) -> None:
+    """Raises ``MisuseError`` for an EVSEID that no message can carry."""
+    _written(text, "evseid", _EVSEID)
 
 
 def _written(text: str, field: str, size: int) -> bytes:

@@ -9,10 +9,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from iso15118.energy.grid_functions import ALL_IEC
 from iso15118.errors import ConfigError
 from iso15118.messages.values import ReactiveSign
-from iso15118.ranges import listed_once
+from iso15118.ranges import check_fields, listed_once
 from iso15118.session.ac_limits import Islanding
 from iso15118.session.services import GeneratorMode
 
@@ -41,17 +40,9 @@ class AcSeccSettings(Struct, frozen=True, kw_only=True):
     No public source settles it; here, and in limits and measured values, it is what the vehicle absorbs."""
 
     def __post_init__(self) -> None:
-        if self.three_phase_connector not in ("2", "3"):
-            raise ConfigError(
-                "ac.three_phase_connector",
-                f"{self.three_phase_connector!r} is no connector of three phases",
-                '"2" or "3"',
-            )
+        check_fields(self, "ac")
         if not self.generator_modes or len(set(self.generator_modes)) != len(self.generator_modes):
             raise ConfigError(
                 "ac.generator_modes", "none, or one twice", "grid-following, grid-forming or both"
             )
-        for functions in self.der_functions:
-            if type(functions) is not int or not 0 <= functions <= ALL_IEC:
-                raise ConfigError("ac.der_functions", f"{functions!r} is no set of bits", f"0 to {ALL_IEC}")
         listed_once("ac.der_functions", self.der_functions)

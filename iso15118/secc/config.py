@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 
 from iso15118.errors import ConfigError
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
-from iso15118.ranges import Duration, check_numbers, listed_once
+from iso15118.ranges import Duration, check_fields, listed_once
 from iso15118.secc.din.settings import LONGEST_EVSE_ID, DinSeccSettings
 from iso15118.secc.iso2.settings import Iso2SeccSettings
 from iso15118.secc.quirks import PLACES, VehicleQuirk
@@ -212,7 +212,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
         return not {"iso20", "iso2"}.isdisjoint(self.editions)
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         if not 1 <= len(self.evse_id) <= 255:
             raise ConfigError("evse_id", f"{len(self.evse_id)} characters", "1 to 255")
         if not self.editions or len(set(self.editions)) != len(self.editions):

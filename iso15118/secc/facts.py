@@ -133,6 +133,8 @@ class Facts:
     turned_down: str = ""
     """Why the vehicle was first refused, human-readable; empty once it has been authorized, and
     while nobody has refused it."""
+    turned_down_cause: str = ""
+    """The code of ``session.causes`` for it; empty for a driver who was refused."""
     emaid: str = ""
     """The contract that pays; empty with external identification."""
     contract: bytes = b""
@@ -238,6 +240,8 @@ class Facts:
     cable_check_started: float | None = None
     cable_check_ok: bool | None = None
     """Outcome of the cable check; None while there is none."""
+    cable_checked_v: float = 0.0
+    """The greatest voltage of both sides that the last cable check was for, in V."""
     precharge_started: float | None = None
     precharge_target_v: float = 0.0
     precharging: bool = False
@@ -415,9 +419,15 @@ class Facts:
         self.authorizations += 1
         return RequestAuthorization(self.evccid, self.certificate_name, self.authorizations)
 
-    def forget_authorization(self, why: str) -> None:
+    def turn_down(self, why: str, cause: str = "") -> None:
+        """The vehicle is refused because of ``why``, the first of which counts; ``cause``: a code of
+        ``session.causes``."""
+        if not self.turned_down:
+            self.turned_down, self.turned_down_cause = why, cause
+
+    def forget_authorization(self, why: str, cause: str = "") -> None:
         """The decision is told, and was no, because of ``why``: the vehicle may try again."""
-        self.turned_down = self.turned_down or why
+        self.turn_down(why, cause)
         self.authorization_requested = self.authorized = None
         self.claim = self.contract_refusal = None
 

@@ -187,8 +187,9 @@ class HardwareBooks:
         facts.cable_check_awaited = True
         if facts.vehicle is not None and facts.offered is not None:
             most, offered = facts.capabilities, facts.offered
+            facts.cable_checked_v = min(facts.vehicle.maximum_voltage_v, offered.maximum_voltage_v)
             self.supervisor.negotiated(
-                min(facts.vehicle.maximum_voltage_v, offered.maximum_voltage_v),
+                facts.cable_checked_v,
                 max(offered.maximum_charge_current_a, most.maximum_charge_current_a),
                 max(offered.maximum_discharge_current_a, most.maximum_discharge_current_a),
             )
@@ -200,7 +201,8 @@ class HardwareBooks:
     def _pre_charge(self, action: act.PreCharge) -> None:
         facts = self._facts
         self._live()
-        if not facts.precharging:
+        # A pre-charge that is taken back in between gains no time.
+        if not facts.precharging and Timer.PRE_CHARGE not in self._timers:
             self._timers.set(Timer.PRE_CHARGE, facts.now + facts.timing.pre_charge_performance)
         facts.precharging = True
         self.supervisor.pre_charge(action.voltage_v, action.current_a, facts.now)

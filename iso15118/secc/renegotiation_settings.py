@@ -10,7 +10,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from iso15118.ranges import Duration, check_numbers
+from iso15118.ranges import Duration, check_fields
 
 __all__ = ["RenegotiationSettings"]
 
@@ -46,4 +46,4 @@ class RenegotiationSettings(Struct, frozen=True, kw_only=True):
     readings are not confirmed; 0: it is asked for ever, and charges on."""
 
     def __post_init__(self) -> None:
-        check_numbers(self, "renegotiation")
+        check_fields(self, "renegotiation")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .causes import CAUSES, Side
+from .causes import CAUSES, UNVERIFIED_MREC, Side
 from .supervision import Rule
 
 __all__ = ["main", "page"]
@@ -18,7 +18,8 @@ and `evcc --json`. It is finer than `SessionEnded.reason`, and stable. `print(re
 timer by its name, the requirement and the last five messages.
 
 - **side**: where to look first, and no verdict. `own`: whoever says so, its hardware, software or operator; `peer`: the other of the two.
-- **MREC**: the Minimum Required Error Code of a station's report to its backend, where one fits.
+- **MREC**: the Minimum Required Error Code of a station's report to its backend, where one fits by its public description
+  ([sources](sources.md)). `CX012?`: that this is the code of a failed pre-charge is not confirmed by a public source.
 - A broken rule of the supervision has the rule's name as its code ([safety](safety.md)).
 - `loop-blocked` comes instead of a silent peer or stale readings when this program's event loop did not turn in the second before.
 
@@ -56,7 +57,7 @@ def page() -> str:
             _SIDES[cause.side],
             cause.timer,
             wanted,
-            cause.mrec,
+            f"{cause.mrec}?" if cause.mrec in UNVERIFIED_MREC else cause.mrec,
             cause.meaning,
             cause.hint,
         )

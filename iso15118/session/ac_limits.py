@@ -8,7 +8,6 @@ Voltages are phase to neutral.
 
 from __future__ import annotations
 
-import math
 from enum import IntEnum
 from typing import Any
 
@@ -17,6 +16,7 @@ from msgspec import Struct
 
 from iso15118.energy.ac import NOTHING, Phases, each, narrow, power_of
 from iso15118.errors import ConfigError
+from iso15118.ranges import is_number, shown
 
 __all__ = [
     "AcBounds",
@@ -45,20 +45,18 @@ _PER_PHASE = (
 )
 
 
-def _number(value: object, least: float) -> bool:
-    return isinstance(value, (float, int)) and math.isfinite(value) and value >= least
-
-
 def _check(limits: Any) -> None:
-    if limits.phases not in (1, 3):
-        raise ConfigError("phases", f"{limits.phases!r} phases are not possible", "1 or 3")
+    if type(limits.phases) is not int or limits.phases not in (1, 3):
+        raise ConfigError("phases", f"{shown(limits.phases)} phases are not possible", "1 or 3")
     for name in _PER_PHASE:
         values = getattr(limits, name)
         if not (
-            isinstance(values, tuple) and len(values) == 3 and all(_number(value, 0.0) for value in values)
+            isinstance(values, tuple) and len(values) == 3 and all(is_number(value, 0.0) for value in values)
         ):
             raise ConfigError(
-                name, f"{values!r} is no limit of three phases", "three finite numbers, 0 or more: L1, L2, L3"
+                name,
+                f"{shown(values)} is no limit of three phases",
+                "three finite numbers, 0 or more: L1, L2, L3",
             )
         if limits.phases == 1 and (values[1] or values[2]):
             raise ConfigError(name, f"{values!r} with one phase", "0 for L2 and L3, or phases = 3")
@@ -98,11 +96,11 @@ class AcStationLimits(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         _check(self)
-        if not (_number(self.nominal_voltage_v, 50.0) and self.nominal_voltage_v <= 1000.0):
+        if not is_number(self.nominal_voltage_v, 50.0, 1000.0):
             raise ConfigError(
                 "nominal_voltage_v", f"{self.nominal_voltage_v!r} is no nominal voltage", "50 to 1000 V"
             )
-        if not (_number(self.nominal_frequency_hz, 45.0) and self.nominal_frequency_hz <= 65.0):
+        if not is_number(self.nominal_frequency_hz, 45.0, 65.0):
             raise ConfigError(
                 "nominal_frequency_hz",
                 f"{self.nominal_frequency_hz!r} is no frequency of a grid",
@@ -110,7 +108,7 @@ class AcStationLimits(Struct, frozen=True, kw_only=True):
             )
         for name in ("maximum_asymmetry_w", "power_ramp_percent_per_min"):
             value = getattr(self, name)
-            if value is not None and not _number(value, 0.0):
+            if value is not None and not is_number(value, 0.0):
                 raise ConfigError(name, f"{value!r} is no limit", "a finite number, 0 or more, or None")
 
     @classmethod
@@ -184,8 +182,11 @@ class AcVehicleLimits(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         _check(self)
         for name in ("minimum_current_a", "maximum_voltage_v"):
-            if not _number(getattr(self, name), 0.0):
+            if not is_number(getattr(self, name), 0.0):
                 raise ConfigError(name, f"{getattr(self, name)!r} is no limit", "a finite number, 0 or more")
+        for name in ("uneven", "forms_grid"):
+            if type(getattr(self, name)) is not bool:
+                raise ConfigError(name, f"{shown(getattr(self, name))} is neither", "True or False")
         if self.uneven and self.phases == 1:
             raise ConfigError("uneven", "one phase cannot be uneven", "False, or phases = 3")
 

@@ -195,7 +195,7 @@ vehicle-ongoing-timeout | ONGOING_TOO_LONG | evcc | V2G_SECC_Ongoing_Performance
     the vehicle did not finish a phase in time
     the detail names the phase
 # connection
-peer-vanished | PEER_VANISHED | link | - | - | CX007
+peer-vanished | PEER_VANISHED | link | - | - | -
     the connection was lost
     cable, modem, or the other side's program
 connection-closed | PEER_VANISHED | peer | - | - | -
@@ -211,19 +211,19 @@ connected-anew | PEER_VANISHED | evcc | - | - | -
     the vehicle connected anew while its session ran
     it started again, or lost its connection without a word
 # control pilot
-signal-lost | SIGNAL_LOST | link | - | - | CX014
+signal-lost | SIGNAL_LOST | link | - | - | -
     the control pilot left the states in which may be charged
     read the control pilot with an oscilloscope or `iso15118 slac watch`, at both ends of the cable
-unplugged | SIGNAL_LOST | link | - | - | CX014
+unplugged | SIGNAL_LOST | link | - | - | -
     the pilot shows A: the plug is out
     latch and plug; a vehicle that is on its way says so before
 pilot-fault | SIGNAL_LOST | link | - | - | CX014
     the pilot shows E or F, or what is no state
     read the control pilot with an oscilloscope or `iso15118 slac watch`, at both ends of the cable
-pilot-left-c | SIGNAL_LOST | evcc | - | V2G20-847 V2G2-847 | CX014
+pilot-left-c | SIGNAL_LOST | evcc | - | V2G20-847 V2G2-847 | CX010
     the vehicle left C or D under power
     read the control pilot with an oscilloscope or `iso15118 slac watch`, at both ends of the cable
-pilot-late | SIGNAL_LOST | evcc | V2G_EVCC_ControlPilot | V2G20-847 V2G2-847 | CX014
+pilot-late | SIGNAL_LOST | evcc | V2G_EVCC_ControlPilot | V2G20-847 V2G2-847 | CX010
     the pilot did not show the state that was announced in time
     read the control pilot with an oscilloscope or `iso15118 slac watch`, at both ends of the cable
 # hardware, emergency, software
@@ -270,7 +270,7 @@ wrong-direction | HARDWARE_FAULT | own | - | - | CX004
 current-without-permission | HARDWARE_FAULT | own | - | - | CX004
     current flows though nothing was asked for
     offset of the sensor; contactors
-voltage-after-end | HARDWARE_FAULT | own | - | - | CX005
+voltage-after-end | HARDWARE_FAULT | own | - | - | CX024
     the output is not discharged though everything is off
     bleeder, welded contactor
 cable-check-voltage | CABLE_CHECK_FAILED | own | - | - | CX011
@@ -285,7 +285,7 @@ pre-charge-voltage | PRE_CHARGE_FAILED | own | - | - | CX012
 pre-charge-current | PRE_CHARGE_FAILED | own | - | - | CX012
     more current than pre-charge may have
     a contactor of the vehicle closed too early
-contactor-voltage | HARDWARE_FAULT | own | - | - | CX017
+contactor-voltage | HARDWARE_FAULT | own | - | - | -
     contactors would close over too great a difference
     pre-charge; scaling of both measurements
 stale-readings | HARDWARE_FAULT | own | - | - | -
@@ -321,7 +321,7 @@ no-decay | HARDWARE_FAULT | peer | - | - | CX004
 battery-wants-none | HARDWARE_FAULT | peer | - | - | CX004
     current flows though the battery's management wants none
     the station does not follow
-inlet-hot | HARDWARE_FAULT | own | - | - | CX003
+inlet-hot | HARDWARE_FAULT | own | - | - | -
     current flows through an inlet that is reported hot
     contacts of plug and inlet
 phase-lost | HARDWARE_FAULT | own | - | - | CX015

@@ -14,13 +14,23 @@ from typing import Final
 
 from msgspec import Struct
 
+from iso15118.pnc.contracts import Refusal
+
 from .cause_table import TABLE
 from .edition import Fault
 from .ends import EndReason
 from .events import TransportLoss
 from .supervision.rules import Rule
 
-__all__ = ["CAUSES", "LOSSES", "POLLS", "Cause", "Side", "cause_of", "cause_of_fault", "refined", "undecided"]
+__all__ = [
+    "CAUSES", "LOSSES", "POLLS", "UNVERIFIED_MREC", "Cause", "Side", "cause_of", "cause_of_fault", "cause_of_refusal",
+    "refined", "undecided",
+]  # fmt: skip
+
+
+UNVERIFIED_MREC: Final = frozenset(("CX012",))
+"""MREC codes of which no public source was found that gives their meaning: pre-charge stands for CX012 in the
+lists of others by name alone."""
 
 
 class Side(StrEnum):
@@ -116,6 +126,11 @@ _OF_FAULT: Final[Mapping[Fault, str]] = {
 }
 
 
+_OF_REFUSAL: Final[Mapping[Refusal, str]] = {
+    Refusal.SIGNATURE: "signature-refused",
+    Refusal.CHALLENGE: "challenge-refused",
+    Refusal.NOT_AVAILABLE: "authorization-timeout",
+}
 LOSSES: Final[Mapping[TransportLoss, str]] = {
     TransportLoss.CLOSED: "connection-closed",
     TransportLoss.RESET: "connection-reset",
@@ -135,6 +150,11 @@ def cause_of_fault(reason: EndReason, fault: Fault) -> str:
     """The cause of a request that was refused for ``fault``; empty where the reason says as much."""
     code = _OF_FAULT.get(fault, "")
     return code if code and CAUSES[code].reason is reason else ""
+
+
+def cause_of_refusal(why: Refusal) -> str:
+    """The cause of an end because a contract was refused."""
+    return _OF_REFUSAL.get(why, "contract-refused")
 
 
 def refined(reason: EndReason, cause: str = "", rule: str = "") -> str:

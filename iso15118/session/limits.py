@@ -6,12 +6,11 @@ further than its constructor.
 
 from __future__ import annotations
 
-import math
-
 from msgspec import Struct
 from msgspec.structs import astuple
 
 from iso15118.errors import ConfigError
+from iso15118.ranges import MOST, is_number, shown
 
 __all__ = ["NO_DC_OUTPUT", "NO_DC_SIDE", "StationLimits", "VehicleLimits"]
 
@@ -28,7 +27,7 @@ def _is_in_order(limits: StationLimits | VehicleLimits) -> bool:
     return (
         {*map(type, values)} == _FLOATS
         and min(values) >= 0.0
-        and math.isfinite(sum(values))  # an infinity or a NaN among them stays in the sum
+        and sum(values) <= MOST  # which no NaN is, and no sum with an infinity
         and limits.minimum_charge_power_w <= limits.maximum_charge_power_w
         and limits.minimum_charge_current_a <= limits.maximum_charge_current_a
         and limits.minimum_voltage_v <= limits.maximum_voltage_v
@@ -40,8 +39,8 @@ def _is_in_order(limits: StationLimits | VehicleLimits) -> bool:
 def _check(owner: object, names: tuple[str, ...]) -> None:
     for name in names:
         value = getattr(owner, name)
-        if not (isinstance(value, (float, int)) and math.isfinite(value) and value >= 0.0):
-            raise ConfigError(name, f"{value!r} is no limit", "a finite number, 0 or more")
+        if not is_number(value, 0.0):
+            raise ConfigError(name, f"{shown(value)} is no limit", f"a number from 0 to {MOST:g}")
 
 
 def _check_pair(owner: object, low: str, high: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from iso15118.errors import ConfigError
+from iso15118.ranges import shown
 
 __all__ = [
     "AlignmentMethod",
@@ -69,7 +70,7 @@ def _check(limits: Any, names: tuple[str, ...], pairs: tuple[tuple[str, str], ..
     for name in names:
         value = getattr(limits, name)
         if not (type(value) in (float, int) and 0.0 <= value <= 1e9):  # which no NaN and no infinity is
-            raise ConfigError(name, f"{value!r} is no limit", "a finite number, 0 or more")
+            raise ConfigError(name, f"{shown(value)} is no limit", "a finite number, 0 or more")
     for low, high in pairs:
         if getattr(limits, low) > getattr(limits, high):
             raise ConfigError(
@@ -124,3 +125,5 @@ class ReceiverLimits(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         names = tuple(name for name in self.__struct_fields__ if name != "local_control")
         _check(self, names, (("minimum_clearance_mm", "maximum_clearance_mm"),))
+        if type(self.local_control) is not bool:
+            raise ConfigError("local_control", f"{shown(self.local_control)} is neither", "True or False")

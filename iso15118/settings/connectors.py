@@ -6,7 +6,6 @@ A file without such tables is a station with one connector, as ever.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
@@ -15,12 +14,12 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from iso15118.errors import ConfigError, Problems
+from iso15118.errors import ConfigError
 
-from .choice import shown
 from .overrides import Override, override
 from .reading import read_toml
 from .roles import ELSEWHERE, SeccSettings, secc_of
+from .several import NAME, Cables, names_of, read_each, tables_of
 from .writing import json_schema, to_toml
 
 __all__ = [
@@ -37,10 +36,6 @@ TABLE: Final = "connector"
 """Name of the tables."""
 MOST: Final = 64
 """Connectors of one process: each has sockets, timers and hardware of its own."""
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
-_SOURCES: Final = ("pki", "store", "certificate", "key", "chain", "anchors", "key_password_file")
-"""Keys of [tls] and [tls.iso2] that say where certificates are from: a connector that has one of
-them takes none of them over."""
 _NOT_ASSIGNED: Final = SeccSettings().session.evse_id
 _WITHOUT: Final = frozenset(ELSEWHERE) | {f"{TABLE}.{key}" for key in ELSEWHERE}
 
@@ -65,88 +60,17 @@ def load_connectors(path: Path, overrides: Sequence[Override] = ()) -> tuple[One
     if TABLE not in table:
         override(table, overrides, SeccSettings)
         return (OneConnector("", secc_of(table, path)),)
-    own = _tables(table.pop(TABLE))
-    names = [_name(number, one) for number, one in enumerate(own)]
-    for number, name in enumerate(names):
-        if name in names[:number]:
-            raise ConfigError(
-                f"{TABLE}[{number}].name", f"{name!r} is the name of another one", "a name for each"
-            )
-    found = tuple(
-        OneConnector(name, _settings(number, name, table, one, path, overrides))
-        for number, (name, one) in enumerate(zip(names, own, strict=True))
-    )
+    own = tables_of(table.pop(TABLE), TABLE, MOST)
+    names = names_of(own, TABLE)
+    override(deepcopy(table), overrides, SeccSettings)  # what there is no key for is of no connector
+
+    def one_of(number: int, merged: dict[str, Any]) -> OneConnector:
+        override(merged, overrides, SeccSettings)
+        return OneConnector(names[number], secc_of(merged, path))
+
+    found = tuple(read_each(one_of, table, own, names, TABLE, [one.key for one in overrides]))
     _check_together(found)
     return found
-
-
-def _tables(value: Any) -> list[dict[str, Any]]:
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise ConfigError(
-            TABLE, f"{shown(value)} is no list of tables", f"write each as [[{TABLE}]] with its keys below"
-        )
-    if not 1 <= len(value) <= MOST:
-        raise ConfigError(TABLE, f"there are {len(value)}", f"1 to {MOST} tables [[{TABLE}]]")
-    return value
-
-
-def _name(number: int, own: dict[str, Any]) -> str:
-    name = own.pop("name", str(number + 1))
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"{TABLE}[{number}].name",
-            f"{shown(name)} is no name",
-            "1 to 32 letters, digits, dots, hyphens and underscores, the first a letter or a digit",
-        )
-    return name
-
-
-def _settings(
-    number: int,
-    name: str,
-    common: dict[str, Any],
-    own: dict[str, Any],
-    path: Path,
-    overrides: Sequence[Override],
-) -> SeccSettings:
-    merged = _over(common, own)
-    override(merged, overrides, SeccSettings)
-    try:
-        return secc_of(merged, path)
-    except ConfigError as error:
-        problems = Problems()
-        for one in error.each:
-            with problems.noted():
-                # Said where it is written: a key that only the common part has is wrong there, though it may
-                # be right for another connector.
-                if _has(own, one.key) or not _has(common, one.key):
-                    raise ConfigError(f"{TABLE}[{number}].{one.key}", one.reason, one.hint) from error
-                raise ConfigError(one.key, f"for connector {name!r}: {one.reason}", one.hint) from error
-        problems.tell()
-        raise
-
-
-def _over(common: dict[str, Any], own: dict[str, Any], where: str = "") -> dict[str, Any]:
-    """``own``, with what it does not say from ``common``; table by table."""
-    merged = deepcopy(common)
-    if where in ("tls", "tls.iso2") and any(key in own for key in _SOURCES):
-        merged = {key: value for key, value in merged.items() if key not in _SOURCES}
-    for key, value in own.items():
-        there = merged.get(key)
-        if isinstance(value, dict) and isinstance(there, dict):
-            merged[key] = _over(there, value, f"{where}.{key}" if where else key)
-        else:
-            merged[key] = deepcopy(value)
-    return merged
-
-
-def _has(table: Any, key: str) -> bool:
-    """``key``, dotted and perhaps with the place in a list, is written in this table."""
-    for part in re.sub(r"\[\d+\]", "", key).split("."):
-        if not isinstance(table, dict) or part not in table:
-            return False
-        table = table[part]
-    return True
 
 
 # -- what does not go together
@@ -156,20 +80,19 @@ def _has(table: Any, key: str) -> bool:
 def _check_together(connectors: tuple[OneConnector, ...]) -> None:
     """A vehicle is answered by the connector that it is plugged into, and by nobody else; so each
     has an interface of its own."""
-    discovery: dict[tuple[str, int], str] = {}
+    cables = Cables(TABLE, "connector")
     listening: dict[tuple[str, int], str] = {}
-    media: dict[str, str] = {}
     ids: dict[str, str] = {}
     for number, one in enumerate(connectors):
         settings, where = one.settings, f"{TABLE}[{number}]"
-        other = discovery.setdefault((settings.interface, settings.sdp_port), one.name)
-        if other != one.name:
-            raise ConfigError(
-                f"{where}.interface",
-                f"connector {other!r} is on {settings.interface!r} too: both would answer the discovery of one vehicle, and it could "
-                "begin a session with the plug that it is not in",
-                "an interface for each connector; for tests on one machine another sdp_port",
-            )
+        cables.check(
+            number,
+            one.name,
+            settings.interface,
+            settings.sdp_port,
+            settings.link,
+            "both would answer the discovery of one vehicle, and it could begin a session with the plug that it is not in",
+        )
         port = (settings.interface, settings.port)
         if settings.port and listening.setdefault(port, one.name) != one.name:
             raise ConfigError(
@@ -177,14 +100,6 @@ def _check_together(connectors: tuple[OneConnector, ...]) -> None:
                 f"connector {listening[port]!r} listens at TCP port {settings.port} of {settings.interface!r}",
                 "0, or a port for each",
             )
-        if settings.link.plugged and settings.link.backend != "none":
-            medium = settings.link.interface or settings.interface
-            if media.setdefault(medium, one.name) != one.name:
-                raise ConfigError(
-                    f"{where}.link.interface",
-                    f"the modem or transceiver on {medium!r} is of connector {media[medium]!r}",
-                    "one for each connector",
-                )
         evse_id = settings.session.evse_id
         if evse_id != _NOT_ASSIGNED and ids.setdefault(evse_id, one.name) != one.name:
             raise ConfigError(
@@ -233,7 +148,7 @@ def connectors_schema(station: dict[str, Any]) -> dict[str, Any]:
     properties = {
         "name": {
             "type": "string",
-            "pattern": f"^{_NAME.pattern}$",
+            "pattern": f"^{NAME.pattern}$",
             "description": "Name of the connector in results and logs; absent: its number, from 1 on.",
         },
         **one["properties"],

@@ -9,7 +9,7 @@ from iso15118.files import read_secret
 from iso15118.pki import Credential, IssuedPki, Store
 from iso15118.pki.chain.profiles import Edition
 from iso15118.pki.contents import State
-from iso15118.pki.keys.protect import opened_key, passphrase_of
+from iso15118.pki.keys.protect import opened_key, passphrase_of, protection_of
 from iso15118.pki.keys.signer import Signer, signer_of
 from iso15118.pki.status.evidence import Evidence
 from iso15118.pki.status.revocation import Demand
@@ -19,6 +19,7 @@ from iso15118.pnc.contract_service import ContractService, issuing
 from iso15118.pnc.installation import provisioning_of
 from iso15118.pnc.installation_iso2 import ContractServiceIso2
 from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
+from iso15118.settings.identity import Ask, typed_for_store
 from iso15118.settings.parts import StationContractSettings, TlsSettings, VehicleContractSettings
 from iso15118.simulation.backend import ContractBackend, InstallationService, accept_emaids
 
@@ -128,9 +129,11 @@ def store_of(
     tls: TlsSettings,
     pki: IssuedPki | None,
     older: IssuedPki | None = None,
+    ask: Ask | None = None,
 ) -> HeldContracts | StoredContracts | None:
     """The contracts of a vehicle; None for one without. ``pki``: what is in tls.pki, if anything; ``older``:
-    in tls.iso2.pki. Raises as ``backend_of``. That is ``ConfigError`` for files without what is needed."""
+    in tls.iso2.pki; ``ask``: for the passphrase of a store whose keys are encrypted, where the settings have
+    none. Raises as ``backend_of``. That is ``ConfigError`` for files without what is needed."""
     if not settings.use:
         return None
     if settings.store is not None:
@@ -139,10 +142,15 @@ def store_of(
             variable=settings.passphrase_variable,
             keys=("contracts.passphrase_file", "contracts.passphrase_variable"),
         )
+        if passphrase is None and ask is not None:
+            passphrase = typed_for_store(settings.store, ask)
         store = Store(settings.store, passphrase=passphrase)
         x448_key = None
         if settings.x448_key is not None:
-            x448_key = opened_key(read_secret(settings.x448_key, key="contracts.x448_key"), passphrase)
+            sealed = read_secret(settings.x448_key, key="contracts.x448_key")
+            if passphrase is None and ask is not None and protection_of(sealed) != "none":
+                passphrase = ask(str(settings.x448_key))
+            x448_key = opened_key(sealed, passphrase)
         stored = StoredContracts(store, alternative_key=x448_key, edition=_edition(tls))
         # What is wrong with it is said now, not when a station is found.
         if not stored.present.signers and stored.present.provisioning is None:

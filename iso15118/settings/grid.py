@@ -20,6 +20,8 @@ from iso15118.session.value_added import (
 )
 from iso15118.simulation import AcPreset, OnBoardCharger, SimulatedInverter, european, north_american
 
+from .own_services import offered, wanted
+
 if TYPE_CHECKING:
     from .parts import StationSettings, VehicleSettings
 
@@ -53,14 +55,16 @@ def charger_of(kind: VehicleSettings, preset: AcPreset) -> OnBoardCharger:
     return OnBoardCharger(preset.rated_charger)
 
 
-def offered_of(names: Iterable[str]) -> tuple[ValueAddedService, ...]:
+def offered_of(settings: StationSettings) -> tuple[ValueAddedService, ...]:
     """The services beside energy that a station's file names."""
-    return tuple(internet() if name == "internet" else parking_status() for name in names)
+    known = [internet() if name == "internet" else parking_status() for name in settings.value_added]
+    return (*known, *offered(settings.own_services))
 
 
-def wanted_of(names: Iterable[str]) -> tuple[WantedService, ...]:
+def wanted_of(settings: VehicleSettings) -> tuple[WantedService, ...]:
     """Those that a vehicle's file names."""
-    return tuple(WantedService(id=_IDS[name]) for name in names)
+    known = [WantedService(id=_IDS[name]) for name in settings.value_added]
+    return (*known, *wanted(settings.own_services))
 
 
 def check_grid(settings: StationSettings, services: Iterable[ServiceID], *, alternating: bool) -> None:

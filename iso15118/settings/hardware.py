@@ -11,12 +11,14 @@ from msgspec.structs import replace
 from iso15118.messages import iso2
 from iso15118.messages.iso20 import ac, dc
 from iso15118.messages.values import si
+from iso15118.settings.coupled import pad_of, receiver_of, tell_coming, tell_device
 from iso15118.settings.grid import charger_of, grid_code_of, offered_of, wanted_of
 from iso15118.settings.parts import StationSettings
 from iso15118.settings.roles import EvccSettings
 from iso15118.settings.schedule_file import read_schedules
 from iso15118.simulation import (
     AC_PRESETS,
+    PAD_PRESETS,
     PRESETS,
     AcCircuit,
     AcPreset,
@@ -24,12 +26,19 @@ from iso15118.simulation import (
     AcVehicleWithRemoteStation,
     Battery,
     DcCircuit,
+    PadWithRemoteVehicle,
+    PantographWithRemoteVehicle,
+    ReceiverWithRemotePad,
+    RoofWithRemotePantograph,
     StationWithRemoteVehicle,
     Timetable,
     VehicleWithRemoteStation,
 )
 
-__all__ = ["Reported", "station_of", "vehicle_of"]
+__all__ = ["AnyStation", "AnyVehicle", "Reported", "battery_of", "station_of", "vehicle_of"]
+
+AnyStation = StationWithRemoteVehicle | AcStationWithRemoteVehicle | PadWithRemoteVehicle
+AnyVehicle = VehicleWithRemoteStation | AcVehicleWithRemoteStation | ReceiverWithRemotePad
 
 Reported = Callable[[object, float], None]
 """Told every message of the far end, and the time on the hardware's clock."""
@@ -37,9 +46,7 @@ Reported = Callable[[object, float], None]
 _LOOP_S = 0.01  # one turn of the charge loop on a busy machine, where it is not slowed down on purpose
 
 
-def station_of(
-    settings: StationSettings,
-) -> tuple[StationWithRemoteVehicle | AcStationWithRemoteVehicle, Reported]:
+def station_of(settings: StationSettings) -> tuple[AnyStation, Reported]:
     """A station whose vehicle is somewhere else. Raises ``ConfigError`` for a file of
     schedules that cannot be used."""
     table = None
@@ -47,7 +54,13 @@ def station_of(
         table = Timetable(read_schedules(settings.schedule), delay_s=settings.schedule_delay_s)
     if settings.preset in AC_PRESETS:
         return _outlet_of(settings, AC_PRESETS[settings.preset], table)
-    station = StationWithRemoteVehicle(
+    if settings.preset in PAD_PRESETS:
+        pad, reported = pad_of(settings, table)
+        pad.value_added = offered_of(settings)
+        return pad, reported
+    of_pantograph = settings.preset == "pantograph"
+    make = PantographWithRemoteVehicle if of_pantograph else StationWithRemoteVehicle
+    station = make(
         DcCircuit(time_scale=settings.time_scale),
         PRESETS[settings.preset],
         accept=settings.accept,
@@ -58,10 +71,12 @@ def station_of(
         bidirectional=settings.bidirectional,
         timetable=table,
     )
-    station.value_added = offered_of(settings.value_added)
+    station.value_added = offered_of(settings)
 
-    def reported(message: object, now: float) -> None:
+    def heard(message: object, now: float) -> None:
         element: Any = _body(message)
+        if isinstance(station, PantographWithRemoteVehicle):
+            tell_coming(station, element, now)
         if isinstance(element, dc.DCChargeLoopReq):
             station.vehicle_shows(si(element.ev_present_voltage), now)
         elif type(element).__name__ == "PreChargeReq":
@@ -69,7 +84,7 @@ def station_of(
             # what it wants for pre-charge.
             station.vehicle_shows(_quantity(element.ev_target_voltage), now)
 
-    return station, reported
+    return station, heard
 
 
 def _outlet_of(
@@ -88,7 +103,7 @@ def _outlet_of(
         timetable=table,
         grid_code=grid_code_of(settings, limits),
     )
-    station.value_added = offered_of(settings.value_added)
+    station.value_added = offered_of(settings)
 
     def reported(message: object, now: float) -> None:
         element = _body(message)
@@ -119,12 +134,10 @@ def _ac_circuit(preset: AcPreset, **settings: float) -> AcCircuit:
     )
 
 
-def vehicle_of(
-    settings: EvccSettings,
-) -> tuple[VehicleWithRemoteStation | AcVehicleWithRemoteStation, Reported]:
-    """A vehicle whose station is somewhere else."""
+def battery_of(settings: EvccSettings) -> Battery:
+    """The simulated battery of a vehicle."""
     session, kind = settings.session, settings.vehicle
-    battery = Battery(
+    return Battery(
         capacity_wh=kind.battery_kwh * 1000.0,
         soc=kind.soc,
         target_soc=session.target_soc,
@@ -140,20 +153,36 @@ def vehicle_of(
         taper_floor=kind.taper_floor,
         constant_power_w=None if kind.power_kw is None else kind.power_kw * 1000.0,
     )
+
+
+def vehicle_of(settings: EvccSettings, battery: Battery | None = None) -> tuple[AnyVehicle, Reported]:
+    """A vehicle whose station is somewhere else. ``battery``: one that other inlets have, too."""
+    session, kind = settings.session, settings.vehicle
+    battery = battery_of(settings) if battery is None else battery
     loop_s = max(session.loop_s, _LOOP_S)
     if kind.charger != "none":
         preset = AC_PRESETS[kind.charger]
         alternating = _ac_circuit(preset, time_scale=kind.time_scale, loop_s=loop_s)
         charger = charger_of(kind, preset)
         alternate = AcVehicleWithRemoteStation(alternating, charger, battery)
-        alternate.value_added = wanted_of(kind.value_added)
+        alternate.value_added = wanted_of(kind)
         return alternate, _nothing
+    if kind.receiver != "none":
+        coil, reported = receiver_of(kind, battery, loop_s)
+        coil.value_added = wanted_of(kind)
+        return coil, reported
     circuit = DcCircuit(time_scale=kind.time_scale, loop_s=loop_s)
-    vehicle = VehicleWithRemoteStation(circuit, battery, reports=True)
-    vehicle.value_added = wanted_of(kind.value_added)
+    vehicle: VehicleWithRemoteStation = (
+        RoofWithRemotePantograph(circuit, battery)
+        if kind.inlet == "pantograph"
+        else VehicleWithRemoteStation(circuit, battery, reports=True)
+    )
+    vehicle.value_added = wanted_of(kind)
 
-    def reported(message: object, now: float) -> None:
+    def heard(message: object, now: float) -> None:
         element: Any = _body(message)
+        if isinstance(vehicle, RoofWithRemotePantograph):
+            tell_device(vehicle, element, now)
         if isinstance(element, dc.DCPreChargeRes):
             vehicle.station_shows(si(element.evse_present_voltage), now)
         elif isinstance(element, dc.DCChargeLoopRes):
@@ -163,7 +192,7 @@ def vehicle_of(
         elif type(element).__name__ == "CurrentDemandRes":
             vehicle.station_gives(_quantity(element.evse_present_current), now)
 
-    return vehicle, reported
+    return vehicle, heard
 
 
 def _nothing(message: object, now: float) -> None:

@@ -33,7 +33,17 @@ from iso15118.pki.store_reading import state_of
 from iso15118.settings.parts import KEY_VARIABLE, PKCS12_ENDINGS, Iso2TlsSettings, TlsSettings
 from iso15118.settings.reading import read_file
 
-__all__ = ["OWN", "Role", "TlsMaterial", "from_test_pki", "read_material", "read_pki", "state_of_material"]
+__all__ = [
+    "OWN",
+    "Ask",
+    "Role",
+    "TlsMaterial",
+    "from_test_pki",
+    "read_material",
+    "read_pki",
+    "state_of_material",
+    "typed_for_store",
+]
 
 Role: TypeAlias = Literal["secc", "evcc"]
 """The two ends, as in the names of their commands."""
@@ -258,6 +268,21 @@ def _roots(key: str, path: Path, tls: Named) -> Sequence[bytes]:
 
 
 # -- a certificate store ------------------------------------------------------------------------------------
+
+
+def typed_for_store(folder: Path, ask: Ask) -> bytes | None:
+    """The passphrase of a store whose keys are encrypted, as somebody types it; None where there is none to
+    ask. Whether they are shows when they were tried: nobody is asked about keys that are not encrypted, or
+    not there.
+    """
+    if folder.is_dir():
+        try:
+            Store(folder).read()
+        except PassphraseError:
+            return ask(str(folder))
+        except PkiError:  # said by who reads it next
+            return None
+    return None
 
 
 def _from_store(folder: Path, tls: Named, role: Role, ask: Ask | None) -> TlsMaterial:

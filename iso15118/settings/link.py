@@ -11,7 +11,7 @@ from iso15118.connector import ConnectorSettings
 from iso15118.errors import ConfigError
 from iso15118.link.slac.settings import SlacSettings, SlacTiming
 from iso15118.link.spe.settings import SpeSettings
-from iso15118.ranges import check_numbers
+from iso15118.ranges import Ranged, check_fields
 
 __all__ = ["LinkSettings", "PlcaSettings", "check_link"]
 
@@ -37,7 +37,7 @@ class PlcaSettings(Struct, frozen=True, kw_only=True):
     """Wait for another frame of a burst in bit times. Unsettled, as ``to_timer`` is."""
 
     def __post_init__(self) -> None:
-        check_numbers(self, "plca")
+        check_fields(self, "plca")
         if self.node_id is not None and self.node_id >= self.node_count:
             raise ConfigError(
                 "node_id",
@@ -46,7 +46,7 @@ class PlcaSettings(Struct, frozen=True, kw_only=True):
             )
 
 
-class LinkSettings(Struct, frozen=True, kw_only=True):
+class LinkSettings(Ranged, frozen=True, kw_only=True):
     """The data link below IP, and the basic signalling that starts it."""
 
     backend: Literal["none", "slac", "spe"] = "none"

@@ -9,6 +9,8 @@ from msgspec import Meta, field
 
 from iso15118.ranges import Ranged
 
+from .own_services import OwnService, OwnWish
+
 __all__ = [
     "KEY_VARIABLE",
     "PKCS12_ENDINGS",
@@ -30,6 +32,7 @@ PKCS12_ENDINGS: Final = (".p12", ".pfx")
 Percent = Annotated[float, Meta(ge=0.0, le=100.0)]
 Seconds = Annotated[float, Meta(ge=0.0, le=3600.0)]
 Amount = Annotated[float, Meta(ge=1.0, le=10_000.0)]
+PadCode = Annotated[int, Meta(ge=1, le=0xFFFF_FFFF)]
 TimeScale = Annotated[float, Meta(ge=0.001, le=10_000.0)]
 
 
@@ -145,18 +148,25 @@ class StationSettings(Ranged, frozen=True, kw_only=True):
         "ac-11",
         "ac-22",
         "ac-7-single",
+        "pantograph",
+        "wpt-3.7",
+        "wpt-7.7",
+        "wpt-11",
+        "wpt-22",
     ] = "ccs2"
     """What the station can give: 400 kW on CCS; 1 MW, 2 MW or 3.75 MW on MCS; 1500 V and 800 A, 1.5 MW or 3
     MW on the couplers of ChaoJi and UltraChaoJi, which are connectors 2 and 3 of MCS; an AC outlet of 16 A or
-    32 A on three phases, or of 32 A on one."""
+    32 A on three phases, or of 32 A on one; 450 kW by a pantograph; a pad of 3.7, 7.7, 11.1 or 22 kW."""
     bidirectional: bool = True
-    """It can take energy back."""
+    """It can take energy back; a pad never does."""
+    pad_code: PadCode = 17
+    """A pad: by which vehicles know it; the same as the vehicle's."""
     accept: bool = True
     """What the backend decides about every driver."""
     authorization_s: Seconds = 0.0
     """How long the decision takes."""
     cable_check_s: Seconds = 5.0
-    """How long the cable check takes, in the hardware's time; with DC."""
+    """How long the cable check takes, in the hardware's time; with DC, also by a pantograph."""
     insulation_ohm: Annotated[float, Meta(ge=0.0, le=1e9)] = 10e6
     """Insulation of the cable; below 100 kOhm (MCS: 125 kOhm) the cable check fails."""
     meter_id: str = "SIM-METER-1"
@@ -173,6 +183,8 @@ class StationSettings(Ranged, frozen=True, kw_only=True):
     value_added: tuple[Literal["internet", "parking-status"], ...] = ()
     """Services offered beside energy: access to the internet (http and https), parking status
     (check-in and check-out)."""
+    own_services: tuple[OwnService, ...] = ()
+    """Services of one's own, offered beside energy."""
     sign_prices: bool = False
     """Sign the prices with the provider's keys in tls.pki and tls.iso2.pki: for tests only."""
     time_scale: TimeScale = 1.0
@@ -234,23 +246,31 @@ class VehicleSettings(Ranged, frozen=True, kw_only=True):
     charger: Literal["none", "ac-11", "ac-22", "ac-7-single"] = "none"
     """On-board charger, with which it charges by AC: 16 A or 32 A on three phases, or 32 A on one. The
     other keys are then those of a car where the file does not say them: 40 kWh, 330 to 420 V, 200 A, 80 kW.
-    "none": it has a DC inlet."""
-
+    "none": it has none."""
+    receiver: Literal["none", "wpt-3.7", "wpt-7.7", "wpt-11", "wpt-22"] = "none"
+    """Coil, with which it charges over a pad, and its greatest power. The other keys are then those of a
+    car, as with a charger. "none": it has none."""
+    pad_code: PadCode = 17
+    """With a coil: the code that it reads from the pad; the same as the station's."""
     inverter: bool = False
     """The on-board charger is an inverter that can support the grid, as the services
     AC_DER_IEC and AC_DER_SAE want it."""
     value_added: tuple[Literal["internet", "parking-status"], ...] = ()
     """Services that the vehicle takes beside energy where the station offers them."""
+    own_services: tuple[OwnWish, ...] = ()
+    """Services of a station's own that the vehicle takes."""
     battery_kwh: Amount = 540.0
     """Capacity."""
     soc: Percent = 20.0
     """State of charge at the beginning."""
     power_kw: Amount | None = None
     """Ask for this constant power; absent: for what the battery takes."""
-    inlet: Literal["any", "mcs", "chaoji", "ultra-chaoji", "rmcs", "xmcs", "aviation", "marine"] = "any"
+    inlet: Literal[
+        "any", "mcs", "chaoji", "ultra-chaoji", "rmcs", "xmcs", "aviation", "marine", "pantograph"
+    ] = "any"
     """A megawatt inlet: the coupler that it fits. Where the file does not say them, session.services is
-    then mcs and session.connectors that one; what the coupler cannot carry is not asked for. "any":
-    whatever the station offers."""
+    then mcs and session.connectors that one; what the coupler cannot carry is not asked for. "pantograph":
+    contacts on the roof, and session.services is then dc-acdp. "any": whatever the station offers."""
     empty_v: Annotated[float, Meta(ge=50.0, le=1500.0)] = 720.0
     """Voltage of the empty pack."""
     full_v: Annotated[float, Meta(ge=50.0, le=1500.0)] = 860.0

@@ -15,7 +15,7 @@ from iso15118.settings.parts import (
     TlsSettings,
     VehicleContractSettings,
 )
-from iso15118.simulation import AC_PRESETS, PRESETS
+from iso15118.simulation import PRESETS
 from iso15118.simulation.cable_check import shortest_check_s
 from iso15118.timing import Timing
 
@@ -32,8 +32,8 @@ def check_station(station: StationSettings, timing: Timing, *, table: str = "ses
         timing.authorization_ongoing_timeout,
         f"{table}.authorization_ongoing_timeout",
     )
-    if station.preset in AC_PRESETS:
-        return
+    if station.preset not in PRESETS:
+        return  # an AC outlet or a pad
     preset = PRESETS[station.preset]
     volts, slope = preset.limits.maximum_voltage_v, preset.pre_charge_v_per_s
     shortest = shortest_check_s(volts, slope)

@@ -22,10 +22,20 @@ from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.settings.choice import nearest, shown
-from iso15118.settings.couplers import check_connector, check_inlet, fit_to_inlet, fit_to_preset, is_megawatt
+from iso15118.settings.couplers import (
+    check_connector,
+    check_inlet,
+    check_means,
+    check_services_fit,
+    fit_to_inlet,
+    fit_to_preset,
+    means_of,
+    vehicle_means_of,
+)
 from iso15118.settings.grid import check_grid, check_inverter
 from iso15118.settings.link import LinkSettings, check_link
 from iso15118.settings.overrides import Override, override
+from iso15118.settings.own_services import check_own, check_wishes
 from iso15118.settings.parts import (
     Iso2TlsSettings,
     StationContractSettings,
@@ -40,9 +50,19 @@ from iso15118.settings.possible import check_contracts, check_station, check_tls
 from iso15118.settings.reading import read_struct, read_toml
 from iso15118.settings.schedule_file import read_schedules
 from iso15118.settings.strictness import Strictness, apply
-from iso15118.simulation import AC_CAR_PACK, AC_PRESETS
+from iso15118.settings.wireless import PlaceSettings, SearchSettings, check_place
 
-__all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc", "secc_of"]
+__all__ = [
+    "ELSEWHERE",
+    "ROLES",
+    "EvccSettings",
+    "SeccSettings",
+    "evcc_of",
+    "load",
+    "load_evcc",
+    "load_secc",
+    "secc_of",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -51,9 +71,13 @@ ELSEWHERE = {"allow_plaintext": 'tls.mode = "plaintext"', "session.supervision":
 
 _ISO2_TLS_PATHS = ("pki", "certificate", "key", "chain", "store", "key_password_file")
 _TLS_PATHS = ("pki", "certificate", "key", "chain", "store", "key_password_file", "keylog")
-_CCS = (ServiceID.DC, ServiceID.DC_BPT)
-_AC = (ServiceID.AC, ServiceID.AC_BPT, ServiceID.AC_DER_IEC, ServiceID.AC_DER_SAE)
 _MCS = (ServiceID.MCS, ServiceID.MCS_BPT)
+_CHARGED_BY = {
+    "plug": "a vehicle with a plug for DC (vehicle.charger, vehicle.receiver, vehicle.inlet)",
+    "ac": "a vehicle with vehicle.charger",
+    "pad": "a vehicle with vehicle.receiver",
+    "pantograph": 'vehicle.inlet = "pantograph"',
+}
 
 
 SdpPort = Annotated[int, Meta(ge=1, le=65535)]
@@ -75,6 +99,7 @@ class SeccSettings(Ranged, frozen=True, kw_only=True):
     """"field": take what vehicles and stations of today do beside the standards, as docs/tolerance.md lists
     it; "conformance": refuse it. A key that is written in this file holds in either."""
     link: LinkSettings = field(default_factory=LinkSettings)
+    wireless: PlaceSettings = field(default_factory=PlaceSettings)
     session: SeccConfig = field(default_factory=SeccConfig)
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
     tls: TlsSettings = field(default_factory=TlsSettings)
@@ -94,6 +119,7 @@ class EvccSettings(Ranged, frozen=True, kw_only=True):
     """"field": take what vehicles and stations of today do beside the standards, as docs/tolerance.md lists
     it; "conformance": refuse it. A key that is written in this file holds in either."""
     link: LinkSettings = field(default_factory=LinkSettings)
+    wireless: SearchSettings = field(default_factory=SearchSettings)
     session: EvccConfig = field(default_factory=EvccConfig)
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
     tls: TlsSettings = field(default_factory=TlsSettings)
@@ -128,25 +154,27 @@ def secc_of(table: dict[str, Any], path: Path) -> SeccSettings:
     ):
         fit_to_preset(str(station.get("preset", "")), session, str(station.get("grid_code", "none")))
     settings = read_struct(SeccSettings, table, elsewhere=ELSEWHERE)
-    megawatt = is_megawatt(settings.station.preset)
-    alternating = settings.station.preset in AC_PRESETS
+    preset = settings.station.preset
+    means = means_of(preset)
+    megawatt, alternating = means == "mcs", means == "ac"
     problems = Problems()
     with problems.noted():
         check_connector(settings.station.preset, settings.session.connector)
     with problems.noted():
         check_link(settings.link, megawatt=megawatt, alternating=alternating, why="station.preset")
-    fitting = _MCS if megawatt else _AC if alternating else _CCS
+    with problems.noted():
+        check_place(settings.wireless, plugged=settings.link.plugged, evse_id=settings.session.evse_id)
+    with problems.noted():
+        check_means(means, settings.link, settings.session.editions, f"station.preset = {preset!r}")
     with problems.noted():
         _check_din(settings.session.editions, alternating, "station.preset")
-    for service in settings.session.services:
-        if service not in fitting:
-            names = ", ".join(enum.name.lower().replace("_", "-") for enum in fitting)
-            with problems.noted():
-                raise ConfigError(
-                    "session.services",
-                    f"{service.name} does not fit the connector of station.preset = {settings.station.preset!r}",
-                    f"any of {names}",
-                )
+    for wrong in check_services_fit(
+        settings.session.services, means, f"the connector of station.preset = {preset!r}"
+    ):
+        with problems.noted():
+            raise wrong
+    with problems.noted():
+        check_own(settings.station.own_services, len(settings.station.value_added))
     with problems.noted():
         check_grid(settings.station, settings.session.services, alternating=alternating)
     config = settings.session
@@ -196,31 +224,40 @@ def _check_status(settings: SeccSettings) -> None:
 
 
 def load_evcc(path: Path, overrides: Sequence[Override] = ()) -> EvccSettings:
-    """The settings of a vehicle, likewise. Raises ``ConfigError`` as ``load_secc`` does."""
+    """The settings of a vehicle with one inlet, likewise. Raises ``ConfigError`` as ``load_secc`` does."""
     table = read_toml(path)
     override(table, overrides, EvccSettings)
+    if "inlet" in table:
+        raise ConfigError("inlet", "this file has several inlets", "iso15118.settings.inlets.load_inlets")
+    return evcc_of(table, path)
+
+
+def evcc_of(table: dict[str, Any], path: Path) -> EvccSettings:
+    """The settings of one inlet, as ``secc_of``. Raises ``ConfigError``."""
     apply(table, "evcc")
-    _fit_to_charger(table)
     fit_to_inlet(table)
     settings = read_struct(EvccSettings, table, elsewhere=ELSEWHERE)
     if "control_mode" in table.get("session", ()):
         _log.warning("%s: session.control_mode is deprecated: use control_modes, a list, best first", path)
     megawatt = any(service in _MCS for service in settings.session.services)
-    alternating = settings.vehicle.charger != "none"
-    problems = Problems()
+    means, problems = "plug", Problems()
+    with problems.noted():
+        means = vehicle_means_of(settings.vehicle)
+    alternating = means == "ac"
     with problems.noted():
         check_link(settings.link, megawatt=megawatt, alternating=alternating, why="session.services")
     with problems.noted():
+        check_place(settings.wireless, plugged=settings.link.plugged)
+    with problems.noted():
         _check_din(settings.session.editions, alternating, "vehicle.charger")
-    for service in settings.session.services:
+    with problems.noted():
+        check_means(means, settings.link, settings.session.editions, _CHARGED_BY[means])
+    for wrong in check_services_fit(settings.session.services, means, _CHARGED_BY[means]):
         with problems.noted():
-            if (service in _AC) is not alternating:
-                raise ConfigError(
-                    "session.services",
-                    f"{service.name} does not fit vehicle.charger = {settings.vehicle.charger!r}",
-                    "any of ac, ac-bpt" if alternating else 'a charger such as "ac-11", or another service',
-                )
+            raise wrong
     vehicle, target = settings.vehicle, settings.session.target_soc
+    with problems.noted():
+        check_wishes(vehicle.own_services, len(vehicle.value_added))
     with problems.noted():
         check_inverter(vehicle, settings.session.services)
     with problems.noted():
@@ -238,17 +275,6 @@ def load_evcc(path: Path, overrides: Sequence[Override] = ()) -> EvccSettings:
                 "a higher one",
             )
     return _replace(settings, path, problems)
-
-
-def _fit_to_charger(table: dict[str, Any]) -> None:
-    """With an on-board charger, what the file does not say is of a car that charges with AC."""
-    vehicle = table.get("vehicle")
-    if not isinstance(vehicle, dict) or vehicle.get("charger", "none") not in AC_PRESETS:
-        return
-    for key, value in AC_CAR_PACK.items():
-        vehicle.setdefault(key, value)
-    if isinstance(session := table.setdefault("session", {}), dict):
-        session.setdefault("services", ["ac"])
 
 
 def _check_din(editions: tuple[str, ...], alternating: bool, key: str) -> None:

@@ -61,15 +61,31 @@ def _tables(field: Field, items: tuple[Struct, ...], table: str) -> Iterator[str
     yield ""
     yield from _comment(f"{field.meaning} Each is a table [[{table}]]; there are {len(items) or 'none'}.")
     if not items:
-        yield f"# [[{table}]]"
-        for one in fields(field.item):
-            yield from _comment(f"{one.name}: {one.wanted}" + (f". {one.meaning}" if one.meaning else ""))
+        yield from _possible(field, table)
+    yield from _said(field, items, table)
+
+
+def _possible(field: Field, table: str) -> Iterator[str]:
+    yield f"# [[{table}]]"
+    for one in fields(field.item):
+        yield from _comment(f"{one.name}: {one.wanted}" + (f". {one.meaning}" if one.meaning else ""))
+    for one in fields(field.item):
+        if one.has_tables:
+            yield from _possible(one, f"{table}.{one.name}")
+
+
+def _said(field: Field, items: tuple[Struct, ...], table: str) -> Iterator[str]:
     for item in items:
         yield f"[[{table}]]"
+        lists = []
         for one in fields(field.item):
             value = getattr(item, one.name)
-            if value is not None and value != one.default:
+            if one.has_tables:
+                lists.append((one, value))
+            elif value is not None and value != one.default:
                 yield f"{one.name} = {_toml(value)}"
+        for one, inner in lists:  # the keys of a table stand before the tables in it
+            yield from _said(one, inner, f"{table}.{one.name}")
 
 
 def _own(kind: type[Struct], where: str, without: frozenset[str]) -> list[Field]:

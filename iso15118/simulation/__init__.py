@@ -22,6 +22,12 @@ from .cable_check import InsulationMonitor
 from .charger import OnBoardCharger
 from .circuit import DcCircuit
 from .contactors import ContactorFault, Contactors
+from .coupled_remote_peer import (
+    PadWithRemoteVehicle,
+    PantographWithRemoteVehicle,
+    ReceiverWithRemotePad,
+    RoofWithRemotePantograph,
+)
 from .faults import STATION_CALLS, VEHICLE_CALLS, Faults, ReadingFault
 from .grid_codes import european, north_american
 from .inverter import SimulatedInverter
@@ -57,11 +63,15 @@ __all__ = [
     "InsulationMonitor",
     "Meter",
     "OnBoardCharger",
+    "PadWithRemoteVehicle",
     "PantographStation",
     "PantographVehicle",
+    "PantographWithRemoteVehicle",
     "PlanPhase",
     "ReadingFault",
+    "ReceiverWithRemotePad",
     "Record",
+    "RoofWithRemotePantograph",
     "SimulatedAcStation",
     "SimulatedAcVehicle",
     "SimulatedInverter",

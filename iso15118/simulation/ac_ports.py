@@ -6,14 +6,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iso15118.energy.grid_functions import DsoSetPoint
-from iso15118.energy.offer import ScheduleOffer
 from iso15118.errors import HardwareError
 from iso15118.session import ports
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
 from iso15118.session.actions import (
     ChargingNeeds,
     FollowGrid,
-    RequestSchedules,
     SetAcPower,
     SetCharger,
     StopPower,
@@ -27,7 +25,6 @@ from iso15118.session.events import (
     DsoSetPointChanged,
     GridCodeChanged,
     HardwareFault,
-    SchedulesGiven,
     SetPointChanged,
     SignalChanged,
 )
@@ -44,13 +41,14 @@ from .async_ports import (
     Contracts,
     MeterReader,
     Plant,
+    Schedules,
     Sleep,
     VehicleSignal,
 )
 from .beside import offers, wishes
 
 if TYPE_CHECKING:
-    from iso15118.pki.keys.signer import Signer
+    pass
 
 __all__ = ["AcStationPorts", "AcVehiclePorts"]
 
@@ -136,20 +134,8 @@ class _GridEnergy(_Energy):
         return self._plant.station.grid_code
 
 
-class _Scheduling(_Energy):
+class _Scheduling(Schedules, _Energy):
     """The same, asked for schedules."""
-
-    @property
-    def price_signers(self) -> tuple[Signer, ...]:
-        """Keys that prices are signed with."""
-        table = self._plant.station.timetable
-        return () if table is None else table.price_signers
-
-    async def schedules(self, needs: ChargingNeeds) -> tuple[ScheduleOffer, ...]:
-        """The timetable's."""
-        action = RequestSchedules(needs, 0, self._plant.look())
-        answer = await self._plant.ask("schedules", action, SchedulesGiven)
-        return answer.offers
 
 
 class _GridScheduling(_GridEnergy, _Scheduling):

@@ -10,7 +10,7 @@ that nothing has to wait for the next look.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from iso15118.errors import HardwareError
 from iso15118.pnc.contracts import ContractClaim, Refusal
@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from iso15118.pki.keys.signer import Signer
     from iso15118.pnc.authorization import ContractTrust
     from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
+
+    from .timetable import Timetable
 
 __all__ = ["StationPorts", "VehiclePorts"]
 
@@ -336,20 +338,26 @@ class _Energy:
         self._plant.listen(listener, LimitsChanged, SetPointChanged, HardwareFault)
 
 
-class _Scheduling(_Energy):
-    """The same, asked for schedules."""
+class Schedules:
+    """An energy port that is asked for schedules, too."""
+
+    _plant: Any  # of a station, whatever flows in it
 
     @property
     def price_signers(self) -> tuple[Signer, ...]:
         """Keys that prices are signed with."""
-        table = self._plant.station.timetable
+        table: Timetable | None = self._plant.station.timetable
         return () if table is None else table.price_signers
 
     async def schedules(self, needs: ChargingNeeds) -> tuple[ScheduleOffer, ...]:
         """The timetable's."""
         action = RequestSchedules(needs, 0, self._plant.look())
-        answer = await self._plant.ask("schedules", action, SchedulesGiven)
+        answer: SchedulesGiven = await self._plant.ask("schedules", action, SchedulesGiven)
         return answer.offers
+
+
+class _Scheduling(Schedules, _Energy):
+    """Both."""
 
 
 class _StationSignal:

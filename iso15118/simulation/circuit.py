@@ -76,6 +76,9 @@ class DcCircuit:
         self.battery: Battery | None = None
         self.inlet: Contactors | None = None
         self.meter = Meter()
+        self.inlet_meter = Meter("INLET")
+        """What went through the inlet of the vehicle that is attached, whatever else its battery is joined
+        to."""
         self.plugged = True
         self.signal = SignalState.B
         self.signal_news: list[SignalState] = []
@@ -110,7 +113,7 @@ class DcCircuit:
             raise ConfigError("circuit", "it has a vehicle already", "unplug it first")
         self._chores = [chore for chore in self._chores if chore not in self._vehicle_chores]
         self._vehicle_chores = [inlet, *chores]
-        self.battery, self.inlet = battery, inlet
+        self.battery, self.inlet, self.inlet_meter = battery, inlet, Meter("INLET")
         self._chores += self._vehicle_chores
         if not self.plugged and self.signal_by is None:  # otherwise it comes with the plug
             self.plugged = True
@@ -294,6 +297,7 @@ class DcCircuit:
         cells_wh = source_v * charge_ah
         terminals_wh = cells_wh + battery.resistance_ohm * square
         battery.add(cells_wh, terminals_wh)
+        self.inlet_meter.add(terminals_wh)
         self.meter.add(terminals_wh + self.cable_ohm * square)
         peak_a = to_a if abs(to_a) >= abs(from_a) else from_a
         inlet_v = source_v + battery.resistance_ohm * peak_a

@@ -71,6 +71,7 @@ PAD_STATION_CALLS = (
     "authorize",
     "authorize_contract",
     "certificate_installation",
+    "schedules",
     "pad",
     "limits",
 )

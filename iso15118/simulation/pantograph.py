@@ -36,6 +36,8 @@ from .vehicle import SimulatedVehicle
 
 __all__ = ["Bay", "PantographStation", "PantographVehicle"]
 
+_FAR_CM = 10_000.0
+
 
 class Timed(Protocol):
     """A circuit, as far as the way of a vehicle to its place is concerned."""
@@ -59,20 +61,29 @@ class Bay:
         self._circuit = circuit
         self._start_cm, self.speed_cm_s, self.window_cm = start_cm, speed_cm_s, window_cm
         self._braked_y: float | None = None
+        self._since = 0.0
         self.associated = True
         """The vehicle here is the one that is talked to."""
 
     @property
     def arrives_at(self) -> float:
         """The plant's time at which it reaches its mark."""
-        return abs(self._start_cm[1]) / self.speed_cm_s
+        return self._since + abs(self._start_cm[1]) / self.speed_cm_s
 
     @property
     def _y_cm(self) -> float:
         if self._braked_y is not None:
             return self._braked_y
-        left = abs(self._start_cm[1]) - self.speed_cm_s * self._circuit.time
+        left = abs(self._start_cm[1]) - self.speed_cm_s * (self._circuit.time - self._since)
         return max(left, 0.0) if self._start_cm[1] >= 0.0 else -max(left, 0.0)
+
+    def approach(self) -> None:
+        """A vehicle sets out for its mark, from now on."""
+        self._since, self._braked_y = self._circuit.time, None
+
+    def leave(self) -> None:
+        """Nobody is anywhere near, until somebody approaches."""
+        self._braked_y = _FAR_CM
 
     def brake(self) -> None:
         """The vehicle stands where it is now."""

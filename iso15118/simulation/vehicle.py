@@ -123,12 +123,12 @@ class SimulatedVehicle(Obeying):
         circuit = self.circuit
         circuit.advance(now)
         voltage_v = circuit.cable_v if circuit.plugged else 0.0
-        battery = self.battery
+        counted = circuit.inlet_meter
         present = InletMeasured(
             voltage_v,
             circuit.current_a,
-            charged_wh=battery.charged_wh,
-            discharged_wh=battery.discharged_wh,
+            charged_wh=counted.charged_wh,
+            discharged_wh=counted.discharged_wh,
         )
         return self.faults.reading("inlet", present, now)
 

@@ -21,6 +21,7 @@ from iso15118.session.actions import (
     RequestAuthorization,
     RequestContractAuthorization,
     RequestContractCertificate,
+    RequestSchedules,
     SetPad,
     SetReceiver,
     SignalReady,
@@ -39,6 +40,7 @@ from iso15118.session.events import (
     PadMeasured,
     ReceiverMeasured,
 )
+from iso15118.session.value_added import WantedService
 from iso15118.session.wireless import CoilDiagnosis, PadLimits, ReceiverLimits
 
 from .backend import ContractBackend
@@ -50,6 +52,7 @@ from .meter import Meter
 from .obeying import Obeying
 from .pantograph import Bay
 from .record import Record
+from .timetable import Timetable
 
 if TYPE_CHECKING:
     from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts
@@ -218,6 +221,7 @@ _STATION_CALLS: dict[type[HardwareAction], str] = {
     RequestAuthorization: "authorize",
     RequestContractAuthorization: "authorize_contract",
     RequestContractCertificate: "certificate_installation",
+    RequestSchedules: "schedules",
 }
 _VEHICLE_CALLS: dict[type[HardwareAction], str] = {
     SetReceiver: "set_receiver",
@@ -252,8 +256,9 @@ class WirelessStation(Desk):
         authorization_s: float = 0.0,
         meter_id: str = "SIM-METER-1",
         contracts: ContractBackend | None = None,
+        timetable: Timetable | None = None,
     ) -> None:
-        super().__init__(circuit, accept, authorization_s, contracts)
+        super().__init__(circuit, accept, authorization_s, contracts, timetable)
         self.circuit = circuit
         self.faults = Faults(PAD_STATION_CALLS)
         self.id_code = id_code
@@ -337,6 +342,8 @@ class WirelessVehicle(Obeying):
     charger_limits: AcVehicleLimits | None = None
     inverter = None
     mobility: MobilityChanged | None = None
+    value_added: tuple[WantedService, ...] = ()
+    """What it wants beside energy."""
     _WHAT = "a vehicle with a coil"
     _CALLS = _VEHICLE_CALLS
     _FAULTLESS = frozenset({OpenContactors, SignalReady})

@@ -25,8 +25,10 @@ from .async_ports import (
     Contracts,
     MeterReader,
     Plant,
+    Schedules,
     Sleep,
 )
+from .beside import offers, wishes
 
 if TYPE_CHECKING:
     from .wireless import WirelessStation, WirelessVehicle
@@ -51,7 +53,8 @@ class WirelessPorts(Plant):
             pad=_Pad(self),
             authorizer=Authorizer(self),
             meter=MeterReader(self),
-            energy=_Energy(self),
+            energy=_Energy(self) if self.station.timetable is None else _Scheduling(self),
+            value_added=offers(self.station.value_added),
         )
 
 
@@ -93,6 +96,10 @@ class _Energy:
         self._plant.listen(listener, PadLimitsChanged, HardwareFault)
 
 
+class _Scheduling(Schedules, _Energy):
+    """The same, asked for schedules."""
+
+
 class WirelessVehiclePorts(Plant):
     """All ports of a vehicle with a coil."""
 
@@ -105,6 +112,7 @@ class WirelessVehiclePorts(Plant):
         return ports.Vehicle(
             battery=_Battery(self),
             receiver=_Receiver(self),
+            value_added=wishes(self.vehicle.value_added),
             contracts=None if self.vehicle.contracts is None else Contracts(self, self.vehicle.contracts),
         )
 

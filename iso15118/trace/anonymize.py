@@ -22,16 +22,22 @@ __all__ = ["Pseudonyms"]
 
 _KEPT: Final = frozenset(
     (
-        "algorithm", "currency", "encoding", "language", "mime_type", "name", "price_algorithm", "protocol_namespace", "type", "x_path",
-        "ev_inverter_hw_version", "ev_inverter_sw_version",
+        "algorithm", "currency", "language", "name", "price_algorithm", "protocol_namespace", "type", "ev_inverter_hw_version",
+        "ev_inverter_sw_version",
     )
 )  # fmt: skip
-"""Text that says what something is, not who; all other text gets a pseudonym."""
+"""Text that says what something is, not who, where it has that form; all other text gets a pseudonym."""
 _SERIALS: Final = frozenset(("x509_serial_number",))
-_MEASURED: Final = re.compile(r"aag|attenuation|profile|groups|reserved|pad|sound")
+_MEASURED: Final = re.compile(r"aag|attenuation|profile|groups")
 """Octets of SLAC that are measured."""
+_GROUPS: Final = (b"\xff" * 6, b"\x33\x33", b"\x01\x00\x5e", b"\x01\x80\xc2")
+"""How addresses of groups begin that are the same in every network."""
+_KNOWN_URI: Final = ("http://www.w3.org/", "urn:iso:", "urn:din:")
 _CODE: Final = re.compile(r"[A-Z]+(?:_[A-Z]+)*")
 """A termination code that is one, and no sentence."""
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z _-]*[0-9]{0,2}|[vV]?[0-9.]{1,12}")
+"""Of a parameter, a currency, a language, a version."""
+_LONGEST_NAME: Final = 64
 _DEEPEST: Final = 32
 _LETTERS: Final = (string.ascii_uppercase, string.ascii_lowercase, string.digits)
 
@@ -82,8 +88,8 @@ class Pseudonyms:
         return known
 
     def mac(self, value: bytes) -> bytes:
-        """Of a MAC address; those of groups stay."""
-        return value if value[:1] and value[0] & 1 else self.octets(value)
+        """Of a MAC address; those of groups stay. One that only looks like a group's is a device's."""
+        return value if value.startswith(_GROUPS) else self.octets(value)
 
     def host(self, value: str) -> int:
         """A number for an address, from 1 on."""
@@ -107,14 +113,14 @@ class Pseudonyms:
         new: dict[str, Any] = {}
         for name in _names(type(value)):
             old = getattr(value, name)
-            if old is None or name in _KEPT:
+            if old is None or (name in _KEPT and not (isinstance(old, str) and _may_name(name, old))):
                 continue
             if name == "ev_termination_code" and isinstance(old, str) and _CODE.fullmatch(old):
                 continue
             if name in _SERIALS and type(old) is int:
                 changed: Any = int.from_bytes(self._stream(str(old).encode(), 8)) >> 1
             elif name == "uri" and isinstance(old, str):  # a reference to an id of this message
-                changed = f"#{self.text(old[1:])}" if old.startswith("#") else old
+                changed = f"#{self.text(old[1:])}" if old.startswith("#") else self.text(old)
             else:
                 changed = self.message(old, depth + 1)
             if changed is not old:
@@ -150,6 +156,14 @@ class Pseudonyms:
 
 _MOST: Final = 100_000
 """Values that are remembered; those behind them are made anew, and are the same."""
+
+
+def _may_name(field: str, text: str) -> bool:
+    """Text of a field that says what something is, which is none of what may stand there: a peer can write
+    whatever it likes."""
+    if field in ("algorithm", "price_algorithm", "protocol_namespace", "type"):
+        return not text.startswith(_KNOWN_URI)
+    return len(text) > _LONGEST_NAME or not _NAME.fullmatch(text)
 
 
 def _like(letter: str, number: int) -> str:

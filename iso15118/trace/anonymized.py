@@ -85,7 +85,8 @@ class Anonymizer:
         except (ExiError, MisuseError):
             return None
         session_id = None if entry.session_id is None else self.pseudonyms.octets(entry.session_id)
-        return replace(entry, value=value, exi=data, session_id=session_id)
+        # What was noted may quote what stood there; whoever reads it anew notes it again.
+        return replace(entry, value=value, exi=data, session_id=session_id, notes=())
 
     def _frames(self, entry: Entry) -> Iterator[bytes]:
         if entry.t is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from struct import Struct as Layout
 from typing import Final
 
-__all__ = ["interface", "packet", "section", "tls_secrets"]
+__all__ = ["interface", "packet", "section", "tls_secrets", "whole_blocks"]
 
 _SECTION: Final = 0x0A0D0D0A
 _INTERFACE: Final = 1
@@ -65,3 +65,14 @@ def _text(code: int, text: str) -> bytes:
 
 def _padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % 4)
+
+
+def whole_blocks(data: bytes) -> int:
+    """How many octets of this, which begins with a block of ours, are whole blocks."""
+    at = 0
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        if length < 12 or at + length > len(data):
+            break
+        at += length
+    return at

@@ -17,10 +17,14 @@ from iso15118.aio.net.ending import Ending, StreamLimits
 from iso15118.aio.net.network import listen_tcp
 from iso15118.cli.ending import ExitStatus, report
 from iso15118.errors import LinkTimeoutError, TlsError
+from iso15118.messages.iso20.common_messages import SessionSetupRes
+from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.sdp import Security
 from iso15118.session.actions import EndReason
+from iso15118.session.services import ServiceID
+from iso15118.timing import Timing
 from iso15118.v2gtp import PayloadType, encode_frame
-from tests.sample_messages import SAP_REQ, SETUP
+from tests.sample_messages import SAP_REQ, SAP_RES, SETUP
 from tests.tls.rig import car, issued, station
 
 from .rig import LOOPBACK, Owner, Raw, make_stream
@@ -41,6 +45,42 @@ async def test_a_message_in_the_frame_of_an_older_edition_is_said_at_once_and_at
         raw.close()
         result = await here.server.wait_finished(1)
     assert flush()
+    for text in (caplog.text, result.ended.detail):
+        assert "0x8001" in text
+        assert "dropped" in text
+        assert "V2G2-800" in text
+        assert "0x8002" in text
+
+
+async def test_a_vehicle_says_that_the_answer_came_in_the_frame_of_an_older_edition(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    listener = listen_tcp(LOOPBACK)
+    timing = Timing(message_timeout=0.2)
+    client = EvccClient(
+        evcc_config(services=(ServiceID.DC,), allow_plaintext=True, timing=timing),
+        Plant().evcc,
+        LOOPBACK,
+        None,
+        station=(LOOPBACK.address, listener.getsockname()[1]),
+        port_limits=QUICK_PORTS,
+    )
+    running = asyncio.create_task(client.run())
+    sock, _ = await asyncio.get_running_loop().sock_accept(listener)
+    raw = Raw(sock)
+    await raw.receive()
+    await raw.send(encode_frame(PayloadType.SAP, exi.encode("app", SAP_RES)))
+    await raw.receive()
+    answer = SessionSetupRes(
+        header=SETUP.header, response_code=ResponseCode.OK_NewSessionEstablished, evseid="DE*ABC*E1"
+    )
+    await raw.send(encode_frame(PayloadType.SAP, exi.encode("iso20-common", answer)))
+    result = await running
+    raw.close()
+    listener.close()
+    assert flush()
+    assert result.ended.reason is EndReason.TIMEOUT
     for text in (caplog.text, result.ended.detail):
         assert "0x8001" in text
         assert "dropped" in text

@@ -114,6 +114,20 @@ async def test_a_car_takes_the_services_beside_energy_that_its_file_names(tmp_pa
     assert [[number for number, _ in one.services] for one in chosen][:1] == [[66]]
 
 
+async def test_a_car_takes_the_variant_of_a_service_of_ones_own_that_its_file_names(tmp_path: Path) -> None:
+    data = '[[station.own_services]]\nid = 60001\nname = "BatteryData"\n' + "".join(
+        f'[[station.own_services.parameter_sets]]\nid = {number}\nvalues = ["Interval = {seconds}"]\n'
+        for number, seconds in ((1, 60), (2, 5))
+    )
+    secc = written(tmp_path, "secc.toml", PLAIN + '[station]\npreset = "ac-11"\ntime_scale = 60\n' + data)
+    wish = '[[vehicle.own_services]]\nid = 60001\nvalues = ["Interval = 5"]\n'
+    evcc = written(tmp_path, "evcc.toml", CAR.format(service="ac") + wish)
+    result, news, _ = await charge(secc, evcc)
+    assert result.ended.reason is EndReason.STOPPED_BY_EV, result.ended
+    chosen = [one for one in news if type(one) is act.ServicesSelected]
+    assert [list(one.services) for one in chosen][:1] == [[(60001, 2)]]
+
+
 @pytest.mark.parametrize(
     ("role", "text", "said"),
     [

@@ -17,7 +17,7 @@ from iso15118.aio import EvccClient, SeccServer
 from iso15118.aio.inlets import Attempt, SeveralInlets
 from iso15118.connector.inlet_ports import behind_inlet
 from iso15118.connector.inlets import ArbiterSettings, Inlet, InletArbiter
-from iso15118.errors import ConfigError, HardwareError
+from iso15118.errors import ConfigError, HardwareError, MisuseError
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.ports import Vehicle
@@ -105,6 +105,11 @@ class Truck:
             {name: (one.inlet.closed, one.circuit.current_a) for name, one in self.vehicles.items()},
             now,
         )
+
+    async def joined(self, name: str) -> None:
+        """Until the contactors of this inlet are closed."""
+        while not self.vehicles[name].inlet.closed:  # noqa: ASYNC110 - a plant has no events
+            await asyncio.sleep(0.01)
 
     async def keep_looking(self) -> None:
         while True:
@@ -384,3 +389,57 @@ def test_the_event_of_a_battery_says_the_share_of_all_that_it_can_take() -> None
     names = set(ev.BatteryChanged.__struct_fields__)
     assert shared < names
     assert not {name for name in names - shared if name.endswith(("_current_a", "_power_w"))}
+
+
+async def test_a_visit_that_is_stopped_in_the_charge_ends_in_order_and_tries_no_other_inlet() -> None:
+    truck = Truck(("mcs", "ccs2"), soc=20.0)
+    async with parked(truck) as inlets:
+        visit = asyncio.create_task(inlets.run())
+        await truck.joined("mcs")
+        with pytest.raises(MisuseError, match="under way"):
+            await inlets.run()
+        inlets.stop("the driver goes")
+        (attempt,) = await visit
+    assert attempt.result is not None
+    assert attempt.result.ended.reason is EndReason.STOPPED_BY_EV
+    assert attempt.served
+
+
+async def test_a_visit_that_is_stopped_while_it_looks_for_a_station_is_over() -> None:
+    truck = Truck(())
+    async with parked(truck) as inlets:
+        visit = asyncio.create_task(inlets.run())
+        await asyncio.sleep(0.02)
+        inlets.stop("the driver goes")
+        (attempt,) = await visit
+        assert (attempt.inlet, str(attempt.error)) == ("mcs", "the driver goes")
+        assert [one.inlet for one in await inlets.run()] == ["mcs", "ccs2"]  # and the next one is a new visit
+
+
+async def test_of_two_inlets_one_that_looks_and_one_that_charges_are_both_stopped() -> None:
+    truck = Truck(("mcs",), several=True, soc=20.0)
+    heard: list[Attempt] = []
+    async with parked(truck) as inlets:
+        inlets = SeveralInlets(truck.arbiter, truck.clients, told=heard.append)
+        visit = asyncio.create_task(inlets.run())
+        await truck.joined("mcs")
+        inlets.emergency_shutdown("the driver pulls")
+        mcs, ccs2 = await visit
+    assert mcs.result is not None
+    assert mcs.result.ended.reason is EndReason.EMERGENCY
+    assert ccs2.error is not None
+    assert {one.inlet for one in heard} == {"mcs", "ccs2"}
+
+
+async def test_what_a_client_must_not_raise_comes_out_when_the_other_session_is_over() -> None:
+    truck = Truck(("mcs",), several=True, soc=78.0)
+    async with parked(truck) as inlets:
+
+        async def broken() -> None:
+            raise ZeroDivisionError("of ours")
+
+        truck.clients["ccs2"].run = broken  # type: ignore[method-assign, assignment]
+        with pytest.raises(ZeroDivisionError):
+            await inlets.run()
+        assert truck.clients["mcs"].any_session is None
+        assert truck.battery.complete

@@ -8,11 +8,11 @@ import errno
 import json
 import logging
 import os
+import resource
 import shutil
 import stat
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,13 @@ import pytest
 from iso15118 import exi
 from iso15118.aio.recording import Recorder
 from iso15118.errors import ConfigError
+from iso15118.trace import pcapng
 from iso15118.trace.recording import report_of
-from iso15118.trace.recording.folders import OutputFile
+from iso15118.trace.recording.folders import OutputFile, whole_lines
 from tests.aio.site import Site, evcc_config, site
 from tests.tls.rig import NOW, car, issued
 from tests.trace.reading import read
+from tests.trace.tshark import compare, needs_tshark
 
 
 def lines_of(folder: Path) -> list[dict[str, Any]]:
@@ -131,6 +133,15 @@ def test_the_capture_has_the_secrets_of_its_own_connection_before_what_they_open
     assert found.blocks.index(0x0A) < found.blocks.index(6) + 8
 
 
+@needs_tshark
+@pytest.mark.parametrize("role", ["secc", "evcc"])
+def test_tshark_opens_what_either_end_recorded(recorded: dict[str, Path], role: str) -> None:
+    """With nothing but the secrets in the capture, and finds every frame of either direction."""
+    count = len(messages_of(recorded[role]))
+    assert count > 20
+    assert compare(recorded[role] / "session.pcapng", own_secrets=True) == (count, [])
+
+
 def test_the_next_session_has_the_next_number_also_after_a_restart(tmp_path: Path) -> None:
     (tmp_path / "secc-0041").mkdir()
     (tmp_path / "secc-notes").mkdir()
@@ -176,6 +187,33 @@ def test_a_full_disk_costs_the_recording_and_is_said_once(
         assert "breaks off before the end of the session" in report_of(folder)
 
 
+@pytest.mark.parametrize(
+    ("pieces", "whole"),
+    [
+        ([b"one\n", b"two\n", b"three" * 10 + b"\n"], whole_lines),
+        ([pcapng.packet(bytes(20), 0.0), pcapng.packet(bytes(90), 1.0)], pcapng.whole_blocks),
+    ],
+    ids=["lines", "blocks"],
+)
+def test_of_what_no_longer_fits_the_whole_pieces_stay(
+    tmp_path: Path, pieces: list[bytes], whole: Callable[[bytes], int]
+) -> None:
+    """They are written many at once; a limit on the size of files stands for the end of the disk."""
+    data, fits = b"".join(pieces), b"".join(pieces[:-1])
+    file = OutputFile(tmp_path / "file", whole)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * len(data) - 2, before[1]))
+    try:
+        file.write(data)
+        with pytest.raises(OSError, match="too large"):
+            file.write(data)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    file.write(pieces[0])
+    file.close()
+    assert (tmp_path / "file").read_bytes() == data + fits + pieces[0]
+
+
 def test_a_disk_that_never_answers_holds_nobody_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -209,8 +247,10 @@ def test_a_folder_that_is_removed_is_missed_and_the_session_is_not(
 
     def remove(recorder: Recorder) -> None:
         recorder.flush()
-        with suppress(FileNotFoundError):
+        if (tmp_path / "evcc-0001").exists():
             shutil.rmtree(tmp_path / "evcc-0001")
+        else:  # the session has not come so far
+            asyncio.get_running_loop().call_later(0.005, remove, recorder)
 
     recorder = session(tmp_path, meddle=remove, loops=20)
     assert recorder.failed == "somebody removed or renamed it"

@@ -189,7 +189,8 @@ class Peer:
 
 def asked(security: Security = TLS, answered: Security = TLS) -> Answer:
     response = SdpResponse(IPv6Address("fe80::2"), 50000, answered)
-    return Answer(SdpRequest(security), response, response.to_bytes())
+    request = SdpRequest(security)
+    return Answer(request, response, response.to_bytes(), request.to_bytes())
 
 
 def origin(address: str = "fe80::1") -> Origin:

@@ -1,19 +1,22 @@
 """Discovery without a cable on sockets of ``::1``: a place that is found, that still looks, or is another
-one; answers that are none."""
+one; answers that are none; a whole session over a pad."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from iso15118.aio import EvccClient, SeccServer
-from iso15118.aio.net.wireless_sdp import WirelessSdpListener, discover_wireless, serve_wireless_sdp
-from iso15118.errors import LinkError, MisuseError
+from iso15118.aio.net.sdp import SdpListener, discover, serve_sdp
+from iso15118.errors import ConfigError, LinkError, MisuseError
 from iso15118.evcc import EvccConfig
-from iso15118.sdp import Security
+from iso15118.sdp import Answer, Found, Ignored, Origin, Security
 from iso15118.sdp.wireless import Coupling, DiagStatus, WirelessSdpRequest, WirelessSdpResponse
+from iso15118.sdp.wireless_ends import WirelessPlace
 from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
 from iso15118.timing import Timing
@@ -22,13 +25,17 @@ from .site import LOOPBACK
 from .test_coupling import over_a_pad
 
 QUICK = Timing(sdp_requests=4, sdp_retry=0.05)
-ASKS = WirelessSdpRequest(coupling=Coupling.WPT, evid="WMIV1234567890", security=Security.NONE)
+ASKS = WirelessSdpRequest(coupling=Coupling.WPT, evid="WMIV1234567890")
 PORTS = {Security.NONE: 50_000}
+PLACE = WirelessPlace(coupling=Coupling.WPT, evseid="DE*ICE*E7", knows=lambda evid: True)
 
 
-async def place(**settings: object) -> WirelessSdpListener:
-    wanted = {"coupling": Coupling.WPT, "evseid": "DE*ICE*E7", "port": 0} | settings
-    return await serve_wireless_sdp(LOOPBACK, PORTS, **wanted)  # type: ignore[arg-type]
+async def place(here: WirelessPlace = PLACE, **settings: Any) -> SdpListener:
+    return await serve_sdp(LOOPBACK, PORTS, port=0, place=here, **settings)
+
+
+async def look(port: int) -> Found:
+    return await discover(LOOPBACK, security=Security.NONE, port=port, timing=QUICK, wireless=ASKS)
 
 
 async def test_a_vehicle_finds_the_pad_that_it_stands_on() -> None:
@@ -38,39 +45,39 @@ async def test_a_vehicle_finds_the_pad_that_it_stands_on() -> None:
         asked.append(evid)
         return None if len(asked) < 3 else True
 
-    listener = await place(knows=knows)
+    listener = await place(replace(PLACE, knows=knows))
     try:
-        found = await discover_wireless(LOOPBACK, ASKS, port=listener.port, timing=QUICK)
+        found = (await look(listener.port)).response
     finally:
         listener.close()
+    assert isinstance(found, WirelessSdpResponse)
     assert (found.port, found.status, found.evseid) == (50_000, DiagStatus.FINISHED_WITH_EVSEID, "DE*ICE*E7")
     assert asked == ["WMIV1234567890"] * 3, "it asks again while the station still looks"
 
 
 async def test_a_station_that_cannot_tell_which_vehicle_it_is_ends_the_search_too() -> None:
-    listener = await place(knows=lambda evid: False)
+    listener = await place(WirelessPlace(coupling=Coupling.WPT, evseid="DE*ICE*E7"))
     try:
-        found = await discover_wireless(LOOPBACK, ASKS, port=listener.port, timing=QUICK)
+        found = (await look(listener.port)).response
     finally:
         listener.close()
+    assert isinstance(found, WirelessSdpResponse)
     assert (found.status, found.evseid) == (DiagStatus.FINISHED_WITHOUT_EVSEID, "ZZ00000")
 
 
 @pytest.mark.parametrize(
-    ("settings", "why"),
+    ("here", "why"),
     [
-        ({"coupling": Coupling.PANTOGRAPH_1}, "to UDP port"),
-        ({"knows": lambda evid: None}, "ONGOING"),
-        ({"knows": lambda evid: 1 / 0}, "ERROR"),
+        (replace(PLACE, coupling=Coupling.PANTOGRAPH_1), "to UDP port"),
+        (replace(PLACE, knows=lambda evid: None), "ONGOING"),
+        (replace(PLACE, knows=lambda evid: 1 / 0), "ERROR"),
     ],
 )
-async def test_a_place_that_is_none_for_this_vehicle_is_not_found(
-    settings: dict[str, object], why: str
-) -> None:
-    listener = await place(**settings)
+async def test_a_place_that_is_none_for_this_vehicle_is_not_found(here: WirelessPlace, why: str) -> None:
+    listener = await place(here)
     try:
         with pytest.raises(LinkError, match="no station answered 4 discovery requests") as caught:
-            await discover_wireless(LOOPBACK, ASKS, port=listener.port, timing=QUICK)
+            await look(listener.port)
     finally:
         listener.close()
     assert why in str(caught.value)
@@ -92,12 +99,10 @@ def _answer(**settings: object) -> bytes:
     [
         (b"", "0 bytes are no discovery message"),
         (b"\x01\xfe\x90\x01\x00\x00\x00\x14" + bytes(20), "where "),
-        (_answer()[:-2], "bytes"),
         (_answer(coupling=Coupling.SIDE), "the place has SIDE"),
-        (_answer(security=Security.TLS), "the station has TLS"),
-        (_answer(status=DiagStatus.ERROR), "ERROR"),
+        (_answer(security=Security.TLS), "the station offers TLS"),
     ],
-    ids=["empty", "of a cable", "short", "other coupling", "other security", "error"],
+    ids=["empty", "of a cable", "other coupling", "other security"],
 )
 async def test_answers_that_are_none_are_not_taken_and_said(answer: bytes, why: str) -> None:
     loop = asyncio.get_running_loop()
@@ -113,7 +118,7 @@ async def test_answers_that_are_none_are_not_taken_and_said(answer: bytes, why: 
     lying = asyncio.create_task(lie())
     try:
         with pytest.raises(LinkError) as caught:
-            await discover_wireless(LOOPBACK, ASKS, port=liar.getsockname()[1], timing=QUICK)
+            await look(liar.getsockname()[1])
     finally:
         lying.cancel()
         await asyncio.gather(lying, return_exceptions=True)
@@ -122,14 +127,13 @@ async def test_answers_that_are_none_are_not_taken_and_said(answer: bytes, why: 
 
 
 async def test_garbage_ends_no_listener_and_closing_twice_is_harmless() -> None:
-    heard: list[object] = []
+    heard: list[Answer | Ignored] = []
     listener = await place(on_request=lambda origin, outcome: heard.append(outcome))
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as stranger:
-        for octets in (b"", b"\x01\xfe", bytes(2000), ASKS.to_bytes()[:-1]):
+        for octets in (b"", b"\x01\xfe", bytes(2000), ASKS.to_bytes()[:-2]):
             stranger.sendto(octets, ("::1", listener.port))
-        found = await discover_wireless(LOOPBACK, ASKS, port=listener.port, timing=QUICK)
-    assert found.status is DiagStatus.FINISHED_WITH_EVSEID
-    assert [type(one) for one in heard] == [str] * 4 + [WirelessSdpResponse]
+        await look(listener.port)
+    assert [type(one) for one in heard] == [Ignored] * 4 + [Answer]
     listener.close()
     listener.close()
     assert listener.port == 0
@@ -137,32 +141,83 @@ async def test_garbage_ends_no_listener_and_closing_twice_is_harmless() -> None:
 
 async def test_what_cannot_be_written_is_refused() -> None:
     with pytest.raises(MisuseError, match="evseid"):
-        await place(evseid="X" * 38)
+        await place(replace(PLACE, evseid="X" * 38))
     with pytest.raises(MisuseError, match="evid"):
-        await discover_wireless(LOOPBACK, WirelessSdpRequest(coupling=Coupling.WPT, evid="Ü"), timing=QUICK)
+        await discover(LOOPBACK, timing=QUICK, wireless=WirelessSdpRequest(coupling=Coupling.WPT, evid="Ü"))
 
 
-async def test_a_whole_session_over_a_pad_that_was_found_without_a_cable() -> None:
+SECC = SeccConfig(services=(ServiceID.WPT,), allow_plaintext=True, evse_id="DE*ICE*E7")
+EVCC = EvccConfig(
+    services=(ServiceID.WPT,),
+    allow_plaintext=True,
+    target_soc=42,
+    minimum_soc=10,
+    loop_interval_s=0.01,
+    poll_interval_s=0.01,
+    timing=QUICK,
+)
+
+
+async def test_ends_with_ids_that_do_not_fit_are_refused_before_anything_runs() -> None:
     loop = asyncio.get_running_loop()
     station, vehicle = over_a_pad()
-    secc = SeccConfig(services=(ServiceID.WPT,), allow_plaintext=True)
-    evcc = EvccConfig(
-        services=(ServiceID.WPT,),
-        allow_plaintext=True,
-        target_soc=42,
-        minimum_soc=10,
-        loop_interval_s=0.01,
-        poll_interval_s=0.01,
-    )
-    server = SeccServer(secc, station.ports(asyncio.sleep, loop.time), LOOPBACK, sdp=False, sdp_port=0)
-    async with server:
-        listener = await serve_wireless_sdp(
-            server.interface, server.ports, coupling=Coupling.WPT, evseid="DE*ICE*E7", port=0
+    long = replace(SECC, evse_id="D" * 38)
+    with pytest.raises(ConfigError, match="evse_id"):
+        SeccServer(
+            long,
+            station.ports(asyncio.sleep, loop.time),
+            LOOPBACK,
+            place=WirelessPlace(coupling=Coupling.WPT),
         )
-        found = await discover_wireless(LOOPBACK, ASKS, port=listener.port, timing=QUICK)
-        client = EvccClient(evcc, vehicle.ports(asyncio.sleep, loop.time), LOOPBACK)
-        result = await client.run((found.address, found.port))
-        listener.close()
+    with pytest.raises(ConfigError, match="wireless"):
+        EvccClient(
+            EVCC,
+            vehicle.ports(asyncio.sleep, loop.time),
+            LOOPBACK,
+            wireless=WirelessSdpRequest(coupling=Coupling.WPT, evid="X" * 21),
+        )
+
+
+async def test_a_whole_session_over_a_pad_that_is_found_without_a_cable() -> None:
+    loop = asyncio.get_running_loop()
+    station, vehicle = over_a_pad()
+    heard: list[Answer | Ignored] = []
+
+    def on_request(origin: Origin, outcome: Answer | Ignored) -> None:
+        heard.append(outcome)
+
+    server = SeccServer(
+        SECC,
+        station.ports(asyncio.sleep, loop.time),
+        LOOPBACK,
+        sdp_port=0,
+        on_request=on_request,
+        place=WirelessPlace(coupling=Coupling.WPT, knows=lambda evid: evid == "BUS1"),
+    )
+    async with server:
+        on_a_cable = EvccClient(
+            replace(EVCC, timing=replace(QUICK, sdp_requests=1)),
+            vehicle.ports(asyncio.sleep, loop.time),
+            LOOPBACK,
+            sdp_port=server.sdp_port,
+        )
+        with pytest.raises(LinkError, match="no station answered"):
+            await on_a_cable.run()
+        client = EvccClient(
+            EVCC,
+            vehicle.ports(asyncio.sleep, loop.time),
+            LOOPBACK,
+            sdp_port=server.sdp_port,
+            wireless=WirelessSdpRequest(coupling=Coupling.WPT, evid="BUS1"),
+        )
+        result = await client.run()
+        theirs = await server.wait_finished(1)
     assert result.ended.reason.orderly, result.ended
     assert result.safe
+    assert theirs.safe
     assert vehicle.battery.complete
+    answers = [one.response for one in heard if isinstance(one, Answer)]
+    assert [type(one) for one in heard] == [Ignored, Answer]
+    assert isinstance(answers[0], WirelessSdpResponse)
+    assert answers[0].evseid == "DE*ICE*E7"
+    assert answers[0].security is Security.NONE

@@ -135,6 +135,7 @@ def test_every_number_says_its_unit_and_every_key_its_meaning(tmp_path: Path) ->
             assert one.get("description"), key
             unitless = (
                 "port",
+                "pad_code",
                 "sdp_port",
                 "sdp_requests",
                 "connector",

@@ -163,9 +163,7 @@ def test_each_connector_answers_on_its_own_cable_alone(
     tmp_path: Path, cables: list[tuple[str, str, str]]
 ) -> None:
     (left, left_space, far), (right, right_space, _) = cables
-    path = site(
-        tmp_path, f'interface = "{left}"\n{DISCOVERY}', f'interface = "{right}"\n{DISCOVERY}'
-    )
+    path = site(tmp_path, f'interface = "{left}"\n{DISCOVERY}', f'interface = "{right}"\n{DISCOVERY}')
     cars = [
         vehicle(tmp_path, side, f'interface = "{far}"\n{DISCOVERY}', kind)
         for side, kind in (("left", "mcs"), ("right", "dc"))
@@ -199,9 +197,7 @@ def test_a_flood_on_one_cable_does_not_end_the_session_on_the_other(
     tmp_path: Path, cables: list[tuple[str, str, str]]
 ) -> None:
     (left, left_space, far), (right, right_space, _) = cables
-    path = site(
-        tmp_path, f'interface = "{left}"\n{DISCOVERY}', f'interface = "{right}"\n{DISCOVERY}'
-    )
+    path = site(tmp_path, f'interface = "{left}"\n{DISCOVERY}', f'interface = "{right}"\n{DISCOVERY}')
     car = vehicle(tmp_path, "right", f'interface = "{far}"\n{DISCOVERY}', "dc")
     flood = (
         "import socket, time\n"

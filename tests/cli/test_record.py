@@ -7,7 +7,9 @@ import json
 import resource
 import signal
 import socket
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,24 +84,69 @@ def test_both_ends_record_and_the_station_that_is_killed_leaves_what_was_said(
     assert json.loads((left / "summary.json").read_text())["role"] == "evcc"
 
 
-def test_a_process_that_may_write_no_more_charges_to_the_end(pki: Path, tmp_path: Path) -> None:
-    """A limit of the system on the size of files stands for a full disk: writing fails in the same way."""
-    tls, rec = f'pki = "{pki}"', tmp_path / "rec"
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path | None]:
+    """A folder on a disk of 96 kB; None where the machine does not let us mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    options = ("-t", "tmpfs", "-o", "size=96k", "tmpfs", str(folder))
+    try:
+        mounted = subprocess.run(["mount", *options], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    yield folder if mounted else None
+    if mounted:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_on_a_full_disk_a_station_charges_to_the_end(
+    pki: Path, tmp_path: Path, full_disk: Path | None
+) -> None:
+    """Where no small disk can be mounted, a limit of the system on the size of files stands for it: writing
+    fails in the same way."""
+    tls, rec = f'pki = "{pki}"', (full_disk or tmp_path) / "rec"
     with station(secc_toml(tmp_path, tls), "--record", str(rec), "--sessions", "1") as secc:
-        resource.prlimit(secc.pid, resource.RLIMIT_FSIZE, (64 * 1024, 64 * 1024))
+        if full_disk is None:
+            resource.prlimit(secc.pid, resource.RLIMIT_FSIZE, (64 * 1024, 64 * 1024))
         with process("evcc", evcc_toml(tmp_path, tls)) as evcc:
             driven, [theirs], _ = finish(evcc)
         status, [ours], said = finish(secc)
     assert (status, driven) == (0, 0)
     assert (ours["result"], theirs["result"]) == ("ok", "ok")
     assert said.count("is recorded no further") == 1
-    assert "a recording is not whole: File too large" in said
+    reason = "File too large" if full_disk is None else "No space left on device"
+    assert f"a recording is not whole: {reason}" in said
     folder = folder_of(rec, "secc-0001")
     spoken = in_lines(folder)
     assert 10 < len(spoken) < theirs["exchanges"]
     assert "DC_PreChargeRes" in spoken
     assert (folder / "session.jsonl").read_bytes().endswith(b"\n")
     assert len(in_capture(folder)) > 10
+    opens(folder, tmp_path)
+
+
+def test_on_a_full_disk_a_run_in_memory_goes_on_as_well(tmp_path: Path, full_disk: Path | None) -> None:
+    rec = (full_disk or tmp_path) / "out"
+    options = ("--transport", "memory", "--soc-target", "25", "--out", str(rec))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if full_disk is None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, before[1]))
+    try:
+        printed = iso15118("loopback", "--json", *options)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (printed.status, printed.data["result"]) == (0, "ok")
+    assert len(in_lines(rec)) > 10
+    opens(rec, tmp_path)
+
+
+def opens(folder: Path, tmp_path: Path) -> None:
+    """What is there of a recording is read, and nobody is accused."""
+    printed = iso15118("report", "--json", str(folder), "--out", str(tmp_path / "page.html"))
+    assert printed.status == 6, printed.err
+    assert printed.data["cause"] is None
+    assert printed.data["sessions"][0]["exchanges"] > 5
+    assert "<h2" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_secrets_are_sent_line_by_line_from_a_dynamic_port(pki: Path, tmp_path: Path) -> None:

@@ -20,9 +20,10 @@ def run(*arguments: str) -> None:
     assert printed.status == 0, printed.err
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the authorities hand out, and nothing that they keep."""
+    tmp_path = tmp_path_factory.mktemp("files")
     keys = tmp_path / "authority"
     (tmp_path / "password").touch(0o600)
     (tmp_path / "password").write_text(PASSWORD)

@@ -9,6 +9,7 @@ import pytest
 
 from iso15118.evcc import EvccConfig
 from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import Processing
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -256,3 +257,21 @@ def test_a_mere_wish_to_stop_holds_the_pilot_until_the_station_has_heard_of_it()
         host.step()
         said += done(host)
     assert said == [act.SignalReady(False)]
+
+
+def test_a_contactor_is_not_taken_for_sound_by_an_old_reading() -> None:
+    host = asked_to_stop()
+    host.measure(200.0)
+    host._contactors = None
+    host.tell(ev.ContactorsChanged(False))
+    assert isinstance(host.request, dc.DCWeldingDetectionReq)
+    host.measure(0.0)
+    host.shown = host.shown[1:]  # the inlet is not measured any more
+    host.wait(1.5)
+    for _ in range(200):
+        if host.session.ended is not None:
+            break
+        host.answer() if host.waiting else host.wait(0.1)
+    reason, detail = ended(host)
+    assert reason is EndReason.CONTACTOR_FAILED
+    assert "not been measured" in detail

@@ -24,7 +24,7 @@ from typing import Any
 from iso15118.pki import issue_test_pki
 from tests.interop.namespaces import INTERFACE, Cable, cable
 from tests.interop.peer import CACHE
-from tests.interop.processes import Process, Role, our_process, session
+from tests.interop.processes import Process, Role, our_process, session, summary_of
 
 VERSION = "0.7.0"
 EXAMPLE = "v2g_node"
@@ -154,10 +154,7 @@ class Bench:
         outcome = Outcome(case, problem=problem)
         if lines[theirs_as]:
             outcome.theirs = json.loads(lines[theirs_as][-1])
-        if lines[ours_as]:
-            outcome.ours = json.loads(lines[ours_as][-1])
-        elif not problem:
-            outcome.problem = (ours.log.read_text().strip().splitlines() or ["our side said nothing"])[-1]
+        outcome.ours, outcome.problem = summary_of(ours, lines[ours_as], problem)
         return outcome
 
 

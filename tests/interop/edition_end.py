@@ -24,15 +24,9 @@ from iso15118.loopback.contracts import contracts_of
 from iso15118.pki import IssuedPki
 from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
-from iso15118.settings.hardware import station_of, vehicle_of
+from iso15118.settings.hardware import AnyStation, AnyVehicle, station_of, vehicle_of
 from iso15118.settings.roles import load_evcc, load_secc
 from iso15118.settings.trust import evcc_context, read_pki, secc_context
-from iso15118.simulation import (
-    AcStationWithRemoteVehicle,
-    AcVehicleWithRemoteStation,
-    StationWithRemoteVehicle,
-    VehicleWithRemoteStation,
-)
 from tests.interop.alternating import LoneAcStation, LoneAcVehicle
 from tests.interop.end import out, say
 
@@ -42,7 +36,7 @@ _AC = (ServiceID.AC,)
 def station(config: Path, pki: IssuedPki | None, contracts: bool, alternating: bool) -> None:
     settings = load_secc(config)
     session = settings.session
-    hardware: LoneAcStation | StationWithRemoteVehicle | AcStationWithRemoteVehicle
+    hardware: LoneAcStation | AnyStation
     hardware, reported = station_of(settings.station)
     if alternating:
         hardware, session = LoneAcStation(), replace(session, services=_AC)
@@ -66,7 +60,7 @@ def station(config: Path, pki: IssuedPki | None, contracts: bool, alternating: b
 def vehicle(config: Path, pki: IssuedPki | None, contracts: bool, install: bool, alternating: bool) -> None:
     settings = load_evcc(config)
     session = settings.session
-    hardware: LoneAcVehicle | VehicleWithRemoteStation | AcVehicleWithRemoteStation
+    hardware: LoneAcVehicle | AnyVehicle
     hardware, reported = vehicle_of(settings)
     if alternating:
         hardware, session = LoneAcVehicle(hardware.battery), replace(session, services=_AC)

@@ -24,7 +24,7 @@ from tests.interop.edition_cases import CASES, Case, Outcome
 from tests.interop.namespaces import Cable, cable
 from tests.interop.own_files import toml
 from tests.interop.peer import CACHE
-from tests.interop.processes import ROOT, Process, Role, our_process, session
+from tests.interop.processes import ROOT, Process, Role, our_process, session, summary_of
 from tests.interop.stacks import STACKS, Stack
 
 SESSION_S = 90.0
@@ -76,10 +76,7 @@ class Bench:
         outcome = Outcome(case=case, seconds=round(time.monotonic() - began, 1), problem=problem)
         outcome.complaints = stack.complaints(theirs.log.read_text(errors="replace"))
         (self.folder / f"{case.name}.ours.json").write_text("\n".join(lines[ours_as]))
-        if lines[ours_as]:
-            outcome.ours = json.loads(lines[ours_as][-1])
-        elif not problem:
-            outcome.problem = (ours.log.read_text().strip().splitlines() or ["our side said nothing"])[-1]
+        outcome.ours, outcome.problem = summary_of(ours, lines[ours_as], problem)
         return outcome
 
     def _ours(self, case: Case, role: Role, path: Path) -> Process:

@@ -29,7 +29,7 @@ from iso15118.pki.cases.make import make
 from iso15118.pki.issuing.issue import DEFAULT_EVCCID
 from tests.interop.namespaces import INTERFACE, Cable, cable
 from tests.interop.peer import CACHE, environment, lay_out_pki, own_surroundings, their_pki
-from tests.interop.processes import Process, Role, our_process, session
+from tests.interop.processes import Process, Role, our_process, session, summary_of
 
 HERE = Path(__file__).resolve().parent
 SESSION_S = 90.0
@@ -174,10 +174,7 @@ class Bench:
         lines, problem = session(self.ends, station, vehicle, waits_for=ours, limit_s=SESSION_S)
         outcome = Outcome(case, time.monotonic() - began, problem=problem)
         outcome.complaints = complaints(theirs.log.read_text(errors="replace"))
-        if lines[ours_as]:
-            outcome.ours = json.loads(lines[ours_as][-1])
-        elif not problem:
-            outcome.problem = (ours.log.read_text().strip().splitlines() or ["our side said nothing"])[-1]
+        outcome.ours, outcome.problem = summary_of(ours, lines[ours_as], problem)
         return outcome
 
     def _ours(self, case: Case, role: Role) -> Process:

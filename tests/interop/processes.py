@@ -6,6 +6,7 @@ Who they are is the caller's business: this stack's command line here, another s
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,11 +14,11 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 from tests.interop.namespaces import Cable
 
-__all__ = ["ROOT", "Process", "Role", "our_process", "session"]
+__all__ = ["ROOT", "Process", "Role", "our_process", "session", "summary_of"]
 
 ROOT = Path(__file__).resolve().parents[2]
 Role = Literal["secc", "evcc"]
@@ -82,6 +83,15 @@ def session(
             printed.seek(0)
             lines[role] = printed.read().splitlines()
     return lines, problem
+
+
+def summary_of(ours: Process, lines: list[str], problem: str) -> tuple[dict[str, Any], str]:
+    """The summary that our side printed, empty if there was no session, and what kept it from one."""
+    said: dict[str, Any] = json.loads(lines[-1]) if lines else {}
+    if "end_reason" in said:
+        return said, problem
+    log = ours.log.read_text().strip().splitlines() if ours.log.exists() else []
+    return {}, problem or said.get("error", {}).get("message") or (log or ["our side said nothing"])[-1]
 
 
 def _start(

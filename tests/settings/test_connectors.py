@@ -126,7 +126,12 @@ anchors = ["oem.pem"]
             ["connector[0].station.prset", "no such key"],
         ),
         ("[[connector]]\n[[connector.connector]]\n", ["connector[0].connector: there is no such key"]),
-        ("[sesion]\n[[connector]]\n", ["sesion: for connector '1': there is no such key", "'session'"]),
+        ("[sesion]\n[[connector]]\n", ["iso15118: sesion: there is no such key", "'session'"]),
+        (
+            "[station]\npreset = 'ccs3'\n[[connector]]\ninterface = 'a'\n[[connector]]\ninterface = 'b'\nport = 5\n"
+            "[connector.session]\nstop_delay_s = -1\n",
+            ["iso15118: station.preset: 'ccs3'", "connector[1].session.stop_delay_s"],
+        ),
         (
             "[[connector]]\nport = 50000\nsdp_port = 20001\n[[connector]]\nport = 50000\n",
             ["connector[1].port", "'1' listens at TCP port 50000"],
@@ -155,6 +160,15 @@ def test_what_is_wrong_is_refused_where_it_is_written(tmp_path: Path, text: str,
         refusal = iso15118(*command).refusal
         for words in said:
             assert words in refusal
+
+
+def test_a_key_on_the_command_line_is_said_as_one_of_the_command_line(tmp_path: Path) -> None:
+    path = str(written(tmp_path, TWO))
+    refusal = iso15118("config", "validate", path, "--set", "session.stop_delay_s=-1").refusal
+    assert "iso15118: session.stop_delay_s: -1 is out of range" in refusal
+    assert "connector[" not in refusal
+    refusal = iso15118("config", "validate", path, "--set", "sesion.x=1").refusal
+    assert "iso15118: --set: sesion.x: there is no such key" in refusal
 
 
 def test_a_connector_may_say_a_port_that_another_has_on_another_interface(tmp_path: Path) -> None:

@@ -76,9 +76,11 @@ class Made:
         step_s: float = 0.01,
         foreign: bool = False,
         flights: int = 100,
+        asked: Security | None = None,
+        announced: Security | None = None,
     ) -> None:
         """``foreign``: the station's chain is of a root that the vehicle does not have. ``flights``: of the
-        handshake, that are sent."""
+        handshake, that are sent. ``asked``, ``announced``: by the discovery, where that is not ``tls``."""
         self.frames: Frames = []
         self.secrets: list[str] = []
         self.agreed = ""
@@ -88,8 +90,9 @@ class Made:
         self.tcp = TcpConversation(EV, SE)
         if discovery:
             security = Security.NONE if tls is None else Security.TLS
-            self.add([udp_packet(EV, _SDP, SdpRequest(security).to_bytes())])
-            self.add([udp_packet(_SDP, EV, SdpResponse(SE.address, SE.port, security).to_bytes())])
+            self.add([udp_packet(EV, _SDP, SdpRequest(security if asked is None else asked).to_bytes())])
+            answer = SdpResponse(SE.address, SE.port, security if announced is None else announced)
+            self.add([udp_packet(_SDP, EV, answer.to_bytes())])
         self.add(self.tcp.open())
         self.ends = None
         if tls is not None:

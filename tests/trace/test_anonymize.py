@@ -13,7 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iso15118.link.slac.messages import SlacMatchReq, SlacParmCnf
 from iso15118.loopback import LoopbackSpec
+from iso15118.messages import app
+from iso15118.messages.xmldsig import DigestMethod, Reference
 from iso15118.trace.anonymize import Pseudonyms
 from iso15118.trace.anonymized import Anonymizer
 from iso15118.trace.as_json import json_object
@@ -164,6 +167,41 @@ def test_slac_keeps_what_it_measured_and_no_address() -> None:
     assert not [one for one in addresses if one in data]
     pairs = {(one.source, other.source) for one, other in zip(mine, theirs, strict=True)}
     assert len(pairs) == len({one for one, _ in pairs}), "one pseudonym for each"
+
+
+def test_what_stands_in_fields_that_name_nobody_is_looked_at_as_well() -> None:
+    """A peer writes there what it likes: padding, the target of sounds, a reference, a protocol."""
+    who, device = b"WVWV1234", bytes.fromhex("0300deadbeef")  # looks like the address of a group
+    hidden = Pseudonyms(bytes(32))
+    for message in (
+        SlacMatchReq(device, device, who, reserved=who),
+        SlacParmCnf(run_id=who, forwarding_sta=device, msound_target=device),
+    ):
+        changed = repr(hidden.slac(message))
+        assert repr(who)[2:-1] not in changed
+        assert repr(device) not in changed
+    assert hidden.mac(b"\xff" * 6) == b"\xff" * 6
+    name = "urn:maker:WVWV123456789ABCDEF7"
+    offer = app.AppProtocol(
+        protocol_namespace=name, version_number_major=1, version_number_minor=0, schema_id=1, priority=1
+    )
+    assert hidden.message(offer).protocol_namespace != name
+    known = msgspec.structs.replace(offer, protocol_namespace="urn:iso:std:iso:15118:-20:DC")
+    assert hidden.message(known) is known
+    digest = DigestMethod(algorithm="http://www.w3.org/2001/04/xmlenc#sha256")
+    reference = Reference(uri=name, type=name, digest_method=digest, digest_value=who)
+    changed = hidden.message(reference)
+    assert (changed.uri == name, changed.type == name) == (False, False)
+    assert changed.digest_method == digest
+
+
+def test_what_was_noted_is_not_taken_along() -> None:
+    """A note quotes what stood there."""
+    entry = next(one for one in original("iso2") if isinstance(one, MessageEntry) and one.notes)
+    assert entry.notes
+    other = Anonymizer(Pseudonyms(bytes(32))).message(entry)
+    assert other is not None
+    assert other.notes == ()
 
 
 @given(st.text(max_size=60), st.binary(max_size=60))

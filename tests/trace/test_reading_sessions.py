@@ -4,7 +4,8 @@ is the same octets again."""
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tests.cli.rig import iso15118
 from tests.trace.foreign import look
 from tests.trace.made import iso20_frames, pcapng_file, spoken
 from tests.trace.mutated import one
-from tests.trace.tshark import compare
+from tests.trace.tshark import compare, needs_tshark
 
 SESSIONS = {
     "dc": ["--service", "dc"],
@@ -63,9 +64,21 @@ def test_a_session_in_memory(tmp_path: Path, name: str) -> None:
     assert not any("fits best" in note for note in report.notes)
 
 
+@pytest.fixture(scope="module")
+def over_sockets(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The capture of a short session of this edition over TLS, made once."""
+
+    @cache
+    def made(edition: str) -> Path:
+        folder = tmp_path_factory.mktemp(edition) / "out"
+        return recorded(folder, "--edition", edition, "--battery-kwh", "2")
+
+    return made
+
+
 @pytest.mark.parametrize("edition", ["iso20", "iso2"])
-def test_a_session_over_tls(tmp_path: Path, edition: str) -> None:
-    path = recorded(tmp_path / "out", "--edition", edition)
+def test_a_session_over_tls(over_sockets: Callable[[str], Path], edition: str) -> None:
+    path = over_sockets(edition)
     reader = open_capture(path)
     found = list(entries_of(path, reader=reader))
     assert found_names(found) == names(path)
@@ -89,7 +102,20 @@ def test_the_content_is_what_json_has_for_it(tmp_path: Path) -> None:
     assert seen > 200
 
 
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed: apt-get install tshark")
+@needs_tshark
+@pytest.mark.parametrize("edition", ["iso20", "iso2", "din"])
+def test_tshark_opens_our_recordings_and_finds_what_both_sides_said(
+    over_sockets: Callable[[str], Path], tmp_path: Path, edition: str
+) -> None:
+    """With the secrets that stand in them and no others; DIN 70121 is in the clear."""
+    memory = ("--transport", "memory", "--edition", "din")
+    path = recorded(tmp_path / "out", *memory) if edition == "din" else over_sockets(edition)
+    count = len(names(path))
+    assert count > 50
+    assert compare(path, own_secrets=True) == (count, [])
+
+
+@needs_tshark
 @pytest.mark.parametrize("tls", [None, "TLSv1.3", "TLSv1.2"])
 def test_tshark_finds_the_same_frames(tmp_path: Path, tls: str | None) -> None:
     """And opens our captures, which hold their secrets."""

@@ -14,13 +14,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from iso15118.trace.entries import MessageEntry, V2gtpEntry
 from iso15118.trace.reading.files import entries_of, open_capture
 from iso15118.trace.reading.secrets import lines_in
 
-__all__ = ["Found", "compare", "ours", "theirs"]
+__all__ = ["Found", "compare", "needs_tshark", "ours", "theirs"]
 
 TSHARK = shutil.which("tshark")
+needs_tshark = pytest.mark.skipif(TSHARK is None, reason="tshark is not installed: apt-get install tshark")
 
 
 class Found(NamedTuple):
@@ -31,12 +34,13 @@ class Found(NamedTuple):
     second: list[tuple[int, bytes]]
 
 
-def theirs(path: Path, stream: int, layer: str) -> Found:
-    """As tshark follows the stream; ``layer`` is ``tls`` or ``tcp``."""
+def theirs(path: Path, stream: int, layer: str, *, own_secrets: bool = False) -> Found:
+    """As tshark follows the stream; ``layer`` is ``tls`` or ``tcp``. ``own_secrets``: with nothing but the
+    secrets that stand in blocks of the capture."""
     assert TSHARK is not None
     with tempfile.NamedTemporaryFile("w") as keys:
         # tshark knows nothing of secrets that stand in datagrams.
-        for label, random, secret in lines_in(path.read_bytes()):
+        for label, random, secret in () if own_secrets else lines_in(path.read_bytes()):
             keys.write(f"{label} {random.hex()} {secret.hex()}\n")
         keys.flush()
         option = f"tls.keylog_file:{keys.name}"
@@ -108,14 +112,14 @@ def ours(path: Path) -> dict[frozenset[int], tuple[str, dict[str, list[tuple[int
     return found
 
 
-def compare(path: Path) -> tuple[int, list[str]]:
-    """How many frames both found, and in what they differ."""
+def compare(path: Path, *, own_secrets: bool = False) -> tuple[int, list[str]]:
+    """How many frames both found, and in what they differ. ``own_secrets``: see ``theirs``."""
     frames, differences = 0, []
     mine = ours(path)
     for number, source, destination in streams(path):
         ports = frozenset((int(source), destination))
         layer, sides = mine.get(ports, ("tcp", {"evcc": [], "secc": []}))
-        found = theirs(path, number, layer)
+        found = theirs(path, number, layer, own_secrets=own_secrets)
         # Who is the vehicle is not tshark's business: each direction of theirs is one of ours.
         pairs = sorted((found.first, found.second), key=repr), sorted(sides.values(), key=repr)
         frames += len(found.first) + len(found.second)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from iso15118.session.actions import EndReason
-from iso15118.session.causes import CAUSES, Side, cause_of, cause_of_fault, refined
+from iso15118.session.causes import CAUSES, UNVERIFIED_MREC, Side, cause_of, cause_of_fault, refined
 from iso15118.session.edition import Fault
 from iso15118.session.ends import then
 
@@ -34,6 +34,26 @@ def test_rows_say_something_and_requirements_look_like_some() -> None:
         assert all(one.startswith(("V2G20-", "V2G2-", "V2G-DC-")) for one in cause.requirements)
         assert not cause.mrec or (cause.mrec.startswith("CX0") and 1 <= int(cause.mrec[3:]) <= 26)
         assert not cause.timer or cause.timer.startswith("V2G_")
+
+
+def test_codes_of_a_stations_report_are_those_that_public_sources_describe() -> None:
+    """As EVerest maps them: what is told to a backend has to mean there what it means here."""
+    known = {1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 14, 15, 17, 18, 19, 20, 22, 23, 24, 25, 26}
+    used = {cause.mrec for cause in CAUSES.values()} - {""}
+    assert {code for code in used if int(code[2:]) not in known} == UNVERIFIED_MREC
+    page = (ROOT / "docs" / "causes.md").read_text(encoding="utf-8")
+    assert all(f"| {code}? |" in page for code in UNVERIFIED_MREC)
+    assert not any(f"| {code}? |" in page for code in used - UNVERIFIED_MREC)
+    codes = {
+        code: CAUSES[code].mrec
+        for code in ("pilot-fault", "pilot-left-c", "voltage-after-end", "peer-vanished")
+    }
+    assert codes == {
+        "pilot-fault": "CX014",  # out of range
+        "pilot-left-c": "CX010",  # a mode that is not to be charged in
+        "voltage-after-end": "CX024",  # at the output, before or after a charge
+        "peer-vanished": "",  # none is of the connection with a vehicle
+    }
 
 
 def test_a_reason_alone_has_its_first_row_and_says_so_by_nothing() -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from iso15118 import exi
 from iso15118.channel import EDITIONS, Item, MessageChannel, Received, Skipped, Undecodable
 from iso15118.errors import ExiError, FrameError, MisuseError
+from iso15118.messages import din
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_messages import SessionSetupReq
@@ -329,6 +330,54 @@ def test_a_value_longer_than_its_type_is_no_message_for_a_session() -> None:
     (item,) = dc_channel().receive_data(encode_frame(PayloadType.ISO20_MAIN, payload))
     assert isinstance(item, Undecodable)
     assert "longer than its type" in str(item.error)
+
+
+def with_empty_head(message: Any, other: Any, code: str) -> bytes:
+    """``message`` up to the element in which ``other`` has another member of its group, with the abstract
+    head instead, empty, and the end of everything behind it."""
+    first, second = (
+        f"{int.from_bytes(one):b}" for one in (exi.encode("din", message), exi.encode("din", other))
+    )
+    same = next(at for at, (a, b) in enumerate(zip(first, second, strict=False)) if a != b)
+    digits = f"{first[: same + 1 - len(code)]}{code}0000"
+    digits += "0" * (-len(digits) % 8)
+    return int(digits, 2).to_bytes(len(digits) // 8)
+
+
+def din_request(parameters: Any) -> din.V2GMessage:
+    body = din.ChargeParameterDiscoveryReq(
+        ev_requested_energy_transfer_type=din.EVRequestedEnergyTransfer.DC_extended,
+        ev_charge_parameter=parameters,
+    )
+    return din.V2GMessage(header=din.MessageHeader(session_id=bytes(8)), body=din.Body(body_element=body))
+
+
+def test_what_has_to_be_there_may_not_stand_empty_in_its_abstract_form() -> None:
+    """Types promise it to every handler; schedules of DIN 70121 alone are left out by chargers in use."""
+    amount = din.PhysicalValue(multiplier=0, value=1)
+    status = din.DCEVStatus(ev_ready=True, ev_error_code=din.DCEVErrorCode.NO_ERROR, evresssoc=1)
+    direct = din.DCEVChargeParameter(
+        dc_ev_status=status, ev_maximum_current_limit=amount, ev_maximum_voltage_limit=amount
+    )
+    alternating = din.ACEVChargeParameter(
+        departure_time=0, e_amount=amount, ev_max_voltage=amount, ev_max_current=amount, ev_min_current=amount
+    )
+    octets = with_empty_head(din_request(alternating), din_request(direct), "10")
+    message: Any
+    message, notes = exi.decode_with_notes("din", octets)
+    assert [note.split(":")[0] for note in notes] == ["empty-abstract"]
+    assert message.body.body_element.ev_charge_parameter is None
+    channel = MessageChannel()
+    channel.select("din")
+    (item,) = channel.receive_data(encode_frame(PayloadType.SAP, octets))
+    assert isinstance(item, Undecodable)
+    assert "stands empty in its abstract form" in str(item.error)
+    schedules = bytes.fromhex(
+        "809a02004080c1014181c21080004820400000c99002062050193080c0c802064c8010190140c80a20"
+    )
+    (item,) = channel.receive_data(encode_frame(PayloadType.SAP, schedules))
+    assert isinstance(item, Received)
+    assert [note.split(":")[0] for note in item.notes] == ["empty-abstract"]
 
 
 def test_a_document_that_is_no_message_is_undecodable() -> None:

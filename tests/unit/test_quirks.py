@@ -114,7 +114,7 @@ def test_a_value_that_does_not_go_with_the_others_is_refused_with_the_quirk() ->
                 VehicleQuirk(evccid=("01",), no_power_wait_s=3000.0),
             )
         )
-    with pytest.raises(ConfigError, match=r"quirks\[0\].*profile_check"):
+    with pytest.raises(ConfigError, match=r"profile_check"):
         SeccConfig(quirks=(VehicleQuirk(evccid=("00",), profile_check="loud"),))  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="at most 100"):
         SeccConfig(quirks=(VehicleQuirk(evccid=("00",), plausibility="note"),) * 101)

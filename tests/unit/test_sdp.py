@@ -260,7 +260,10 @@ def test_a_car_gets_the_security_it_asks_for_or_the_only_one(
 ) -> None:
     answer = server(ports=ports).answer(request(asked), CAR_ORIGIN, 0.0)
     assert answer == Answer(
-        SdpRequest(asked), SdpResponse(STATION, port, security), response(port=port, security=security)
+        SdpRequest(asked),
+        SdpResponse(STATION, port, security),
+        response(port=port, security=security),
+        request(asked),
     )
 
 

@@ -27,6 +27,7 @@ from .sdp import serve_sdp
 
 if TYPE_CHECKING:
     from iso15118.sdp import Answer, Ignored, Origin, Security
+    from iso15118.sdp.wireless_ends import WirelessPlace
 
     from .sdp import SdpListener
 
@@ -106,7 +107,8 @@ class Presence:
     longer than ``GRACE_S``, or it is another one. ``news`` gets ``InterfaceLost`` and ``InterfaceReady``.
     ``sdp_port``: UDP port of discovery, 0 for any free one; it is answered between ``show`` and ``hide``, if
     ``may_answer`` agrees. ``wait``: an interface that is missing or not usable at the beginning is waited for
-    instead of refused. ``interface``: by name; one that the caller has made stays as it is.
+    instead of refused. ``interface``: by name; one that the caller has made stays as it is. ``place``:
+    discovery without a cable, as for ``serve_sdp``.
     """
 
     def __init__(
@@ -121,6 +123,7 @@ class Presence:
         may_answer: Callable[[Origin], bool] | None = None,
         on_request: Callable[[Origin, Answer | Ignored], None] | None = None,
         wait: bool = False,
+        place: WirelessPlace | None = None,
     ) -> None:
         self.name = interface if isinstance(interface, str) else interface.name
         self.interface: Interface | None = interface if isinstance(interface, Interface) else None
@@ -132,7 +135,7 @@ class Presence:
         self._sdp_port, self._may_answer, self._on_request = sdp_port, may_answer, on_request
         self._lost = lost
         self._news = Callback("the application, told of news of the interface,", news)
-        self._wait = wait
+        self._wait, self._place = wait, place
         self._listeners: dict[Security, socket.socket] = {}
         self._accepting: set[asyncio.Task[None]] = set()
         self._sdp: SdpListener | None = None
@@ -196,6 +199,7 @@ class Presence:
                 port=self._sdp_port,
                 may_answer=self._may_answer,
                 on_request=self._on_request,
+                place=self._place,
             )
             if self._shown and self._listeners and self._sdp is None:
                 self._sdp = listener

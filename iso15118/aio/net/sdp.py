@@ -1,13 +1,17 @@
-"""Discovery on real sockets: a station that can be found on an interface, and a car that looks for one.
+"""Discovery on real sockets: a station that can be found on an interface, and a car that looks for one, with
+a cable or without.
 
-Multicast on a cable; unicast to ``::1`` on the loopback interface, where there is no multicast. The decisions
+Multicast; unicast to ``::1`` on the loopback interface, where there is no multicast. The decisions
 are ``iso15118.sdp``'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from msgspec.structs import replace
 
 from iso15118.aio.logs import Log
 from iso15118.aio.ports.guard import Callback
@@ -35,6 +39,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from iso15118.sdp import SdpAction
+    from iso15118.sdp.station import AnyServer
+    from iso15118.sdp.vehicle import AnyClient
+    from iso15118.sdp.wireless import WirelessSdpRequest
+    from iso15118.sdp.wireless_ends import WirelessPlace
     from iso15118.timing import Timing
 
     from .network import Interface
@@ -56,7 +64,7 @@ class SdpListener(asyncio.DatagramProtocol):
 
     def __init__(
         self,
-        server: SdpServer,
+        server: AnyServer[Any],
         interface: Interface,
         on_request: Callable[[Origin, Answer | Ignored], None] | None,
     ) -> None:
@@ -115,15 +123,22 @@ async def serve_sdp(
     rate: RateLimit | None = None,
     may_answer: Callable[[Origin], bool] | None = None,
     on_request: Callable[[Origin, Answer | Ignored], None] | None = None,
+    place: WirelessPlace | None = None,
 ) -> SdpListener:
-    """Answer cars on this interface: ``ports`` says where the station listens with which security.
+    """Answer cars on this interface: ``ports`` says where the station listens with which security. With a
+    ``place`` those that ask without a cable are answered, and only they.
 
     ``port`` is another UDP port than 15118 for tests on one machine, 0 for any free one. ``rate``: the limit
     of each origin. ``may_answer``: asked at every request, with its origin; while it says False nobody is
     invited. ``on_request`` hears of every datagram. Raises ``LinkError`` if the port cannot be had,
-    ``MisuseError`` for ports that nobody could connect to.
+    ``MisuseError`` for ports that nobody could connect to, and a place that no answer can carry.
     """
-    server = SdpServer(
+    make: Callable[..., AnyServer[Any]] = SdpServer
+    if place is not None:
+        from iso15118.sdp.wireless_ends import WirelessSdpServer  # which a cable does not load
+
+        make = partial(WirelessSdpServer, place=place)
+    server = make(
         address=interface.address,
         ports=ports,
         interface_index=interface.index,
@@ -148,22 +163,24 @@ async def discover(
     timing: Timing | None = None,
     on_action: Callable[[SdpAction], None] | None = None,
     alone_s: float | None = None,
+    wireless: WirelessSdpRequest | None = None,
 ) -> Found:
     """Look for a station on this interface until one answers.
 
-    ``security`` is what to ask for, ``accept`` which answers to take: by default only that one. ``on_action``
+    ``security`` is what to ask for, ``accept`` which answers to take: by default only that one. ``wireless``:
+    what is asked, with this security, where no cable joins the two; who knows the vehicle is taken before
+    who does not. ``on_action``
     hears of every request, refusal and the end, and for a second after it of a ``Conflict``: what another
     station answers. ``alone_s``: the station that was found has to be the only one, for so long in s. Raises
     ``LinkError`` when nobody usable answered, with the reason of the last refusal or network error, or when
-    another one answered, too.
+    another one answered, too; ``MisuseError`` for a request that cannot be written.
     """
-    client = SdpClient(
-        interface_index=interface.index,
-        security=security,
-        accept=accept,
-        loopback=interface.loopback,
-        timing=timing,
-    )
+    make: Callable[..., AnyClient[Any]] = partial(SdpClient, security=security)
+    if wireless is not None:
+        from iso15118.sdp.wireless_ends import WirelessSdpClient
+
+        make = partial(WirelessSdpClient, replace(wireless, security=security))
+    client = make(interface_index=interface.index, accept=accept, loopback=interface.loopback, timing=timing)
     sock = sdp_client_socket(interface)
     loop = asyncio.get_running_loop()
     group = str(interface.address if interface.loopback else MULTICAST_GROUP)
@@ -195,11 +212,11 @@ async def _listen_on(transport: asyncio.DatagramTransport) -> None:
 
 
 class _Search(asyncio.DatagramProtocol):
-    """Drives one ``SdpClient``."""
+    """Drives one search."""
 
     def __init__(
         self,
-        client: SdpClient,
+        client: AnyClient[Any],
         target: tuple[str, int, int, int],
         on_action: Callable[[SdpAction], None] | None,
     ) -> None:
@@ -246,6 +263,8 @@ class _Search(asyncio.DatagramProtocol):
             match action:
                 case SendRequest(data=data):
                     cast("asyncio.DatagramTransport", self._transport).sendto(data, self._target)
+                case Refused(reason=reason, origin=origin, waits=True):
+                    _log.debug("discovery: %s: %s", origin, reason)
                 case Refused(reason=reason, origin=origin, downgrade=downgrade):
                     if self._log_rate.admit(self._loop.time()):
                         what = "less security than asked for: " if downgrade else ""

@@ -132,6 +132,11 @@ class PluggedEvcc(ServiceCommands):
         """The same, and one of basic charging as well."""
         return self._client.any_session if self._client is not None else None
 
+    @property
+    def begun(self) -> bool:
+        """A session has begun, and may be on its way to the end: as ``EvccClient.begun``."""
+        return self._client is not None and self._client.begun
+
     def stop(self, reason: str) -> None:
         """End the session that runs in an orderly way."""
         if self._client is not None:

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 
 from iso15118.aio.logs import Log
 from iso15118.errors import HardwareError
-from iso15118.ranges import Duration, check_numbers
+from iso15118.ranges import Duration, check_fields
 from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
 
@@ -78,7 +78,7 @@ class PortLimits(Struct, frozen=True, kw_only=True):
     whatever the vehicle does."""
 
     def __post_init__(self) -> None:
-        check_numbers(self, "ports")
+        check_fields(self, "ports")
 
     @classmethod
     def of(cls, timing: Timing) -> PortLimits:

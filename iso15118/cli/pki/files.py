@@ -28,6 +28,7 @@ from iso15118.pki.keys.exchange import (
 from iso15118.pki.keys.protect import passphrase_of
 from iso15118.pki.store import PURPOSES, Contents
 from iso15118.settings import choose
+from iso15118.settings.identity import typed_for_store
 
 _VARIABLES = {
     "--passphrase-file": "ISO15118_PASSPHRASE",
@@ -59,7 +60,9 @@ def _passphrase(option: str, file: Path | None) -> bytes | None:
 
 
 def _store(directory: Path, passphrase_file: Path | None) -> Store:
-    return Store(directory, passphrase=_passphrase("--store-passphrase-file", passphrase_file))
+    """Its keys' passphrase is asked for where they need one, and nothing else says it."""
+    given = _passphrase("--store-passphrase-file", passphrase_file)
+    return Store(directory, passphrase=typed_for_store(directory, asked) if given is None else given)
 
 
 @app.command(name="export")

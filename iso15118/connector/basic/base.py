@@ -13,6 +13,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, SessionEnded, Urgency
 from iso15118.session.causes import LOSSES, refined
+from iso15118.session.checks import check_event, is_ac_reading, text, what_went_wrong
 from iso15118.session.supervision import AcSupervisor, Finding, Reaction, Rule, SupervisionLimits
 
 from .settings import BasicSettings
@@ -73,17 +74,29 @@ class BasicSession(Generic[T]):
         return earliest((self._timers.earliest, None if math.isinf(fresh) else fresh))
 
     def handle(self, event: ev.Event, now: float) -> list[Action]:
-        """Take an event. Nothing of a peer or a port raises here."""
+        """Take an event. An event of the application that makes no sense is refused, and nothing of it is
+        kept: raises ``ConfigError`` with its field. Nothing else is ever raised: a fault of this software
+        ends it with ``INTERNAL_ERROR``, hardware first."""
+        check_event(event)
+        try:
+            if not math.isfinite(now):
+                raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
+            return self._take(event, now)
+        except Exception as error:  # whatever it is, the contactors must not stay closed
+            return self._broken(error)
+
+    def _take(self, event: ev.Event, now: float) -> list[Action]:
         if self.ended is not None:
             return self._late(event, now)
         match event:
             case ev.HardwareFault(port=port, reason=reason):
-                return self._fail(EndReason.HARDWARE_FAULT, f"{port}: {reason}", now)
+                return self._fail(EndReason.HARDWARE_FAULT, f"{text(port)}: {text(reason)}", now)
             case ev.EmergencyShutdown(reason=reason):
-                return self._fail(EndReason.EMERGENCY, reason, now)
+                return self._fail(EndReason.EMERGENCY, text(reason), now)
             case ev.TransportLost(how=how):
+                lost = how.value if isinstance(how, ev.TransportLoss) else text(how)
                 cause = LOSSES.get(how, "")
-                return self._fail(EndReason.PEER_VANISHED, f"dropped: {how.value}", now, cause=cause)
+                return self._fail(EndReason.PEER_VANISHED, f"dropped: {lost}", now, cause=cause)
             case ev.SignalChanged(state=state):
                 return self._signalled(state, now)
             case ev.AcMeasured():
@@ -97,7 +110,15 @@ class BasicSession(Generic[T]):
                 return self._told(event, now)
 
     def handle_timeout(self, now: float) -> list[Action]:
-        """The deadline has come. Earlier calls are harmless."""
+        """The deadline has come. Earlier calls are harmless, and nothing is raised."""
+        try:
+            return self._timeout(now)
+        except Exception as error:  # as above
+            return self._broken(error)
+
+    def _timeout(self, now: float) -> list[Action]:
+        if not math.isfinite(now):
+            raise ValueError(f"{now} is no time")
         actions: list[Action] = []
         while self.ended is None and (timer := self._timers.pop(now)) is not None:
             actions += self._expired(timer, now)
@@ -142,11 +163,20 @@ class BasicSession(Generic[T]):
         return [act.StateEntered(state)]
 
     def _judge(self, measured: ev.AcMeasured, now: float) -> list[Action]:
+        if not is_ac_reading(measured):
+            return self._unusable(now)
         self._measured = measured
         at = measured.at if measured.at is not None and measured.at <= now else now
         finding = self._supervisor.measured(measured.voltage_v, measured.current_a, measured.total_w, at, now)
         actions = [] if finding is None else self._found(finding, now)
         return actions if self.ended is not None else [*actions, *self._flows(measured, now)]
+
+    def _unusable(self, now: float) -> list[Action]:
+        if Rule.UNUSABLE_READINGS in self._supervisor.limits.off:
+            return []
+        what = "a field of AcMeasured is no finite number"
+        finding = Finding(Rule.UNUSABLE_READINGS, math.nan, math.nan, now, Reaction.FAULT, what)
+        return self._found(finding, now)
 
     def _found(self, finding: Finding, now: float) -> list[Action]:
         """A rule of the supervision is broken."""
@@ -172,6 +202,26 @@ class BasicSession(Generic[T]):
         self.ended = SessionEnded(reason, detail, rule, refined(reason, cause, rule))
         self._timers.clear_all()
         return [*actions, *self._enter(ENDED), self.ended, act.CloseTransport()]
+
+    def _broken(self, error: Exception) -> list[Action]:
+        """A fault of this software: nobody can say what is true any more, so what makes safe is asked for
+        whatever is known."""
+        self._timers.clear_all()
+        self._live = False
+        urgency = Urgency.EMERGENCY
+        actions: list[Action] = [
+            act.StopPower(urgency),
+            act.OpenContactors(urgency, "a fault of this software"),
+            *self._rests(),
+        ]
+        if self.ended is None:
+            self.ended = SessionEnded(EndReason.INTERNAL_ERROR, what_went_wrong(error))
+            actions += [*self._enter(ENDED), self.ended, act.CloseTransport()]
+        return actions
+
+    def _rests(self) -> list[Action]:
+        """What the pilot shows when nothing may flow."""
+        raise NotImplementedError
 
     @property
     def _none_flows(self) -> bool:

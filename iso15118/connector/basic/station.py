@@ -83,7 +83,8 @@ class BasicStation(BasicSession[_Timer]):
         """As it was read before; empty if nobody said."""
         self._certificate_name = certificate_name
         self._outlet, self._steps = outlet, steps
-        self._set_point_a: float | None = None
+        self._set_point_w: float | None = None
+        """What the energy manager allows, of all phases together."""
         self._authorized = False
         self._driving_f = False
         self._percent: float | None = None
@@ -128,16 +129,12 @@ class BasicStation(BasicSession[_Timer]):
                 self._outlet = limits
                 return self._offer(now)
             case ev.SetPointChanged(power_w=power_w):
-                self._set_point_a = None if power_w is None else self._amperes(max(power_w, 0.0))
+                self._set_point_w = None if power_w is None else max(power_w, 0.0)
                 return self._offer(now)
             case ev.StopRequested(reason=reason):
                 return self._stop(reason, now)
             case _:
                 return []
-
-    def _amperes(self, power_w: float) -> float:
-        volts = self._outlet.nominal_voltage_v
-        return power_w / volts / self._outlet.phases
 
     def _decided(self, accepted: bool, now: float) -> list[Action]:
         if accepted is not True and self._live:
@@ -197,13 +194,15 @@ class BasicStation(BasicSession[_Timer]):
 
     @property
     def _available_a(self) -> float:
-        """What may be offered per phase: the least of settings, outlet and set-point."""
+        """What may be offered per phase: the least of settings, outlet and set-point, in the phases that are
+        connected, or would be."""
         outlet, volts = self._outlet, self._outlet.nominal_voltage_v
+        phases = self._phases if self._closed or self._closing else outlet.phases
         found = [self.settings.maximum_current_a]
-        for index in range(outlet.phases):
+        for index in range(phases):
             found += [outlet.maximum_current_a[index], outlet.maximum_charge_power_w[index] / volts]
-        if self._set_point_a is not None:
-            found.append(self._set_point_a)
+        if self._set_point_w is not None:
+            found.append(self._set_point_w / volts / phases)
         available = min(found)
         least_w = max(outlet.minimum_charge_power_w)
         return available if available * volts + 1e-6 >= least_w else 0.0
@@ -294,7 +293,12 @@ class BasicStation(BasicSession[_Timer]):
         if was and self._live:
             what = "contactors opened under power"
             return self._end(EndReason.CONTACTOR_FAILED, what, now, cause="contactors-opened")
-        return self._close(now)
+        return [*self._lowered(now), *self._close(now)]
+
+    def _lowered(self, now: float) -> list[Action]:
+        """What is shown may be too much for the phases that are connected next."""
+        shown, allowed = self._percent, duty_for(self._available_a)
+        return self._offer(now) if shown is not None and (allowed is None or allowed < shown) else []
 
     def _have_closed(self, now: float) -> list[Action]:
         if self._closing:
@@ -362,8 +366,11 @@ class BasicStation(BasicSession[_Timer]):
         """Also where nothing is asked of it: a contactor that somebody else closed is told to open."""
         told = self._opening and urgency is Urgency.ORDERLY
         actions = [] if told else self._open(urgency, reason, now)
+        return [*actions, *self._rests()]
+
+    def _rests(self) -> list[Action]:
         self._percent, self._driving_f = None, False
-        return [*actions, SetPilot(Pilot.STEADY)]
+        return [SetPilot(Pilot.STEADY)]
 
     def _late(self, event: ev.Event, now: float) -> list[Action]:
         """A contactor that closes late is told to open again."""

@@ -227,7 +227,10 @@ class BasicVehicle(BasicSession[_Timer]):
         return self._leave(EndReason.STOPPED_BY_EV, reason or "stop requested", now)
 
     def _off(self, urgency: Urgency, reason: str, now: float) -> list[Action]:
-        return [*self._cease(urgency, now), act.SignalReady(False)]
+        return [*self._cease(urgency, now), *self._rests()]
+
+    def _rests(self) -> list[Action]:
+        return [act.SignalReady(False)]
 
 
 def _three(values: list[float]) -> Phases:

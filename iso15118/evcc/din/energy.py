@@ -209,8 +209,8 @@ async def welding_detection(talk: Conversation, plan: Plan) -> None:
     asks = talk.config.din.welding_detection
     until = talk.now + min(talk.config.welding_detection_s, talk.timing.welding_detection_timeout)
     while True:
-        below = talk.inlet.voltage_v < talk.config.welding_voltage_v
-        done = below or talk.now >= until
+        welded = talk.perhaps_welded
+        done = not welded or talk.now >= until
         if asks:
             request = din.WeldingDetectionReq(dc_ev_status=vehicle_status(talk, plan))
             asks = await exchange(talk, request, optional=True) is not None
@@ -221,8 +221,5 @@ async def welding_detection(talk: Conversation, plan: Plan) -> None:
         raise Leave(
             EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not open", cause="contactors-not-opened"
         )
-    if not below:
-        raise Leave(
-            EndReason.CONTACTOR_FAILED,
-            f"the inlet kept {talk.inlet.voltage_v:.0f} V: a contactor may be welded",
-        )
+    if welded:
+        raise Leave(EndReason.CONTACTOR_FAILED, welded)

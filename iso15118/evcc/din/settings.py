@@ -11,7 +11,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from iso15118.errors import ConfigError
-from iso15118.ranges import check_numbers
+from iso15118.ranges import check_fields
 from iso15118.timing import DinTiming
 
 __all__ = ["DinEvccSettings"]
@@ -43,7 +43,7 @@ class DinEvccSettings(Struct, frozen=True, kw_only=True):
     """Every timeout of a session in DIN 70121, in s."""
 
     def __post_init__(self) -> None:
-        check_numbers(self, "din")
+        check_fields(self, "din")
         if not (isinstance(self.evccid, bytes) and 1 <= len(self.evccid) <= 8):
             raise ConfigError(
                 "din.evccid", f"{self.evccid!r} is no EVCCID", "1 to 8 octets, a MAC address has 6"

@@ -192,10 +192,11 @@ def _check(talk: Conversation, station: StationLimits) -> None:
         raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, why)
 
 
-def _read_schedule(talk: Conversation, plan: Plan, schedules: din.SAScheduleList) -> None:
+def _read_schedule(talk: Conversation, plan: Plan, schedules: din.SAScheduleList | None) -> None:
     """The first schedule, on the session's clock. It is no limit unless the vehicle was told to take it for
-    one (``use_pmax``): PMax of 0 and below zero are seen at stations with power."""
-    if not schedules.sa_schedule_tuple:
+    one (``use_pmax``): PMax of 0 and below zero are seen at stations with power. None: the station sent the
+    abstract head of the schedules alone, which the codec leaves out."""
+    if schedules is None or not schedules.sa_schedule_tuple:
         talk.note("schedule", "the station gives no schedule")
         return
     chosen = schedules.sa_schedule_tuple[0]

@@ -231,21 +231,18 @@ async def welding_detection(talk: Conversation, plan: Plan) -> None:
     """
     until = talk.now + min(talk.config.welding_detection_s, talk.timing.welding_detection_timeout)
     while True:
-        request = iso2.WeldingDetectionReq(dc_ev_status=battery_status(talk, plan))
-        answered = await exchange(talk, request, optional=True) is not None
-        plan.parting = not answered
-        below = talk.inlet.voltage_v < talk.config.welding_voltage_v and talk.inlet_is_fresh
-        if below or not answered or talk.now >= until:
-            if talk.contactors_closed:
-                raise Leave(
-                    EndReason.CONTACTOR_FAILED,
-                    "the vehicle's contactors did not open",
-                    cause="contactors-not-opened",
-                )
-            if not below:
-                raise Leave(
-                    EndReason.CONTACTOR_FAILED,
-                    f"the inlet kept {talk.inlet.voltage_v:.0f} V: a contactor may be welded",
-                )
-            return
+        if not plan.parting:
+            request = iso2.WeldingDetectionReq(dc_ev_status=battery_status(talk, plan))
+            plan.parting = await exchange(talk, request, optional=True) is None
+        welded = talk.perhaps_welded
+        if not welded or talk.now >= until:
+            break
         await talk.pause(talk.config.poll_interval_s)
+    if talk.contactors_closed:
+        raise Leave(
+            EndReason.CONTACTOR_FAILED,
+            "the vehicle's contactors did not open",
+            cause="contactors-not-opened",
+        )
+    if welded:
+        raise Leave(EndReason.CONTACTOR_FAILED, welded)

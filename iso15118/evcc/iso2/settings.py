@@ -13,7 +13,7 @@ from msgspec import Meta, Struct, field
 
 from iso15118.errors import ConfigError
 from iso15118.messages.iso2 import EnergyTransferMode
-from iso15118.ranges import HowLong, check_numbers, listed_once
+from iso15118.ranges import HowLong, check_fields, listed_once
 from iso15118.timing import Iso2Timing
 
 __all__ = ["DcRenegotiation", "Iso2EvccSettings", "Plausibility", "ScheduleChoice"]
@@ -87,7 +87,7 @@ class Iso2EvccSettings(Struct, frozen=True, kw_only=True):
     """Every timeout of a session of this edition, in s."""
 
     def __post_init__(self) -> None:
-        check_numbers(self, "iso2")
+        check_fields(self, "iso2")
         if not isinstance(self.evccid, bytes) or len(self.evccid) != 6:
             raise ConfigError("iso2.evccid", f"{self.evccid!r} is no MAC address", "6 octets")
         if not self.energy_transfer_modes:

@@ -224,8 +224,8 @@ async def welding_detection(talk: Conversation) -> None:
     over = EndSession(EndReason.ONGOING_TOO_LONG, f"welding detection not finished after {longest:g} s")
     talk.bound = Bound(talk.now + longest, over, Timer.WELDING_DETECTION)
     while True:
-        below = talk.inlet.voltage_v < talk.config.welding_voltage_v
-        done = below or talk.now >= until
+        welded = talk.perhaps_welded
+        done = not welded or talk.now >= until
         await exchange(
             talk,
             dc.DCWeldingDetectionReq(
@@ -240,10 +240,7 @@ async def welding_detection(talk: Conversation) -> None:
                     "the vehicle's contactors did not open",
                     cause="contactors-not-opened",
                 )
-            if not below:
-                raise Leave(
-                    EndReason.CONTACTOR_FAILED,
-                    f"the inlet kept {talk.inlet.voltage_v:.0f} V: a contactor may be welded",
-                )
+            if welded:
+                raise Leave(EndReason.CONTACTOR_FAILED, welded)
             return
         await talk.pause(talk.config.poll_interval_s)

@@ -13,7 +13,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from iso15118.errors import ConfigError
-from iso15118.ranges import Duration, check_numbers
+from iso15118.ranges import Duration, check_fields
 
 __all__ = ["KeyAcceptance", "LinkDetection", "ModemMaker", "SlacSettings", "SlacTiming", "ValidationPolicy"]
 
@@ -128,7 +128,7 @@ class SlacTiming(Struct, frozen=True, kw_only=True):
     """Key set to link up where nobody can tell; modems restart in 2 to 7 s. Not in the standard."""
 
     def __post_init__(self) -> None:
-        check_numbers(self, "slac_timing")
+        check_fields(self, "slac_timing")
 
 
 class SlacSettings(Struct, frozen=True, kw_only=True):
@@ -212,7 +212,7 @@ class SlacSettings(Struct, frozen=True, kw_only=True):
     implementations only confirm it; and whoever speaks in the peer's name could turn the own modem down."""
 
     def __post_init__(self) -> None:
-        check_numbers(self, "slac")
+        check_fields(self, "slac")
         if self.indirect_limit < self.direct_limit:
             raise ConfigError("slac.indirect_limit", "it is below direct_limit", "at least as much")
         if len(self.modem) != 6:

@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from iso15118.errors import ConfigError
-from iso15118.ranges import Duration, check_numbers
+from iso15118.ranges import Duration, check_fields
 
 __all__ = ["SpeSettings"]
 
@@ -56,7 +56,7 @@ class SpeSettings(Struct, frozen=True, kw_only=True):
     takes 5 s to start would never be served."""
 
     def __post_init__(self) -> None:
-        check_numbers(self, "spe")
+        check_fields(self, "spe")
         if self.wake_detect >= self.wake_pulse:
             raise ConfigError(
                 "spe.wake_detect",

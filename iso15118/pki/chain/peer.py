@@ -11,10 +11,12 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
+from iso15118.errors import ConfigError
 from iso15118.pki.chain.verify import Anchors, Environment, anchor_problems, verify_chain
 from iso15118.pki.chain.violations import Verdict
 from iso15118.pki.status.crl import read_ahead
 from iso15118.pki.status.revocation import Revocation, RevocationPolicy
+from iso15118.ranges import shown
 
 __all__ = ["PeerVerifier", "peer_verifier"]
 
@@ -50,6 +52,14 @@ class PeerVerifier:
         report: Callable[[Verdict], None] | None = None,
         older_edition: str | None = None,
     ) -> None:
+        if (
+            revocation is not None
+            and not callable(revocation)
+            and not isinstance(revocation, RevocationPolicy)
+        ):
+            raise ConfigError(
+                "revocation", f"{shown(revocation)} is none", "a RevocationPolicy, or a function"
+            )
         self._role, self._clock, self._environment = role, clock, environment
         self._anchors, self._anchor_role = anchors_der, anchor_role
         self._edition, self._older_edition = edition, older_edition

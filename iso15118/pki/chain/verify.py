@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
 
@@ -22,10 +22,12 @@ from iso15118.pki.chain.violations import CODES, Verdict, Violation, rule_of, vi
 from iso15118.pki.status.crl import lists
 from iso15118.pki.status.ocsp import says_revoked
 from iso15118.pki.status.revocation import Revocation
+from iso15118.ranges import shown
 
-__all__ = ["Anchors", "Environment", "anchor_problems", "verify_chain"]
+__all__ = ["Anchors", "Environment", "anchor_problems", "check_codes", "verify_chain"]
 
 Environment = Literal["public", "private"]
+_ENVIRONMENTS = get_args(Environment)
 Anchors: TypeAlias = Sequence[bytes] | Mapping[AnchorRole, Sequence[bytes]]
 """Trusted roots (DER): all of one kind, or by their kind as
 :class:`~iso15118.pki.store.Contents` has them."""
@@ -80,14 +82,23 @@ def verify_chain(
         raise ConfigError("at", "a time without time zone", "for example datetime.now(UTC)")
     if not timedelta() <= skew <= _LONGEST_SKEW:
         raise ConfigError("skew", f"{skew.total_seconds():g} s", "zero or more, a year at most")
-    for name, wanted in (("tolerate", tolerate), ("refuse", refuse)):
-        if unknown := set(wanted) - CODES.keys():
-            raise ConfigError(name, f"no violation is called {', '.join(sorted(unknown))}", _remedy(unknown))
+    check_codes(tolerate=tolerate, refuse=refuse)
+    if environment not in _ENVIRONMENTS:
+        # Whatever is not public would be judged by the rules of a private one, which are the laxer ones.
+        raise ConfigError("environment", f"{shown(environment)} is none", '"public" or "private"')
     accepted = {*tolerate, *profile.tolerated} - {*refuse}
     anchors = _read_anchors(anchors_der, anchor_role)
     use = _Use(profile, _role(profile, role), anchors, at, skew, environment, revocation)
     candidates = [_whole(one, accepted, edition) for one in _judged(chain_der, use)]
     return min(candidates, key=lambda one: (len(one.violations), len(one.tolerated)))
+
+
+def check_codes(**codes: Collection[str]) -> None:
+    """Codes of violations, by the name of the argument that they come in. Raises ConfigError for one that
+    does not exist."""
+    for name, wanted in codes.items():
+        if unknown := set(wanted) - CODES.keys():
+            raise ConfigError(name, f"no violation is called {', '.join(sorted(unknown))}", _remedy(unknown))
 
 
 def anchor_problems(

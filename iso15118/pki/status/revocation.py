@@ -20,6 +20,7 @@ from iso15118.pki.chain.parsed import Parsed, UnreadableError, parse
 from iso15118.pki.chain.violations import Violation, violation
 from iso15118.pki.status.crl import judge_crl
 from iso15118.pki.status.ocsp import WEEK, judge
+from iso15118.ranges import check_fields
 
 __all__ = ["Demand", "Revocation", "RevocationPolicy", "placed"]
 
@@ -34,7 +35,7 @@ _ONCE_GOOD = frozenset({"ocsp-stale"})
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):
-    """Evidence and how much of it is demanded."""
+    """Evidence and how much of it is demanded. Raises ``ConfigError`` for a field of another type."""
 
     staples: tuple[bytes | None, ...] = ()
     """OCSP responses (DER) by the place of the certificate in the chain as it was given; None for none.
@@ -53,6 +54,9 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     """Only the leaf has to be known about: TLS 1.2 carries one response."""
     longest: timedelta | None = WEEK
     """How long a response may be good for. [V2G20-2448]"""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def violations(
         self,
@@ -121,8 +125,8 @@ def _revoked(found: Sequence[Violation]) -> bool:
 
 
 class RevocationPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """What a TLS peer's chain is held against: the responses that came with it,
-    and what we have ourselves."""
+    """What a TLS peer's chain is held against: the responses that came with it, and what we have ourselves.
+    Raises ``ConfigError`` for a field of another type."""
 
     demand: Demand = "all"
     """Which certificates below the root something must be known about. What is known always counts:
@@ -135,6 +139,9 @@ class RevocationPolicy(msgspec.Struct, frozen=True, kw_only=True):
     responses: Callable[[Sequence[bytes]], Sequence[bytes | None]] = lambda chain: ()
     """Gives the responses (DER) that we have for a chain ourselves, by place: for peers that
     cannot staple, as vehicles."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def evidence(self, chain: Sequence[bytes], staples: Sequence[bytes], *, leaf_only: bool) -> Revocation:
         """All of it, for one chain (DER, leaf first). ``leaf_only``: the connection can carry no more."""

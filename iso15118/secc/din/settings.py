@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from iso15118.errors import ConfigError
-from iso15118.ranges import HowLong, check_numbers
+from iso15118.ranges import HowLong, check_fields
 from iso15118.timing import DinTiming
 
 __all__ = ["LONGEST_EVSE_ID", "DinSeccSettings"]
@@ -63,7 +63,7 @@ class DinSeccSettings(Struct, frozen=True, kw_only=True):
     """Every timeout of a session in DIN 70121, in s."""
 
     def __post_init__(self) -> None:
-        check_numbers(self, "din")
+        check_fields(self, "din")
         for key, known in _CHOICES.items():
             if getattr(self, key) not in known:
                 raise ConfigError(

@@ -117,11 +117,11 @@ def session_stop(request: din.SessionStop, ctx: Context) -> Answer:
     """The vehicle leaves. The funnel makes the hardware safe before the answer goes out, in
     whatever phase this comes."""
     facts = ctx.facts
-    end, detail = EndReason.STOPPED_BY_EV, ""
+    end, detail, cause = EndReason.STOPPED_BY_EV, "", ""
     if facts.stop_wanted:
         end, detail = EndReason.STOPPED_BY_STATION, facts.stop_wanted
     elif facts.turned_down and ctx.state is State.CONTRACT_AUTHENTICATION:
-        end = EndReason.AUTHORIZATION_FAILED
+        end, cause = EndReason.AUTHORIZATION_FAILED, facts.turned_down_cause
         detail = f"the vehicle left after it was refused: {facts.turned_down}"
     response = din.SessionStopRes(response_code=Code.OK)
-    return Answer(reply(ctx, response), State.ENDED, end=end, detail=detail)
+    return Answer(reply(ctx, response), State.ENDED, end=end, detail=detail, cause=cause)

@@ -41,7 +41,8 @@ def _driver(ctx: Context) -> Answer | Refused:
         facts.ask_after = facts.now + facts.config.authorization_pause_s
     waited = facts.now - (facts.now if ctx.waited_since is None else ctx.waited_since)
     if waited >= facts.timing.authorization_ongoing_timeout:
-        return _failed("nobody authorized the driver in time")
+        late = "" if facts.turned_down else "authorization-timeout"
+        return _failed(facts.turned_down or "nobody authorized the driver in time", late)
     before: tuple[Action, ...] = ()
     if facts.authorization_requested is None and (facts.ask_after is None or facts.now >= facts.ask_after):
         facts.attempts += 1
@@ -62,5 +63,5 @@ def _answer(
     return Answer(ctx.envelope(response), following, before)
 
 
-def _failed(why: str) -> Refused:
-    return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, why)
+def _failed(why: str, cause: str = "") -> Refused:
+    return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, why, cause=cause)

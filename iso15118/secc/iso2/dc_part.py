@@ -59,7 +59,12 @@ DC = Part(
         S.CABLE_CHECK: Stage(name=S.CABLE_CHECK.value, live=True, timer=Timer.CABLE_CHECK),
         # The time runs from the first request on, which leads to the next state.
         S.PRE_CHARGE: Stage(name=S.PRE_CHARGE.value, live=True),
-        S.POWER_DELIVERY: Stage(name=S.POWER_DELIVERY.value, live=True, timer=Timer.PRE_CHARGE),
+        S.POWER_DELIVERY: Stage(
+            name=S.POWER_DELIVERY.value,
+            live=True,
+            timer=Timer.PRE_CHARGE,
+            limit="pre_charge_performance",
+        ),
         S.CURRENT_DEMAND: Stage(name=S.CURRENT_DEMAND.value, live=True, holds=True, lasts=True),
         S.RENEGOTIATED: Stage(name=S.RENEGOTIATED.value, live=True, holds=True),
         S.WELDING_DETECTION: Stage(

@@ -6,6 +6,8 @@ What is asked of the hardware in them is said in ``secc.dc_output``; here is wha
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from iso15118.messages import iso2
 from iso15118.messages.physical import quantity, volts
 from iso15118.secc import dc_output
@@ -17,7 +19,7 @@ from iso15118.session.events import SignalState
 from .context import Context
 from .schedules import take_profile
 from .sequence import State
-from .status import dc_status
+from .status import dc_status, vehicle_fault
 
 __all__ = ["cable_check", "power_delivery", "pre_charge", "still_delivers", "welding_detection"]
 
@@ -31,12 +33,22 @@ _PRECHARGE_A = 2.0
 _ROUNDING_V = 1.0
 
 
+def _refused_by_fault(said: iso2.DCEVStatus) -> Refused | None:
+    """A vehicle with a fault of its own is given no voltage and no contactors."""
+    if not (fault := vehicle_fault(said)):
+        return None
+    why = f"the vehicle reports {fault}"
+    return Refused(Fault.FAILED, EndReason.HARDWARE_FAULT, why, cause="peer-malfunction")
+
+
 # -- cable check
 
 
 def cable_check(request: iso2.CableCheckReq, ctx: Context) -> Answer | Refused | Wait:
     """State C or D first [V2G2-917], then the check; Ongoing until the hardware has an opinion."""
     facts = ctx.facts
+    if (faulty := _refused_by_fault(request.dc_ev_status)) is not None:
+        return faulty
     if ctx.state is State.RENEGOTIATED:
         _begin_anew(ctx)
     if facts.cable_check_started is not None or _shows_ready(ctx):
@@ -104,6 +116,8 @@ def pre_charge(request: iso2.PreChargeReq, ctx: Context) -> Answer | Refused:
     vehicle, limits = facts.vehicle, facts.limits
     if vehicle is None or limits is None:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "pre-charge without its preconditions")
+    if (faulty := _refused_by_fault(request.dc_ev_status)) is not None:
+        return faulty
     if quantity(request.ev_target_current) > _PRECHARGE_A:
         if settings.precharge_over_2a == "fail":
             return Refused(
@@ -164,10 +178,16 @@ def still_delivers(ctx: Context) -> str:
 def _start(request: iso2.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wait:
     facts = ctx.facts
     refused = take_profile(request, ctx)
+    parameter = request.ev_power_delivery_parameter
+    if refused is None and parameter is not None:
+        refused = _refused_by_fault(parameter.dc_ev_status)
     if refused is not None:
         return refused
     if ctx.state is State.RENEGOTIATED:  # the table asks ``still_delivers`` before
         facts.lets_go, ctx.renegotiated = False, False
+        if facts.vehicle is not None:  # which may have declared more since the cable was checked
+            most_v = min(facts.vehicle.maximum_voltage_v, facts.cable_checked_v)
+            facts.vehicle = replace(facts.vehicle, maximum_voltage_v=most_v)
         return Answer(_ok(ctx, Status.EVSE_Ready), State.CURRENT_DEMAND)
     if not facts.precharging:
         return Refused(Fault.NOT_APPLIED, EndReason.PRE_CHARGE_FAILED, "there was no pre-charge")

@@ -26,7 +26,7 @@ from .context import Context
 from .metering import held_back, meter_info, read_meter
 from .schedules import allowed_w, ask_anew
 from .sequence import State
-from .status import dc_status
+from .status import dc_status, vehicle_fault
 from .wire import loop_limits, maxima
 
 __all__ = ["current_demand", "present_bounds"]
@@ -97,15 +97,12 @@ def present_bounds(ctx: Context) -> tuple[float, float, float, bool] | None:
     if vehicle is None or limits is None or not isinstance(wish, iso2.CurrentDemandReq):
         return None
     target_v, target_a = quantity(wish.ev_target_voltage), quantity(wish.ev_target_current)
-    if wish.dc_ev_status.ev_error_code not in _HARMLESS:
+    if vehicle_fault(wish.dc_ev_status):
         target_a = 0.0  # a vehicle with a fault is given nothing until it stops
     wanted = Bounds(max(target_v, 0.0), max(target_a, 0.0), allowed_w(ctx))
     now = loop_limits(wish, vehicle)
     bounds = charging(wanted, common(limits, now), facts.measured.voltage_v, loss=LOSS)
     return facts.within_power(bounds.voltage_v, bounds.current_a, bounds.power_w, False)
-
-
-_HARMLESS = (iso2.DCEVErrorCode.NO_ERROR, iso2.DCEVErrorCode.NoData)
 
 
 def _ignored(ctx: Context, target_a: float, limits: StationLimits) -> tuple[Action, ...]:
@@ -147,8 +144,8 @@ def _show(request: iso2.CurrentDemandReq, ctx: Context) -> None:
     """What the vehicle says of its battery is told when it changes."""
     facts, status = ctx.facts, request.dc_ev_status
     full, bulk = request.remaining_time_to_full_soc, request.remaining_time_to_bulk_soc
-    if status.ev_error_code not in _HARMLESS:
-        facts.note("vehicle-error", f"the vehicle reports {status.ev_error_code.value}")
+    if fault := vehicle_fault(status):
+        facts.note("vehicle-error", f"the vehicle reports {fault}")
     shown = replace(
         facts.display or VehicleDisplay(),  # what the charge parameters told stays
         present_soc=status.evresssoc if 0 <= status.evresssoc <= 100 else None,

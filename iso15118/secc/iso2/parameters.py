@@ -33,7 +33,7 @@ is quick costs no further exchange."""
 def charge_parameter_discovery(
     request: iso2.ChargeParameterDiscoveryReq, ctx: Context
 ) -> Answer | Refused | Wait:
-    """The mode must be offered [V2G2-476], the limits must leave something to charge with
+    """The mode must be offered [V2G2-476] and is chosen once, the limits must leave something to charge with
     [V2G2-477]; without any power at present the answer is Ongoing for a while, since some vehicles
     refuse a station without power."""
     facts, part = ctx.facts, ctx.part
@@ -42,6 +42,11 @@ def charge_parameter_discovery(
         return Refused(
             Fault.ENERGY_TRANSFER_MODE, EndReason.PARAMETERS_NOT_ACCEPTED, f"{mode.value} is not offered"
         )
+    if ctx.state is State.RENEGOTIATION and mode is not ctx.mode:
+        # An outlet connects its phases before the contactors close, and never switches them under power.
+        chosen = "nothing" if ctx.mode is None else ctx.mode.value
+        why = f"{mode.value} in a renegotiation, where {chosen} was chosen"
+        return Refused(Fault.ENERGY_TRANSFER_MODE, EndReason.PARAMETERS_NOT_ACCEPTED, why)
     ctx.requested = mode
     refused = part.parameters(request.ev_charge_parameter, ctx)
     if refused is not None:

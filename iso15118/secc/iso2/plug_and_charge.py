@@ -26,6 +26,7 @@ from iso15118.session.actions import (
     RequestContractAuthorization,
     RequestContractCertificate,
 )
+from iso15118.session.causes import cause_of_refusal
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 
 from .context import Context
@@ -156,7 +157,8 @@ def _refused(ctx: Context, why: Refusal, detail: str) -> Refused:
 
     said = printable(detail)  # names of certificates are in it, which nobody has verified
     ctx.facts.refusals.append(said)
-    return Refused(Fault.CERTIFICATE, EndReason.AUTHORIZATION_FAILED, said, code=RESPONSE_CODES[why])
+    end, cause = EndReason.AUTHORIZATION_FAILED, cause_of_refusal(why)
+    return Refused(Fault.CERTIFICATE, end, said, code=RESPONSE_CODES[why], cause=cause)
 
 
 # -- contracts for vehicles

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 
 from iso15118.errors import ConfigError
 from iso15118.messages.iso2 import EnergyTransferMode
-from iso15118.ranges import HowLong, check_numbers
+from iso15118.ranges import HowLong, check_fields
 from iso15118.timing import Iso2Timing
 
 __all__ = ["AC_MODES", "Iso2SeccSettings"]
@@ -87,7 +87,7 @@ class Iso2SeccSettings(Struct, frozen=True, kw_only=True):
     """Every timeout of a session in ISO 15118-2, in s."""
 
     def __post_init__(self) -> None:
-        check_numbers(self, "iso2")
+        check_fields(self, "iso2")
         modes = self.energy_transfer_modes
         if len(set(modes)) != len(modes):
             raise ConfigError(

@@ -180,16 +180,14 @@ def session_stop(request: iso2.SessionStopReq, ctx: Context) -> Answer | Refused
     whatever phase this comes."""
     facts = ctx.facts
     response = ctx.envelope(iso2.SessionStopRes(response_code=Code.OK))
-    end, refused = EndReason.STOPPED_BY_EV, ""
+    end, refused, cause = EndReason.STOPPED_BY_EV, "", ""
     if facts.stop_wanted:
         end = EndReason.STOPPED_BY_STATION
     elif facts.turned_down:  # it leaves because it was not let in
-        end, refused = (
-            EndReason.AUTHORIZATION_FAILED,
-            f"the vehicle left after it was refused: {facts.turned_down}",
-        )
+        end, cause = EndReason.AUTHORIZATION_FAILED, facts.turned_down_cause
+        refused = f"the vehicle left after it was refused: {facts.turned_down}"
     if request.charging_session is iso2.ChargingSession.Terminate:
-        return Answer(response, State.ENDED, end=end, detail=facts.stop_wanted or refused)
+        return Answer(response, State.ENDED, end=end, detail=facts.stop_wanted or refused, cause=cause)
     # Who wants the session to end, or took the authorization back, does not leave it to be resumed.
     why = facts.stop_wanted or why_no_pause(ctx)
     if not why:

@@ -11,20 +11,44 @@ from typing import Final
 
 from iso15118.messages import iso2
 from iso15118.session.actions import EndReason
+from iso15118.session.supervision import Rule
 
 from .context import Context
 from .sequence import State
 
-__all__ = ["ac_status", "asks_anew", "dc_status", "shutting_down"]
+__all__ = ["ac_status", "asks_anew", "dc_status", "shutting_down", "vehicle_fault"]
 
 Status = iso2.DCEVSEStatusCode
 Isolation = iso2.IsolationLevel
 Notification = iso2.EVSENotification
 
-_MALFUNCTIONS: Final = frozenset(
-    {EndReason.HARDWARE_FAULT, EndReason.CONTACTOR_FAILED, EndReason.INTERNAL_ERROR}
-)
+_ALARMS: Final = {
+    EndReason.EMERGENCY: Status.EVSE_EmergencyShutdown,
+    EndReason.SIGNAL_LOST: Status.EVSE_EmergencyShutdown,
+    EndReason.HARDWARE_FAULT: Status.EVSE_Malfunction,
+    EndReason.CONTACTOR_FAILED: Status.EVSE_Malfunction,
+    EndReason.PRE_CHARGE_FAILED: Status.EVSE_Malfunction,
+    EndReason.INTERNAL_ERROR: Status.EVSE_Malfunction,
+}
+"""What a decided end is called, as in DIN 70121; any other is EVSE_Shutdown."""
+_EARTH: Final = (Rule.INSULATION.value, Rule.VOLTAGE_TO_EARTH.value)
 _BEFORE_CHECK: Final = {"omit": None, "invalid": Isolation.Invalid, "valid": Isolation.Valid}
+
+
+_SAID_NOTHING: Final = frozenset(
+    {
+        iso2.DCEVErrorCode.NO_ERROR,
+        iso2.DCEVErrorCode.NoData,
+        iso2.DCEVErrorCode.Reserved_A,
+        iso2.DCEVErrorCode.Reserved_B,
+        iso2.DCEVErrorCode.Reserved_C,
+    }
+)
+
+
+def vehicle_fault(said: iso2.DCEVStatus) -> str:
+    """The fault that the vehicle reports of itself; empty if it has none."""
+    return "" if said.ev_error_code in _SAID_NOTHING else said.ev_error_code.value
 
 
 def asks_anew(ctx: Context) -> bool:
@@ -61,10 +85,10 @@ def dc_status(ctx: Context, code: Status | None = None) -> iso2.DCEVSEStatus:
     """DC_EVSEStatus with ``code``, unless an end says another; without one, that of a refusal."""
     facts = ctx.facts
     notification, delay = _notice(ctx)
-    if facts.abort_reason is EndReason.EMERGENCY:
+    if facts.abort_rule in _EARTH:
         code = Status.EVSE_EmergencyShutdown
-    elif facts.abort_reason in _MALFUNCTIONS:
-        code = Status.EVSE_Malfunction
+    elif facts.abort_reason in _ALARMS:
+        code = _ALARMS[facts.abort_reason]
     elif facts.utility_interrupt and facts.stop_wanted:
         code = Status.EVSE_UtilityInterruptEvent
     elif code is None or facts.abort_reason is not None or shutting_down(ctx):
@@ -79,6 +103,8 @@ def dc_status(ctx: Context, code: Status | None = None) -> iso2.DCEVSEStatus:
 
 def _isolation(ctx: Context) -> Isolation | None:
     facts = ctx.facts
+    if facts.abort_rule in _EARTH:
+        return Isolation.Fault
     if facts.cable_check_ok is None:
         checking = ctx.state in (State.CABLE_CHECK, State.RENEGOTIATED)
         return Isolation.Invalid if checking else _BEFORE_CHECK[ctx.settings.cpd_isolation]

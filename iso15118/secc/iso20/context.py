@@ -226,10 +226,11 @@ class Context:
         """So is contract installation."""
         return self.facts.installs and self.offers_contracts
 
-    def forget_authorization(self, why: str) -> None:
-        """The decision is told, and was no, because of ``why``: the vehicle may try again."""
+    def forget_authorization(self, why: str, cause: str = "") -> None:
+        """The decision is told, and was no, because of ``why``; the vehicle may try again. ``cause``: a code
+        of ``session.causes``."""
         self.asked_with = None
-        self.facts.forget_authorization(why)
+        self.facts.forget_authorization(why, cause)
 
     def header(self) -> MessageHeader:
         """The header of a response sent now; kept while time stamp and session id stay the same."""

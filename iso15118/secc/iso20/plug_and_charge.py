@@ -25,6 +25,7 @@ from iso15118.session.actions import (
     RequestContractAuthorization,
     RequestContractCertificate,
 )
+from iso15118.session.causes import cause_of_refusal
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 
 from .context import Context
@@ -123,7 +124,7 @@ def contract_decision(ctx: Context, claim: ContractClaim) -> Answer | Refused:
     if not facts.authorized:
         why = facts.contract_refusal or Refusal.REJECTED
         detail = f"{claim.emaid}: {why.value}"
-        ctx.forget_authorization(printable(detail))
+        ctx.forget_authorization(printable(detail), cause_of_refusal(why))
         return _refused(ctx, why, detail)
     facts.turned_down = ""
     facts.emaid, facts.contract = claim.emaid, claim.chain[0]
@@ -161,9 +162,10 @@ def _refused(ctx: Context, why: Refusal, detail: str) -> Answer | Refused:
     code = AUTHORIZATION_CODES[why]
     said = printable(detail)  # names of certificates are in it, which nobody has verified
     ctx.facts.refusals.append(said)
-    ctx.facts.turned_down = ctx.facts.turned_down or said
+    cause = cause_of_refusal(why)
+    ctx.facts.turn_down(said, cause)
     if code.value.startswith("FAILED"):
-        return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, said, code=code)
+        return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, said, code=code, cause=cause)
     return _warned(ctx, code)
 
 

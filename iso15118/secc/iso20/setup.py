@@ -161,7 +161,7 @@ def _remember(request: cm.AuthorizationReq, ctx: Context) -> None:
 def _driver_decision(ctx: Context) -> Answer:
     """What terminal or backend say about the driver."""
     facts = ctx.facts
-    asked, why = facts.authorization_requested, "the driver was refused"
+    asked, why, cause = facts.authorization_requested, "the driver was refused", ""
     if facts.authorized is None:
         limit = facts.timing.authorization_ongoing_timeout - 5.0
         if asked is not None and facts.now - asked < limit:
@@ -170,9 +170,10 @@ def _driver_decision(ctx: Context) -> Answer:
             return _waiting_for_driver(ctx, ask=ask)
         # Nobody decided. Five seconds before the vehicle gives up, it learns so from us.
         facts.authorized, why = False, "nobody decided about the driver in time"
+        cause = "authorization-timeout"
     if not facts.authorized:
         # Finished with a warning, not Ongoing: the vehicle may try again or stop [V2G20-2219].
-        ctx.forget_authorization(why)
+        ctx.forget_authorization(why, cause)
         facts.ask_after = facts.now + facts.config.authorization_pause_s
         return Answer(
             _authorized(ctx, Code.WARNING_EIMAuthorizationFailure, Processing.Finished), State.AUTHORIZATION
@@ -314,14 +315,12 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
     if request.charging_session is not cm.ChargingSession.ServiceRenegotiation:
         facts.leaving = _leaving(request)
         facts.news.append(facts.leaving)
-    end, refused = EndReason.STOPPED_BY_EV, ""
+    end, refused, cause = EndReason.STOPPED_BY_EV, "", ""
     if facts.stop_wanted:
         end = EndReason.STOPPED_BY_STATION
     elif facts.turned_down:  # it leaves because it was not let in
-        end, refused = (
-            EndReason.AUTHORIZATION_FAILED,
-            f"the vehicle left after it was refused: {facts.turned_down}",
-        )
+        end, cause = EndReason.AUTHORIZATION_FAILED, facts.turned_down_cause
+        refused = f"the vehicle left after it was refused: {facts.turned_down}"
     match request.charging_session:
         case cm.ChargingSession.Terminate:
             return Answer(
@@ -329,6 +328,7 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
                 State.ENDED,
                 end=end,
                 detail=facts.stop_wanted or refused or detail,
+                cause=cause,
             )
         case cm.ChargingSession.ServiceRenegotiation:
             # Legal only once a service was selected, otherwise it would be a way round authorization, and

@@ -13,8 +13,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from iso15118.errors import ConfigError
-from iso15118.ranges import Count, HowLong, Share, check_numbers, listed_once
+from iso15118.ranges import Count, HowLong, Share, check_fields, listed_once
 
 from .rules import Reaction, Rule
 
@@ -213,21 +212,8 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     """How long."""
 
     def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            if name == "off":
-                if not isinstance(value, tuple) or any(type(rule) is not Rule for rule in value):
-                    raise ConfigError(
-                        "supervision.off", f"{value!r} is no tuple of rules", "such as (Rule.OVER_CURRENT,)"
-                    )
-            elif name.endswith("_reaction") and type(value) is not Reaction:
-                raise ConfigError(
-                    f"supervision.{name}",
-                    f"{value!r} is no reaction",
-                    "Reaction.WARN, Reaction.STOP or Reaction.FAULT",
-                )
+        check_fields(self, "supervision")
         listed_once("supervision.off", self.off)
-        check_numbers(self, "supervision")
 
     def beyond(self, rule: Rule, threshold: float | None) -> float:
         """The threshold of a rule; infinite for one that is switched off."""

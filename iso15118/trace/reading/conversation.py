@@ -20,7 +20,7 @@ from iso15118.trace.entries import (
     TlsEntry,
     V2gtpEntry,
 )
-from iso15118.v2gtp import payload_type_name
+from iso15118.v2gtp import HEADER_LENGTH, payload_type_name
 
 from .frames import FrameStream, Lost, begins_frame
 from .handshakes import Told
@@ -37,6 +37,7 @@ __all__ = ["Conversation"]
 
 _UNKNOWN, _PLAIN, _TLS, _OTHER = 0, 1, 2, 3
 _MOST_PENDING: Final = 256
+_IN_THE_CLEAR: Final = "a frame in the clear, where the other side speaks TLS"
 _LONGEST_LOOK: Final = 1 << 16
 """Octets of a connection without a beginning that are searched for the first frame or record."""
 
@@ -53,6 +54,8 @@ class Conversation:
         self._kind = _UNKNOWN
         self._look = [b"", b""]
         self._talk: TlsTalk | None = None
+        self._silent = [True, True]
+        """Nothing of this direction was read as TLS."""
         self._frames: tuple[FrameStream, FrameStream] | None = None
         self._dialogue = Dialogue(shared.schema)
         self._pending: list[Entry] | None = []
@@ -167,6 +170,10 @@ class Conversation:
         elif self._kind == _PLAIN:
             self._v2gtp(direction, piece)
         elif self._talk is not None:
+            if self._silent[direction]:
+                self._silent[direction] = False
+                if self.facts.opened and len(piece) >= HEADER_LENGTH and begins_frame(piece):
+                    self._lost(direction, Lost(piece, _IN_THE_CLEAR))
             self._talk.feed(direction, piece)
         else:
             self._recognise(direction, piece)

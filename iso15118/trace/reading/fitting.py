@@ -89,7 +89,15 @@ def decode_any(data: bytes, schema: str = AUTO, *, fragment: bool = False) -> De
     if schema != AUTO:
         message, notes = exi.decode_with_notes(schema, octets.data, fragment=fragment)
         return Decoded(message, schema, [*octets.notes, *notes])
-    best = best_fit(octets.data, octets.schemas, fragment=fragment)
+    try:
+        best = best_fit(octets.data, octets.schemas, fragment=fragment)
+    except ExiError as error:
+        if fragment or not _begins_as_fragment(octets.data, octets.schemas, error):
+            raise
+        hint = "one of its messages; these octets begin as a fragment does: --fragment"
+        raise ExiError(
+            error.reason, schema=error.schema, bit_offset=error.bit_offset, expected=hint
+        ) from None
     notes = list(octets.notes)
     if len(octets.schemas) > 1:
         also = f"; it may as well be of {', '.join(best.equals)}: give --schema" if best.equals else ""
@@ -120,6 +128,17 @@ def best_fit(data: bytes, schemas: Sequence[str], *, fragment: bool = False) -> 
     rank, best = fitting[0]
     equals = tuple(other.schema for other_rank, other in fitting[1:] if other_rank == rank)
     return Decoded(best.message, best.schema, best.notes, equals)
+
+
+def _begins_as_fragment(data: bytes, schemas: Sequence[str], error: ExiError) -> bool:
+    """No message has such a root element, and some fragment has it."""
+    if error.path or error.bit_offset is None:
+        return False
+    try:
+        best_fit(data, schemas, fragment=True)
+    except ExiError as other:
+        return (other.bit_offset or 0) > error.bit_offset
+    return True
 
 
 def _comes_back(schema: str, message: Message, data: bytes, fragment: bool) -> bool:

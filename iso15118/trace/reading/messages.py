@@ -190,8 +190,11 @@ class Dialogue:
             except ExiError:
                 pass
         wrong_type = False
+        if self.agreed in _ISO20:  # what was agreed comes first, whatever stands in the header
+            schemas = (self.agreed or "", "iso20-common", *schemas)
         try:
-            best = best_fit(payload, schemas)
+            best = best_fit(payload, tuple(dict.fromkeys(schemas)))
+            wrong_type = best.schema not in SCHEMAS_OF[payload_type or PayloadType.SAP]
         except ExiError:
             if payload_type != PayloadType.SAP:
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ from typing import Final
 from iso15118.errors import ConfigError
 from iso15118.files import make_folder
 
-__all__ = ["CAPTURE", "LINES", "REPORT", "SUMMARY", "OutputFile", "new_folder", "only_folder"]
+__all__ = ["CAPTURE", "LINES", "REPORT", "SUMMARY", "OutputFile", "new_folder", "only_folder", "whole_lines"]
 
 LINES: Final = "session.jsonl"
 CAPTURE: Final = "session.pcapng"
@@ -56,28 +57,35 @@ def only_folder(folder: Path, *, numbered: bool = False) -> Path:
     return folder
 
 
+def whole_lines(data: bytes) -> int:
+    """How many octets of this are whole lines."""
+    return data.rfind(b"\n") + 1
+
+
 class OutputFile:
     """A new file, only for its owner (mode 0600), that is written piece by piece and holds whole pieces
-    only, as long as it can be cut.
+    only, as long as it can be cut. ``whole``: how many octets of a beginning are whole pieces.
 
     Raises OSError: FileExistsError for a name that is taken, also by a link.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, whole: Callable[[bytes], int]) -> None:
+        self.path, self._whole = path, whole
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         os.fchmod(self._file, 0o600)
         self._length = 0
 
     def write(self, data: bytes) -> None:
-        """Add this. Raises OSError; what was written of it is taken away again."""
+        """Add this. Raises OSError; what was written of it stays as far as its pieces are whole."""
         rest = memoryview(data)
         try:
             while rest:
                 rest = rest[os.write(self._file, rest) :]
         except OSError:
+            self._length += self._whole(data[: len(data) - len(rest)])
             with suppress(OSError):
                 os.ftruncate(self._file, self._length)
+                os.lseek(self._file, self._length, os.SEEK_SET)  # or the next piece stands behind a hole
             raise
         self._length += len(data)
 

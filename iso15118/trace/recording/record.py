@@ -20,10 +20,11 @@ from iso15118.files import write_whole
 from iso15118.trace.capture import Capture
 from iso15118.trace.entries import EVCC, SECC
 from iso15118.trace.packets import Endpoint
+from iso15118.trace.pcapng import whole_blocks
 from iso15118.trace.reading.frames import FrameStream, Whole
 from iso15118.trace.reading.messages import Dialogue
 
-from .folders import CAPTURE, LINES, REPORT, SUMMARY, OutputFile
+from .folders import CAPTURE, LINES, REPORT, SUMMARY, OutputFile, whole_lines
 from .lines import message_line, session_line
 
 __all__ = ["SessionRecord"]
@@ -71,9 +72,9 @@ class SessionRecord:
         self._summary: dict[str, Any] = {}
         self._closed = self._warned = False
         self._connect()
-        self._lines = OutputFile(folder / LINES)
+        self._lines = OutputFile(folder / LINES, whole_lines)
         try:
-            self._packets = OutputFile(folder / CAPTURE)
+            self._packets = OutputFile(folder / CAPTURE, whole_blocks)
         except BaseException:
             self._lines.close()
             raise

@@ -7,11 +7,12 @@ whole; the quantities of all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from iso15118.trace.entries import (
     SECC,
+    Address,
     CaptureFacts,
     Entry,
     MessageEntry,
@@ -26,8 +27,9 @@ from iso15118.trace.entries import (
 from iso15118.trace.telling import name_of
 
 from .cause import decide
+from .discovering import Agreed, Discovery
 from .editions import LOOPS, Limit, answer_limit, stem_of
-from .endings import Discovery, Ending
+from .endings import Ending
 from .identities import Known, tls_card
 from .judging import Judge
 from .model import Latency, Report, Run, Series, Session, Shown, Span, Trust
@@ -45,14 +47,18 @@ _MOST_SPANS: Final = 500
 _LONGEST_STEP_S: Final = 60.0
 _JUMP_S: Final = 20.0
 """Shorter ones are those of a side that is late."""
+EMPTY: Final[Mapping[Address, SdpEntry]] = {}
 
 
 class _Building:
-    """One session in the making."""
+    """One session in the making. ``announced``: the answers of the discovery before it."""
 
-    def __init__(self, number: int, stream: int | None) -> None:
+    def __init__(
+        self, number: int, stream: int | None, announced: Mapping[Address, SdpEntry] = EMPTY
+    ) -> None:
         self.session = Session(number, stream)
         self.judge = Judge(self.session)
+        self.agreed = Agreed(self.judge, announced)
         self.ending = Ending(self.judge)
         self.known = Known(self.session)
         self._before: tuple[float, float] | None = None
@@ -70,6 +76,7 @@ class _Building:
             session.began = entry.t if session.began is None else session.began
             session.ended = entry.t if session.ended is None else max(session.ended, entry.t)
         shown = Shown(entry)
+        self.agreed.see(entry)
         if isinstance(entry, MessageEntry):
             self._message(entry, shown)
         elif isinstance(entry, V2gtpEntry):
@@ -272,7 +279,7 @@ class ReportBuilder:
     def _new(self, stream: int | None) -> _Building | None:
         if len(self._sessions) >= MOST_SESSIONS:
             return None
-        one = self._sessions[stream] = _Building(len(self._sessions) + 1, stream)
+        one = self._sessions[stream] = _Building(len(self._sessions) + 1, stream, self._discovery.announced)
         for entry in self._found:
             one.see(entry)
         self._found = []

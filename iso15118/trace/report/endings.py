@@ -1,5 +1,5 @@
 """How a connection ended where nothing that was said explains it: silence, FIN, RST, alerts, a handshake that
-is broken off, a discovery without answer.
+is broken off.
 
 Every end is measured against the timer of the side that had to speak.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from iso15118.trace.entries import EVCC, SECC, SdpEntry, SlacEntry, TcpEntry, TcpEvent, TlsEntry
+from iso15118.trace.entries import EVCC, SECC, TcpEntry, TcpEvent, TlsEntry
 
 from .editions import Limit, answer_limit, request_limit, stem_of
 from .model import Confidence, Finding
@@ -18,11 +18,11 @@ from .model import Confidence, Finding
 if TYPE_CHECKING:
     from .judging import Judge
 
-__all__ = ["Closing", "Discovery", "Ending"]
+__all__ = ["SETUP", "Closing", "Ending"]
 
 _SHARE: Final = 0.95
 """Of a timer: what is over by then counts as over."""
-_SETUP: Final = Limit("V2G_EVCC_CommunicationSetup_Timeout", 20.0)
+SETUP: Final = Limit("V2G_EVCC_CommunicationSetup_Timeout", 20.0)
 _ABOUT_ITS_CERTIFICATE: Final = frozenset(
     ("bad_certificate", "unsupported_certificate", "certificate_revoked", "certificate_expired", "certificate_unknown", "unknown_ca",
      "certificate_required", "bad_certificate_status_response", "decrypt_error", "bad_record_mac", "unexpected_message",
@@ -257,10 +257,8 @@ class Ending:
             waited = self._end(self.opened.t, last)
             if first is not None and first.side == EVCC:
                 self._closed(first, "supportedAppProtocolReq")
-            elif waited is not None and waited >= 0.8 * _SETUP.seconds:
-                self._silent(
-                    "no-request", EVCC, self.opened, "supportedAppProtocolReq", _SETUP, waited, first
-                )
+            elif waited is not None and waited >= 0.8 * SETUP.seconds:
+                self._silent("no-request", EVCC, self.opened, "supportedAppProtocolReq", SETUP, waited, first)
 
     def _handshake_left(self, last: float | None) -> None:
         judge, first, at = self._judge, self.first, self._handshake
@@ -276,7 +274,7 @@ class Ending:
                 f"{first.how} by the {first.side} after {at.message}",
                 needs_all=True,
             )
-        elif waited is not None and waited >= _SETUP.seconds:
+        elif waited is not None and waited >= SETUP.seconds:
             side = SECC if at.sender == EVCC else EVCC
             judge.find(
                 "tls-not-finished",
@@ -285,71 +283,7 @@ class Ending:
                 "the next message of the handshake",
                 f"nothing for {waited:.1f} s after {at.message}",
                 needs_all=True,
-                timer=_SETUP,
+                timer=SETUP,
                 waited=waited,
                 confidence=Confidence.MEDIUM,
             )
-
-
-class Discovery:
-    """SDP, and the SLAC before it, up to the next connection."""
-
-    def __init__(self) -> None:
-        self.requests: list[SdpEntry] = []
-        self.answers: list[SdpEntry] = []
-        self.slac: list[SlacEntry] = []
-        self.matched = False
-
-    def see(self, entry: SdpEntry | SlacEntry) -> None:
-        """A datagram or a management message."""
-        if isinstance(entry, SlacEntry):
-            if entry.message.startswith("CM_SLAC_PARM") and len(self.slac) < 64:
-                self.slac.append(entry)
-            self.matched = self.matched or entry.message == "CM_SLAC_MATCH.CNF"
-        elif entry.message == "SDPRequest":
-            if len(self.requests) < 1024:
-                self.requests.append(entry)
-        elif len(self.answers) < 1024:
-            self.answers.append(entry)
-
-    def connected(self) -> None:
-        """What is discovered next is for another connection."""
-        self.requests, self.answers, self.slac, self.matched = [], [], [], False
-
-    def conclude(self, judge: Judge, last: float | None) -> None:
-        """No connection came of it."""
-        if self.requests and not self.answers:
-            waited = _since(self.requests[0], last)
-            count = len(self.requests)
-            if waited is not None and (waited >= 1.0 or count >= 4):
-                sure = Confidence.HIGH if self.matched else Confidence.MEDIUM
-                judge.find(
-                    "sdp-unanswered", SECC, self.requests[0], "SDPResponse within 0.25 s", f"{count} requests in {waited:.1f} s, no answer",
-                    timer=Limit("SDP response time", 0.25), waited=waited, confidence=sure, needs_all=True,
-                )  # fmt: skip
-        elif self.answers:
-            self._not_connected(judge, last)
-        elif self.slac and not self.matched and not any(one.message.endswith(".CNF") for one in self.slac):
-            waited = _since(self.slac[0], last)
-            if waited is not None and waited >= 1.0:
-                judge.find(
-                    "slac-unanswered", SECC, self.slac[0], "CM_SLAC_PARM.CNF", f"{len(self.slac)} requests in {waited:.1f} s, no answer",
-                    confidence=Confidence.MEDIUM, needs_all=True,
-                )  # fmt: skip
-
-    def _not_connected(self, judge: Judge, last: float | None) -> None:
-        answer = self.answers[-1]
-        if answer.offered is None:
-            note = answer.notes[0] if answer.notes else "malformed"
-            judge.find("malformed-message", SECC, answer, "an address and a port", note)
-            return
-        waited = _since(answer, last)
-        if waited is not None and waited >= 0.9 * _SETUP.seconds:
-            judge.find(
-                "no-connection", EVCC, answer, f"a TCP connection to {answer.offered}", f"none for {waited:.1f} s",
-                timer=_SETUP, waited=waited, confidence=Confidence.MEDIUM, needs_all=True,
-            )  # fmt: skip
-
-
-def _since(entry: SdpEntry | SlacEntry, last: float | None) -> float | None:
-    return None if entry.t is None or last is None or last < entry.t else last - entry.t

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from iso15118.printable import printable
+from iso15118.printable import escaped
 from iso15118.trace.entries import EVCC, SECC, MessageEntry, TlsEntry
 
 from .editions import stem_of
@@ -18,6 +18,7 @@ __all__ = ["Known", "tls_card"]
 
 _MOST: Final = 32
 _LONGEST: Final = 120
+_LONGEST_NOTE: Final = 300
 _SERVICES: Final = {
     1: "AC", 2: "DC", 3: "WPT", 4: "DC_ACDP", 5: "AC_BPT", 6: "DC_BPT", 7: "DC_ACDP_BPT", 8: "MCS", 9: "MCS_BPT", 10: "AC_DER_IEC",
     11: "AC_DER_SAE",
@@ -87,7 +88,7 @@ class Known:
     def _add(self, side: str, name: str, value: Any) -> None:
         if value is None or len(self._session.identities) >= _MOST:
             return
-        text = printable(_text(value), _LONGEST)
+        text = escaped(_text(value)[:_LONGEST])
         if (side, name, text) not in self._seen:
             self._seen.add((side, name, text))
             self._session.identities.append(Identity(side, name, text))
@@ -109,7 +110,7 @@ def tls_card(session: Session, entry: TlsEntry) -> None:
     side = {EVCC: "vehicle", SECC: "station"}.get(entry.sender, entry.sender)
     for note in entry.notes:
         if len(card.notes) < _MOST:
-            card.notes.append(printable(f"{side}, {entry.message}: {note}"))
+            card.notes.append(escaped(f"{side}, {entry.message}: {note}"[:_LONGEST_NOTE]))
     if entry.message in _SHOWN and len(card.facts) < _MOST:
         for name, value in entry.content.items():
             if name != "certificates" and value not in ([], None, False):
@@ -120,7 +121,7 @@ def tls_card(session: Session, entry: TlsEntry) -> None:
                     if value is True
                     else str(value)
                 )
-                card.facts.append((f"{entry.message} {name}", printable(text)))
+                card.facts.append((f"{entry.message} {name}", escaped(text[:_LONGEST_NOTE])))
     described = entry.content.get("certificates")
     if isinstance(described, list):
         for one in described:

@@ -241,7 +241,7 @@ class Judge:
             "wrong-payload-type",
             entry.sender,
             entry,
-            right_type(self.edition),
+            right_type(self.edition, entry.schema),
             f"payload type {payload_type_name(kind)}",
         )
         return True

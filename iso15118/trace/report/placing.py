@@ -34,8 +34,11 @@ def wrong_type(edition: str, kind: int, entry: V2gtpEntry, before_session: bool)
     return not found.notes and name.endswith("Req" if entry.sender == EVCC else "Res")
 
 
-def right_type(edition: str) -> str:
-    """What was expected, in words."""
+def right_type(edition: str, schema: str = "") -> str:
+    """What was expected, in words; ``schema``: of a message that could be read."""
+    right = next((kind for kind, names in SCHEMAS_OF.items() if schema in names), None)
+    if right is not None:
+        return f"payload type {payload_type_name(right)}"
     if edition in ("iso2", "din"):
         return f"payload type {payload_type_name(PayloadType.SAP)}"
     return "the payload type of the message's schema"

@@ -33,6 +33,16 @@ RULES: Final[Mapping[str, Rule]] = {
         {"": "ISO 15118-3, matching"},
         {"": ("check that the station's modem is up and in the same band, and that the pilot shows B with 5 %",)},
     ),
+    "slac-names": Rule(
+        "A message of SLAC names another address than its sender's",
+        {"": "ISO 15118-3, matching"},
+        {"": ("the vehicle has to put the address there that its frames come from, not that of its modem: stations ignore it",)},
+    ),
+    "slac-unmatched": Rule(
+        "The station that the vehicle chose does not answer CM_SLAC_MATCH.REQ",
+        {"": "ISO 15118-3, matching"},
+        {"": ("look at the log of the station: a matching that it had given up, or another vehicle at it",)},
+    ),
     "sdp-unanswered": Rule(
         "Nobody answers the discovery",
         {"": "V2G2-159, V2G2-161"},
@@ -41,6 +51,25 @@ RULES: Final[Mapping[str, Rule]] = {
                 "check that the station's process runs and listens on UDP port 15118 of this interface",
                 "check that both ends have a link-local address, and that multicast ff02::1 passes the modem and the firewall",
             )
+        },
+    ),
+    "sdp-security": Rule(
+        "The discovery ends without a security that both have",
+        {"": "V2G20-1238, V2G20-1235"},
+        {
+            "secc": (
+                "switch TLS of the station on, with a chain that the vehicle trusts",
+                "a vehicle that may do without TLS: allow it there to accept such an answer",
+            ),
+            "evcc": ("the station takes TLS alone: switch it on in the vehicle, with the root of the station",),
+        },
+    ),
+    "security-mismatch": Rule(
+        "What is spoken is not what the discovery agreed on",
+        {"": "V2G2-158, V2G20-1238"},
+        {
+            "evcc": ("the security of the SDPResponse decides whether the connection begins with a ClientHello",),
+            "secc": ("compare the port that the station announces with the one that it speaks TLS on",),
         },
     ),
     "no-connection": Rule(

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from msgspec.structs import fields as fields_of
 
+from iso15118 import exi
 from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.messages import din
 from iso15118.messages.physical import quantity
 from iso15118.session import actions as act
+from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from tests.evcc.din.station import BATTERY_V, Host, offer, schedules, status, value
 
@@ -108,6 +110,21 @@ def test_any_schedule_is_taken_and_limits_nothing(given: din.SAScheduleList, eve
     host.answer(sa_schedules=given)
     host.to("CurrentDemand")
     assert quantity(host.request.ev_target_current) == 200.0
+
+
+def test_a_schedule_that_stands_empty_in_its_abstract_form_is_none_and_the_vehicle_charges() -> None:
+    """The octets of a charger in use: the head SASchedules is there, and nothing is in its place."""
+    sent = bytes.fromhex("809a02004080c1014181c21080004820400000c99002062050193080c0c802064c8010190140c80a20")
+    message, notes = exi.decode_with_notes("din", sent)
+    assert [note.split(":")[0] for note in notes] == ["empty-abstract"]
+    answer: Any = message
+    host = Host().to("ChargeParameterDiscovery")
+    header = din.MessageHeader(session_id=host.session_id)
+    host.tell(ev.MessageReceived(din.V2GMessage(header=header, body=answer.body)))
+    host.to("CurrentDemand")
+    assert quantity(host.request.ev_target_current) == 26.3  # 10 kW at 380 V
+    host.battery(energy_to_target_wh=0.0, complete=True)
+    assert host.finish().reason is EndReason.STOPPED_BY_EV
 
 
 @pytest.mark.parametrize(("p_max", "current"), [(32_767, 86.2), (10_000, 26.3), (0, 0.0), (-2135, 0.0)])

@@ -261,6 +261,27 @@ def test_welding_detection_may_be_left_out_refused_or_not_answered(answer: str) 
     assert host.session.states[-2:] == ["SessionStop", "Ended"]
 
 
+def test_a_contactor_is_not_taken_for_sound_by_an_old_reading() -> None:
+    host = Host().to("CurrentDemand", 2)
+    host.battery(energy_to_target_wh=0.0, complete=True)
+    host.to("PowerDelivery")
+    host.answer()
+    host.measure(200.0)
+    host._contactors = None
+    host.tell(ContactorsChanged(False))
+    assert host.session.state == "WeldingDetection"
+    host.measure(0.0)
+    host.shown = host.shown[1:]  # the inlet is not measured any more
+    host.wait(1.5)
+    for _ in range(200):
+        if host.session.ended is not None:
+            break
+        host.answer() if host.waiting else host.wait(0.1)
+    assert host.session.ended is not None
+    assert host.session.ended.reason is EndReason.CONTACTOR_FAILED
+    assert "not been measured" in host.session.ended.detail
+
+
 @pytest.mark.parametrize("asks", [True, False])
 def test_a_contactor_that_is_welded_is_found_whether_the_station_is_asked_or_not(asks: bool) -> None:
     host = Host(config(welding_detection=asks)).to("CurrentDemand", 2)

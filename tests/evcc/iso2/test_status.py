@@ -324,6 +324,28 @@ def test_welding_detection_is_repeated_until_the_inlet_has_lost_its_voltage() ->
     assert host.finish().reason is EndReason.STOPPED_BY_EV
 
 
+def test_a_station_that_refuses_welding_detection_leaves_the_inlet_its_time() -> None:
+    host = Host().to("WeldingDetection")
+    host.measure(200.0)
+    host.answer(response_code=iso2.ResponseCode.FAILED)
+    host.wait(1.0)
+    assert host.session.state == "WeldingDetection"
+    host.measure(20.0)
+    host.wait(0.2)
+    assert len(host.of(iso2.WeldingDetectionReq)) == 1
+    assert host.session.state == "SessionStop"
+    assert host.finish().reason is EndReason.STOPPED_BY_EV
+
+
+def test_a_contactor_is_not_taken_for_sound_by_an_old_reading() -> None:
+    host = Host().to("WeldingDetection")
+    host.shown = host.shown[1:]  # the inlet is not measured any more
+    host.wait(1.5)
+    end = host.finish()
+    assert end.reason is EndReason.CONTACTOR_FAILED
+    assert "not been measured" in end.detail
+
+
 def test_a_station_that_asks_for_ever_does_not_wear_the_contactors_out() -> None:
     """In the full form each negotiation opens and closes them."""
     config = configured(iso2={"renegotiation_interval_s": 0.0, "most_renegotiations": 3})

@@ -267,6 +267,17 @@ def test_pre_charge_that_takes_longer_than_5_seconds_ends() -> None:
     drive.book.ends(EndReason.PRE_CHARGE_FAILED)
 
 
+@pytest.mark.parametrize("targets", [(0.0,), (0.0, BATTERY_V)], ids=["none", "now and then"])
+def test_targets_that_are_not_followed_gain_no_time(targets: tuple[float, ...]) -> None:
+    drive = Drive().to(State.PRE_CHARGE)
+    for turn in range(10):
+        drive.send(iso2.PreChargeReq, ev_target_voltage=volts(targets[turn % len(targets)]))
+        drive.book.wait(0.5)
+    assert drive.send(iso2.PreChargeReq).response_code.value == "FAILED"
+    drive.book.ends(EndReason.PRE_CHARGE_FAILED)
+    assert not drive.session.energized
+
+
 @pytest.mark.parametrize("off_v", [20.4, -20.4])
 def test_contactors_do_not_close_where_output_and_target_differ(off_v: float) -> None:
     drive = Drive().to(State.POWER_DELIVERY)
@@ -297,6 +308,39 @@ def test_contactors_that_do_not_open_are_an_error() -> None:
     drive.book.wait(3.01)
     assert drive.heard().response_code.value == "FAILED_ContactorError"
     drive.book.ends(EndReason.CONTACTOR_FAILED)
+
+
+_SAID_NOTHING = ("NO_ERROR", "NoData", "Reserved_A", "Reserved_B", "Reserved_C")
+
+
+def _with_error(drive: Drive, code: iso2.DCEVErrorCode) -> Any:
+    """The request that the drive's state waits for, from a vehicle that reports this of itself."""
+    status = replace(READY, ev_error_code=code)
+    match drive.session.state:
+        case "CableCheck" | "Renegotiated":
+            return drive.send(iso2.CableCheckReq, dc_ev_status=status)
+        case "PreCharge":
+            return drive.send(iso2.PreChargeReq, dc_ev_status=status)
+    said = iso2.DCEVPowerDeliveryParameter(dc_ev_status=status, charging_complete=False)
+    return drive.send(iso2.PowerDeliveryReq, ev_power_delivery_parameter=said)
+
+
+@pytest.mark.parametrize(
+    "state", [State.CABLE_CHECK, State.PRE_CHARGE, State.POWER_DELIVERY, State.RENEGOTIATED]
+)
+@pytest.mark.parametrize("code", iso2.DCEVErrorCode, ids=lambda code: code.value)
+def test_a_vehicle_with_a_fault_is_given_no_voltage(state: State, code: iso2.DCEVErrorCode) -> None:
+    drive = Drive().to(State.CURRENT_DEMAND if state is State.RENEGOTIATED else state)
+    if state is State.RENEGOTIATED:
+        drive.renegotiate()
+    answer = _with_error(drive, code)
+    if code.value in _SAID_NOTHING:
+        assert drive.session.ended is None
+        return
+    assert answer.response_code.value == "FAILED"
+    drive.book.ends(EndReason.HARDWARE_FAULT)
+    assert not drive.session.energized
+    assert drive.done[-2:] == ["StopPower", "OpenContactors"]
 
 
 @pytest.mark.parametrize(

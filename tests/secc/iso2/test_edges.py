@@ -18,8 +18,8 @@ from iso15118.session.actions import EndReason
 from iso15118.session.limits import StationLimits
 from iso15118.session.supervision import SupervisionLimits
 from tests.secc.iso2.contracts import ContractDrive
-from tests.secc.iso2.outlet import OUTLET, AcDrive, ac_parameters
-from tests.secc.iso2.vehicle import STATION, Drive, configured, dc_parameters, decide, replace
+from tests.secc.iso2.outlet import ONE, OUTLET, THREE, AcDrive, ac_parameters
+from tests.secc.iso2.vehicle import STATION, VEHICLE_V, Drive, configured, dc_parameters, decide, replace
 
 
 def test_after_a_refusal_the_vehicle_may_still_say_goodbye_and_nothing_else() -> None:
@@ -225,3 +225,39 @@ def test_volts_and_watts_beyond_the_wire_do_not_break_the_loop() -> None:
     assert answer.response_code.value == "OK"
     assert drive.session._facts.power is not None
     assert drive.session._facts.power[1] == 0.0
+
+
+@pytest.mark.parametrize("short", [True, False], ids=["short", "full"])
+def test_the_voltage_never_exceeds_what_the_cable_was_checked_for(short: bool) -> None:
+    drive = Drive().to(State.CURRENT_DEMAND)
+    drive.send(iso2.PowerDeliveryReq, charge_progress=iso2.ChargeProgress.Renegotiate)
+    more = dc_parameters(ev_maximum_voltage_limit=volts(900.0))
+    drive.send(iso2.ChargeParameterDiscoveryReq, ev_charge_parameter=more)
+    if not short:
+        drive.send(iso2.CableCheckReq)
+        drive.book.tell(ev.ContactorsChanged(False))
+        drive.measure(0.0)
+        drive.checked()
+        drive.pre_charged()
+    drive.started()
+    drive.send(iso2.CurrentDemandReq, ev_target_voltage=volts(900.0))
+    assert drive.context.facts.power is not None
+    assert drive.context.facts.power[0] == (VEHICLE_V if short else 900.0)
+
+
+@pytest.mark.parametrize("first", [ONE, THREE], ids=lambda mode: mode.value)
+def test_an_outlet_connects_no_other_phases_in_a_renegotiation(first: iso2.EnergyTransferMode) -> None:
+    drive = AcDrive().charging(first)
+    drive.status()
+    bounds = drive.context.facts.ac_power
+    drive.send(iso2.PowerDeliveryReq, charge_progress=iso2.ChargeProgress.Renegotiate)
+    answer = drive.send(
+        iso2.ChargeParameterDiscoveryReq,
+        requested_energy_transfer_mode=THREE if first is ONE else ONE,
+        ev_charge_parameter=ac_parameters(),
+    )
+    assert answer.response_code.value == "FAILED_WrongEnergyTransferMode"
+    assert bounds is not None
+    assert bounds.phases == (1 if first is ONE else 3)
+    drive.book.ends(EndReason.PARAMETERS_NOT_ACCEPTED)
+    assert drive.done[-2:] == ["StopPower", "OpenContactors"]

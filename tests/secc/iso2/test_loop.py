@@ -198,6 +198,33 @@ def test_an_interrupt_of_the_grid_is_told_as_such_and_gone_through_as_any_wish_t
     drive.book.ends(EndReason.STOPPED_BY_STATION)
 
 
+@pytest.mark.parametrize(
+    ("event", "code", "isolation"),
+    [
+        (ev.EmergencyShutdown("button"), "EVSE_EmergencyShutdown", "Valid"),
+        (ev.HardwareFault("power", "hot"), "EVSE_Malfunction", "Valid"),
+        (ev.ContactorsChanged(False), "EVSE_Malfunction", "Valid"),
+        (ev.SignalChanged(ev.SignalState.B), "EVSE_EmergencyShutdown", "Valid"),
+        (ev.InsulationMeasured(10_000.0), "EVSE_EmergencyShutdown", "Fault"),
+        (ev.InsulationMeasured(1e6, to_earth_v=900.0), "EVSE_EmergencyShutdown", "Fault"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_alarm_is_named_in_the_next_answer_as_in_din_70121(
+    event: ev.Event, code: str, isolation: str
+) -> None:
+    drive = Drive().to(State.CURRENT_DEMAND)
+    drive.loop()
+    for _ in range(40):
+        drive.book.tell(event)
+        if any(isinstance(one, act.StopPower) for one in drive.book.actions):
+            break
+        drive.book.wait(0.1)
+    answer = drive.send(iso2.CurrentDemandReq)
+    assert answer.response_code.value == "FAILED"
+    assert told(answer.dc_evse_status)[:2] == (code, isolation)
+
+
 def test_an_emergency_says_more_than_the_grid() -> None:
     drive = Drive().to(State.CURRENT_DEMAND)
     drive.loop()

@@ -15,6 +15,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from iso15118 import exi
+from iso15118.link.slac import parse_frame
+from iso15118.link.slac.messages import AttenCharRsp, SetKeyReq, SlacMatchCnf, SlacMatchReq, SlacParmReq
 from iso15118.loopback import LoopbackSpec
 from iso15118.messages import app
 from iso15118.sdp import SdpRequest, Security
@@ -23,7 +25,8 @@ from iso15118.trace.packets import Endpoint, udp_packet
 from iso15118.trace.reading.messages import Dialogue
 from iso15118.trace.report.model import Report
 from iso15118.v2gtp import HEADER_LENGTH, PayloadType, encode_frame
-from tests.trace.made import EV, SE, Made
+from tests.link.tapping import two_bays
+from tests.trace.made import EV, SE, Made, iso20_frames
 
 from .seeded import Spoken, captured, report_on, spoken_by
 
@@ -31,6 +34,10 @@ __all__ = ["EDITIONS", "Seeded", "discoveries", "faults", "session", "written"]
 
 _SCHEMAS = {"iso20": "iso20-dc", "iso2": "iso2", "din": "din"}
 
+OTHER = bytes(12) + b"\x88\xcc" + bytes(40)
+"""Somebody else's packet, which shows that the capture went on."""
+UNEXPECTED = bytes((0x15, 3, 3, 0, 2, 2, 10))
+"""An alert of TLS, in the clear."""
 K = WireFaultKind
 EDITIONS = ("iso20", "iso2", "din")
 TLS = {"iso20": "TLSv1.3", "iso2": "TLSv1.2", "din": None}
@@ -188,6 +195,30 @@ def discoveries() -> Iterator[Seeded]:
     """Faults before a session."""
     yield Seeded("nobody answers the discovery", "secc", {"sdp-unanswered"}, _no_station)
     yield Seeded("the vehicle does not connect", "evcc", {"no-connection"}, _no_vehicle)
+    for security in (Security.TLS, Security.NONE):
+        side = "secc" if security is Security.TLS else "evcc"
+        for again in (True, False):
+            name = f"the vehicle asks for {security.name}, is offered the other, and {'asks again' if again else 'leaves'}"
+            yield Seeded(name, side, {"sdp-security"}, partial(_other_security, security, again))
+    for name, side, made in (
+        ("TLS is agreed on, and the vehicle speaks without", "evcc", _plain_for_tls),
+        ("no TLS is agreed on, and the vehicle speaks TLS", "evcc", _tls_for_plain),
+        ("no TLS is agreed on, and the station speaks TLS", "secc", _alert_for_plain),
+        ("TLS is agreed on, and the station answers without", "secc", _plain_answer),
+    ):
+        yield Seeded(name, side, {"security-mismatch"}, made)
+    for name, side, rule, frames in (
+        (
+            "the vehicle's modem stands in CM_SLAC_MATCH.REQ",
+            "evcc",
+            "slac-names",
+            partial(_matching, "pev_mac"),
+        ),
+        ("and in CM_ATTEN_CHAR.RSP", "evcc", "slac-names", partial(_matching, "source_address")),
+        ("CM_SLAC_MATCH.REQ is not answered", "secc", "slac-unmatched", partial(_matching, "")),
+        ("CM_SLAC_PARM.REQ is not answered", "secc", "slac-unanswered", partial(_matching, "alone")),
+    ):
+        yield Seeded(name, side, {rule}, frames)
     yield Seeded("the port is closed", "secc", {"tcp-refused"}, partial(_refused, True))
     yield Seeded("the port is deaf", "secc", {"tcp-refused"}, partial(_refused, False))
     for version in ("TLSv1.3", "TLSv1.2"):
@@ -282,7 +313,66 @@ def _no_station() -> Report:
 
 def _no_vehicle() -> Report:
     made = Made("TLSv1.3")
-    made.frames = [*made.frames[:2], (made.now + 25.0, bytes(12) + b"\x88\xcc" + bytes(40))]
+    made.frames = [*made.frames[:2], (made.now + 25.0, OTHER)]
+    return report_on(made)
+
+
+def _other_security(asked: Security, again: bool) -> Report:
+    announced = Security.NONE if asked is Security.TLS else Security.TLS
+    made = Made(asked=asked, announced=announced)
+    request, answer = made.frames[:2]
+    made.frames = [
+        (request[0] + 0.3 * n, one) for n in range(5 if again else 1) for one in (request[1], answer[1])
+    ]
+    if not again:
+        made.frames.append((made.now + 25.0, OTHER))
+    return report_on(made)
+
+
+def _plain_for_tls() -> Report:
+    made = Made(asked=Security.TLS, announced=Security.TLS)
+    made.say(True, iso20_frames()[0][1])
+    made.say(False, UNEXPECTED)
+    made.close()
+    return report_on(made)
+
+
+def _tls_for_plain() -> Report:
+    made = Made("TLSv1.3", announced=Security.NONE, flights=1)
+    made.add(made.tcp.finish(False))
+    made.add(made.tcp.finish(True))
+    return report_on(made)
+
+
+def _alert_for_plain() -> Report:
+    made = Made()
+    made.say(True, iso20_frames()[0][1])
+    made.say(False, UNEXPECTED)
+    made.close()
+    return report_on(made)
+
+
+def _plain_answer() -> Report:
+    made = Made("TLSv1.3", flights=1)
+    made.add(made.tcp.data(False, iso20_frames()[1][1]))
+    made.close()
+    return report_on(made)
+
+
+def _matching(wrong: str) -> Report:
+    """A SLAC that comes to nothing: ``wrong`` names the field with another address than the sender's."""
+    modem = b"\x00\xb0\x52\x00\x00\x01"
+    made = Made(discovery=False)
+    made.frames.clear()
+    for at, data in two_bays("CAR_1").tap:
+        frame = parse_frame(data)
+        message: Any = frame.message
+        if isinstance(message, SlacMatchReq | AttenCharRsp) and wrong in message.__struct_fields__:
+            data = replace(frame, message=replace(message, **{wrong: modem})).to_bytes()
+        ends = isinstance(message, SlacMatchCnf | SetKeyReq)
+        if not ends and (wrong != "alone" or isinstance(message, SlacParmReq)):
+            made.frames.append((made.now + at, data))
+    made.frames.append((made.now + 30.0, OTHER))
     return report_on(made)
 
 

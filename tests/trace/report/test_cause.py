@@ -60,5 +60,5 @@ def test_there_are_more_than_two_hundred_faults_and_they_take_most_rules() -> No
     taken = {rule for one in every for rule in one.rules}
     assert taken <= RULES.keys()
     # Not seeded: a frame of the other side, and a SchemaID that nobody offered, which have tests of their
-    # own, SLAC, and what comes late.
-    assert RULES.keys() - taken <= {"wrong-direction", "sap-schema-id", "slac-unanswered", "late-request"}
+    # own, and what comes late.
+    assert RULES.keys() - taken <= {"wrong-direction", "sap-schema-id", "late-request"}
