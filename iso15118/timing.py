@@ -12,8 +12,9 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
+from msgspec.structs import fields
 
-from .errors import MisuseError
+from .errors import ConfigError, MisuseError
 from .ranges import Duration, check_fields
 
 __all__ = [
@@ -223,6 +224,10 @@ class Iso2Timing(Timing, frozen=True, kw_only=True):
     """SECC: state C or B that did not show by then is an error;
     ``control_pilot_change`` is when it is due."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _without(self, _NOT_IN_ISO2)
+
 
 class DinTiming(Iso2Timing, frozen=True, kw_only=True):
     """The same for DIN 70121."""
@@ -235,6 +240,32 @@ class DinTiming(Iso2Timing, frozen=True, kw_only=True):
     contactor_answer: Duration = 1.4
     ready_to_charge: Duration = 150.0
     """EVCC: from plug-in to the first CurrentDemandReq."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _without(self, _NOT_IN_DIN)
+
+
+_DISCOVERY: Final = ("sdp_retry", "sdp_requests")
+_NOT_IN_ISO2: Final = (
+    "positioning_timeout",
+    "positioning_performance",
+    "power_delivery_performance",
+    "certificate_answer",
+)
+_NOT_IN_DIN: Final = ("message_timeout_long", "answer_time_long")
+"""And what ISO 15118-2 is without."""
+
+
+def _without(timing: Iso2Timing, names: tuple[str, ...]) -> None:
+    """Raises ``ConfigError`` for a timer that was set and that nothing in this edition goes by."""
+    for one in fields(type(timing)):
+        if one.name not in (*names, *_DISCOVERY) or getattr(timing, one.name) == one.default:
+            continue
+        hint = "leave it out"
+        if one.name in _DISCOVERY:
+            hint = "timing of the session itself: discovery comes before any edition"
+        raise ConfigError(f"timing.{one.name}", "nothing in this edition goes by it", hint)
 
 
 _LONG: Final = ("ServiceDetailReq", "CertificateInstallationReq")

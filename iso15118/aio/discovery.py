@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from iso15118.errors import ConfigError, MisuseError
+from iso15118.ranges import shown
 from iso15118.sdp import Conflict, Refused, Security
 from iso15118.session.actions import Notify, PeerDeviates
 from iso15118.session.discovery import Downgrade, SecondAnswer
@@ -116,7 +117,10 @@ def named_place(place: WirelessPlace, config: SeccConfig) -> WirelessPlace:
     """With the EVSEID of the station where it has none of its own. Raises ``ConfigError`` for one that the
     messages of discovery cannot carry."""
     from iso15118.sdp.wireless import NOBODY, check_evseid  # which a cable does not load
+    from iso15118.sdp.wireless_ends import WirelessPlace
 
+    if not isinstance(place, WirelessPlace):
+        raise ConfigError("place", f"{shown(place)} is none", "iso15118.sdp.wireless_ends.WirelessPlace(...)")
     evseid = place.evseid if place.evseid != NOBODY else config.evse_id
     try:
         check_evseid(evseid)

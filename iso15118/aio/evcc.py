@@ -37,6 +37,7 @@ from iso15118.session.ports import Vehicle
 from iso15118.session.service_ports import check_services
 from iso15118.session.supervision import IdleSupervisor
 
+from .arguments import check_arguments, check_tls
 from .audience import write_down
 from .discovery import StationSearch
 from .driver import SessionDriver
@@ -108,12 +109,10 @@ class EvccClient:
         recorder: Recorder | None = None,
         wireless: WirelessSdpRequest | None = None,
     ) -> None:
-        if tls is None and not config.speaks_plain:
-            raise ConfigError(
-                "tls", "there is no TLS context", "give one, or set allow_plaintext for a laboratory"
-            )
-        if tls is not None and tls.role != "client":
-            raise ConfigError("tls", "this is a server's context", "role='client'")
+        check_arguments(interface=interface, station=station, sdp_port=sdp_port, port_limits=port_limits)
+        check_arguments(stream_limits=stream_limits, epoch=epoch, recorder=recorder, connections=connections)
+        check_arguments(news=news, observer=observer, watch=watch, wireless=wireless)
+        check_tls(tls, "client", config)
         if not isinstance(vehicle, Vehicle):
             raise ConfigError(
                 "vehicle", f"{type(vehicle).__name__} is no Vehicle", "iso15118.Vehicle(battery=..., ...)"

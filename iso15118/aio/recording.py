@@ -22,6 +22,7 @@ from iso15118.files import make_folder
 from iso15118.sdp import Answer
 from iso15118.trace.packets import Endpoint
 
+from .arguments import check_arguments
 from .logs import Log
 from .net.tap import Ear
 from .session_tap import HANDSHAKE_S, ITEM, SessionTap, Slot
@@ -58,6 +59,7 @@ class Recorder:
     """
 
     def __init__(self, directory: Path | str, *, most_waiting: int = _MOST_WAITING) -> None:
+        check_arguments(most_waiting=most_waiting)
         self.directory = Path(directory)
         self.folders: deque[Path] = deque(maxlen=_FOLDERS_KEPT)
         """Of the sessions so far, the newest at the end."""

@@ -30,6 +30,7 @@ from iso15118.session.events import TransportLoss
 from iso15118.session.ports import Station
 from iso15118.session.service_ports import check_services
 
+from .arguments import check_arguments, check_tls
 from .discovery import named_place
 from .identity import renewable
 from .logs import Log
@@ -118,12 +119,25 @@ class SeccServer(SeccReadings):
         recorder: Recorder | None = None,
         place: WirelessPlace | None = None,
     ) -> None:
-        if tls is None and not config.speaks_plain:
-            raise ConfigError(
-                "tls", "there is no TLS context", "give one, or set allow_plaintext for a laboratory"
-            )
-        if tls is not None and tls.role != "server":
-            raise ConfigError("tls", "this is a client's context", "role='server'")
+        check_arguments(
+            interface=interface,
+            sdp=sdp,
+            sdp_port=sdp_port,
+            port=port,
+            port_limits=port_limits,
+            stream_limits=stream_limits,
+            news=news,
+            observer=observer,
+            watch=watch,
+            epoch=epoch,
+            on_request=on_request,
+            connections=connections,
+            wait_for_interface=wait_for_interface,
+            recorder=recorder,
+            tickets=(tickets := tuple(tickets)),
+            talks_with=talks_with,
+        )
+        check_tls(tls, "server", config)
         if not isinstance(station, Station):
             raise ConfigError(
                 "station", f"{type(station).__name__} is no Station", "iso15118.Station(power=..., ...)"

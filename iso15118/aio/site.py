@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from iso15118.aio.ports.guard import Callback, describe, insist
 from iso15118.errors import ConfigError, MisuseError
 
+from .arguments import check_arguments
 from .logs import Log, connector
 from .secc import SeccServer
 
@@ -61,6 +62,7 @@ class Site:
         listening: Callable[[str, SeccServer | PluggedSecc], None] | None = None,
         retry_s: float = RETRY_S,
     ) -> None:
+        check_arguments(retry_s=retry_s)
         if not connectors:
             raise ConfigError("connectors", "there are none", "a server for each connector, by its name")
         if len({id(one) for one in connectors.values()}) != len(connectors):

@@ -69,10 +69,14 @@ def _schedule(cost: RunCost) -> str:
     return f"{said}; {cost.total:.2f} {cost.currency} by the meter{planned}, prices {cost.prices}"
 
 
+_EDITIONS = {"iso20": "ISO 15118-20", "iso2": "ISO 15118-2", "din": "DIN 70121"}
+
+
 def _rows(summary: LoopbackSummary) -> Iterator[tuple[str, str]]:
     who = {"evcc": "the vehicle", "secc": "the station", "link": "neither side: the link was lost"}
     yield "who", f"simulated vehicle and station {summary.station!r} over {summary.transport}"
-    yield "protocol", f"ISO 15118-20, service {summary.service}, {summary.control} control, {summary.auth}"
+    edition = _EDITIONS.get(summary.edition, "no edition in common")
+    yield "protocol", f"{edition}, service {summary.service}, {summary.control} control, {summary.auth}"
     if summary.sdp is not None:
         yield "discovery", summary.sdp
     if summary.emaid:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iso15118.cli.terminal import echo_soon, json_line
+from iso15118.cli.terminal import echo, print_json
 from iso15118.errors import ConfigError
 from iso15118.printable import escaped
 
@@ -47,10 +47,10 @@ class ToldEnd:
 
         outcome = judge(self.scenario, self._director)
         if as_json:
-            echo_soon(json_line(outcome))
+            print_json(outcome)
         else:
             for line in outcome_lines(outcome):
-                echo_soon(line)
+                echo(line)
         return outcome.exit_status
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
-from operator import attrgetter, gt
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from .price import AbsolutePrices, OverstayRules, PriceAlgorithm, PriceRule, TaxRule, minor_units
@@ -112,35 +112,48 @@ class _Stacks:
     def __init__(self, prices: AbsolutePrices) -> None:
         self.ends: list[int] = []
         self.rules: list[tuple[PriceRule, ...]] = []
+        """Of each stack as the prices have them; ``sorted`` has them by power."""
+        self._sorted: dict[int, list[PriceRule]] = {}
         self._starts: dict[int, list[int]] = {}
+        self._said: list[Decimal] = []
+        self._found: list[int] = []
         at = 0
         for stack in prices.stacks:
             if stack.duration_s > 0 and stack.rules:
                 at += stack.duration_s * _MICRO
                 self.ends.append(at)
-                rules = stack.rules
-                if len(rules) > 1 and any(map(gt, map(_start, rules), map(_start, rules[1:]))):
-                    rules = tuple(sorted(rules, key=_start))
-                self.rules.append(rules)
+                self.rules.append(stack.rules)
 
     def at(self, moment: int) -> int | None:
         """Number of the stack that holds then; None: there is none."""
         place = bisect_right(self.ends, moment)
         return place if moment >= 0 and place < len(self.ends) else None
 
+    def sorted(self, place: int) -> list[PriceRule]:
+        """The rules of this stack by the power from which they hold; of most stacks nobody asks."""
+        found = self._sorted.get(place)
+        if found is None:
+            found = self._sorted[place] = sorted(self.rules[place], key=_start)
+        return found
+
     def starts(self, place: int) -> list[int]:
         """From which milliwatts on the rules of this stack hold, rounded up."""
         found = self._starts.get(place)
         if found is None:
-            found = [_milliwatts(rule.power_range_start_w, ROUND_CEILING) for rule in self.rules[place]]
-            self._starts[place] = found
+            said = [rule.power_range_start_w for rule in self.sorted(place)]
+            if said != self._said:  # mostly as in the stack before
+                self._said = said
+                self._found = [_milliwatts(one, ROUND_CEILING) for one in said]
+            found = self._starts[place] = self._found
         return found
 
     def rule(self, place: int, milliwatts: int) -> PriceRule:
         """The one that holds at this power; below the first the first one."""
-        if len(self.rules[place]) == 1:
-            return self.rules[place][0]
-        return self.rules[place][max(bisect_right(self.starts(place), milliwatts) - 1, 0)]
+        rules = self.rules[place]
+        if len(rules) == 1:
+            return rules[0]
+        number = bisect_right(self.starts(place), milliwatts)
+        return self.sorted(place)[number - 1 if number else 0]
 
 
 _start: Final = attrgetter("power_range_start_w")
@@ -165,7 +178,7 @@ def _energy(stacks: _Stacks, pieces: Iterable[Piece], algorithm: PriceAlgorithm)
             energies[place] = energies.get(place, 0) + energy
         else:
             starts = [0, *stacks.starts(place)[1:], milliwatts]
-            for rule, lower, upper in zip(stacks.rules[place], starts, starts[1:], strict=False):
+            for rule, lower, upper in zip(stacks.sorted(place), starts, starts[1:], strict=False):
                 part = min(upper, milliwatts) - max(lower, 0)
                 if part > 0:
                     charged[rule.energy_fee] = charged.get(rule.energy_fee, 0) + part * (ends - begins)
@@ -178,8 +191,10 @@ def _energy(stacks: _Stacks, pieces: Iterable[Piece], algorithm: PriceAlgorithm)
 def _sum(charged: dict[Decimal, int]) -> Fraction:
     """Of fee times number; fees of one exponent are added as whole numbers, which is what most are."""
     by_exponent: dict[int, int] = {}
+    before, exponent = None, 0
     for fee, number in charged.items():
-        exponent = int(fee.as_tuple().exponent)
+        if before is None or not fee.same_quantum(before):  # taking a Decimal apart is slow
+            before, exponent = fee, int(fee.as_tuple().exponent)
         value = int(fee.scaleb(-exponent, _EXACT))
         by_exponent[exponent] = by_exponent.get(exponent, 0) + value * number
     return sum((value * Fraction(10) ** exponent for exponent, value in by_exponent.items()), _NOTHING)
@@ -208,8 +223,10 @@ def _in_stacks(stacks: _Stacks, pieces: Iterable[Piece]) -> Iterator[tuple[int |
 def _pieces(load: Schedule, zero: float) -> Iterator[Piece]:
     begins = _micros(load.begins - zero)
     for ends, power in zip(load.ends, load.powers, strict=True):
-        until = _micros(ends - zero)
-        yield begins, until, round(min(max(power, -_MOST_W), _MOST_W) * _MILLI)
+        until = round((ends - zero) * _MICRO)
+        if not -_MOST_W <= power <= _MOST_W:
+            power = min(max(power, -_MOST_W), _MOST_W)
+        yield begins, until, round(power * _MILLI)
         begins = until
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from enum import Enum
+from operator import itemgetter
 from typing import Final
 
 from msgspec import Struct
@@ -112,8 +113,10 @@ def _judged(profile: Schedule, one: Candidate, wanted: Wanted, energy_wh: float)
         rest = Schedule(now, (*rest.ends[:place], max(until, now + 1.0)), rest.powers[: place + 1])
     course = rest.within_energy(energy_wh)
     given_wh = course.energy_wh(now, course.over_at)
-    flowing = [ends for _, ends, power in course.pieces() if power > 0.0]
-    finished = flowing[-1] if flowing else now
+    place = len(course.powers)
+    while place > 0 and course.powers[place - 1] <= 0.0:
+        place -= 1
+    finished = course.ends[place - 1] if place else now
     if given_wh < energy_wh - _ENOUGH_WH:
         finished = course.over_at
     weight, kind, money = _weight(one.prices, course, wanted)
@@ -234,10 +237,13 @@ def _levels(prices: PriceLevels) -> Schedule:
 
 def _ranked(prices: AbsolutePrices, rank: Rank) -> Schedule:
     """What a kWh weighs over time by the first rule of each stack."""
+    stacks = prices.stacks
+    if rank is _fee:  # which all but a few drivers want
+        entries = [(stack.duration_s, float(stack.rules[0].energy_fee)) for stack in stacks]
+    else:
+        entries = [(stack.duration_s, rank(stack.rules[0])) for stack in stacks]
     try:
-        return Schedule.of(
-            prices.begins, ((float(stack.duration_s), rank(stack.rules[0])) for stack in prices.stacks)
-        )
+        return Schedule.of(prices.begins, entries)
     except ValueError:
         return Schedule(prices.begins, (prices.begins + 1.0,), (0.0,))
 
@@ -275,67 +281,86 @@ def _filled(
     weights = _Weights(prices, rank)
     left = energy_wh * 3600.0
     slots = _slots(charging, wanted, weights, most_w)
-    slopes, steps = _steps(slots, weights)
-    for number in sorted(range(len(slopes)), key=slopes.__getitem__):
+    powers = [0.0] * len(slots)
+    for _, slot, lower, upper in sorted(_steps(slots, weights), key=itemgetter(0)):
         if left <= 0.0:
             break
-        slot, lower, upper = steps[number]
-        lasts = slot.ends - slot.begins
+        begins, ends, _, _ = slots[slot]
+        lasts = ends - begins
         part = (upper - lower) * lasts
         if part > left:
             part = left
-        slot.power = lower + part / lasts
+        powers[slot] = lower + part / lasts
         left -= part
-    return _profile(charging, [slot for slot in slots if slot.power > 0.0], wanted.least_w)
+    flowing = [(slot[0], slot[1], power) for slot, power in zip(slots, powers, strict=True) if power > 0.0]
+    return _profile(charging, flowing, wanted.least_w)
 
 
-class _Slot:
-    """A span of time in which neither power nor prices change, and the power that it has got."""
-
-    __slots__ = ("begins", "ends", "most_w", "place", "power")
-
-    def __init__(self, begins: float, ends: float, most_w: float, place: int) -> None:
-        self.begins, self.ends, self.most_w, self.place = begins, ends, most_w, place
-        self.power = 0.0
+Slots = list[tuple[float, float, float, int]]
+"""Spans of time in which neither power nor prices change: begin, end, the most power, and the place of the
+prices. Plain tuples: an object for each of 2,000 costs more than what is done with them."""
+Steps = list[tuple[float, int, float, float]]
+"""What a kWh weighs, in which slot, and from which power to which."""
 
 
-Steps = list[tuple[_Slot, float, float]]
-"""Whose step it is, and from which power to which."""
-
-
-def _slots(charging: Schedule, wanted: Wanted, weights: _Weights, most_w: float) -> list[_Slot]:
+def _slots(charging: Schedule, wanted: Wanted, weights: _Weights, most_w: float) -> Slots:
     """The times at which it may charge, on whole seconds from the begin of the schedule."""
     zero, horizon, least_w = charging.begins, min(wanted.until or 0.0, charging.over_at), wanted.least_w
-    slots: list[_Slot] = []
-    until = zero + round(max(wanted.now, zero) - zero)
+    slots: Slots = []
     rest, over_time = charging.from_now(max(wanted.now, zero)), weights.over_time
     edges = (over_time.begins, *over_time.ends, math.inf)
     place = bisect_right(edges, rest.begins) - 1
     edge = edges[place + 1]
-    for begins, ends, power in _cut(rest, over_time):
-        since, until = until, zero + round(ends - zero)
-        if until > horizon:
-            until = horizon
-        if begins >= edge:
-            place += 1
-            edge = edges[place + 1]
+    since = zero + round(max(wanted.now, zero) - zero)
+    # As ``_cut`` does it, without a tuple for each piece.
+    for ends, power in zip(rest.ends, rest.powers, strict=True):
         usable = power if power < most_w else most_w
-        if until > since and usable >= least_w and usable > 0.0:
-            slots.append(_Slot(since, until, usable, place))
+        fits = usable >= least_w and usable > 0.0
+        while True:
+            cut = edge if edge < ends else ends
+            until = zero + round(cut - zero)
+            if until > horizon:
+                until = horizon
+            if fits and until > since:
+                slots.append((since, until, usable, place))
+            since = until
+            if edge <= ends:  # also where both have an edge
+                place += 1
+                edge = edges[place + 1]
+                if cut < ends:
+                    continue
+            break
+        if since >= horizon:
+            break
     return slots
 
 
-def _steps(slots: list[_Slot], weights: _Weights) -> tuple[list[float], Steps]:
-    """What a kWh weighs in each step of each slot, and these steps."""
-    slopes: list[float] = []
+def _steps(slots: Slots, weights: _Weights) -> Steps:
+    """The steps of each slot, one after the other."""
     steps: Steps = []
-    for slot in slots:
-        lower = 0.0
-        for slope, upper in weights.steps(slot.place, slot.most_w):
-            slopes.append(slope)
-            steps.append((slot, lower, upper))
-            lower = upper
-    return slopes, steps
+    stacked, before = weights.stacked, -2
+    pair: tuple[float, float, float] | None = None
+    for slot, (_, _, most_w, place) in enumerate(slots):
+        if place != before:
+            before, pair = place, weights.pair(place)
+        if pair is None:
+            lower = 0.0
+            for slope, upper in weights.steps(place, most_w):
+                steps.append((slope, slot, lower, upper))
+                lower = upper
+            continue
+        fee, upper, dear = pair
+        if upper >= most_w:
+            steps.append((fee, slot, 0.0, most_w))
+            continue
+        slope = dear if stacked else (dear * most_w - fee * upper) / (most_w - upper)
+        if upper > 0.0 and fee < slope:
+            steps.append((fee, slot, 0.0, upper))
+            steps.append((slope, slot, upper, most_w))
+        else:
+            flat = (fee * upper + dear * (most_w - upper)) / most_w if stacked else dear
+            steps.append((flat, slot, 0.0, most_w))
+    return steps
 
 
 class _Weights:
@@ -346,13 +371,17 @@ class _Weights:
         self.over_time = _levels(prices) if isinstance(prices, PriceLevels) else _ranked(prices, rank)
         self._unknown = max(self.over_time.powers)
         self._stacks: list[PriceRuleStack] = []
-        self._stacked = False
+        self.stacked = False
+        """The fee of each band is for the part of the power in it."""
         if isinstance(prices, AbsolutePrices) and rank is _fee:
             # As ``over_time`` has them: what lasts for no time is left out.
             self._stacks = [stack for stack in prices.stacks if stack.duration_s > 0]
-            self._stacked = prices.known_algorithm is PriceAlgorithm.STACKED_ENERGY
+            self.stacked = prices.known_algorithm is PriceAlgorithm.STACKED_ENERGY
         self._rules: dict[int, list[tuple[float, float]]] = {}
         self._starts: dict[Decimal, float] = {}
+        self._said: Decimal | None = None
+        self._above: Decimal | None = None
+        self._read = 0.0, 0.0
 
     def steps(self, place: int, most_w: float) -> list[tuple[float, float]]:
         """What the next kW weighs, up to which power: never less than that of the power below it."""
@@ -364,17 +393,27 @@ class _Weights:
         rules = self._rules.get(place)
         if rules is None:
             rules = self._rules[place] = self._by_power(self._stacks[place].rules)
-        if len(rules) > 2:
-            return self._hull(rules, most_w)
-        fee, upper = rules[0]
-        if upper >= most_w:
-            return [(fee, most_w)]
-        dear = rules[1][0]
-        if self._stacked:
-            dear_slope, flat = dear, (fee * upper + dear * (most_w - upper)) / most_w
-        else:
-            dear_slope, flat = (dear * most_w - fee * upper) / (most_w - upper), dear
-        return [(fee, upper), (dear_slope, most_w)] if upper > 0.0 and fee < dear_slope else [(flat, most_w)]
+        return self._hull(rules, most_w)
+
+    def pair(self, place: int) -> tuple[float, float, float] | None:
+        """Where two rules hold: the fee of the lower one, up to which power it holds, and the fee above; None
+        elsewhere. Most prices by power are such, and there are 1,024 of them."""
+        if not self._stacks or not 0 <= place < len(self._stacks):
+            return None
+        rules = self._stacks[place].rules
+        if len(rules) != 2:
+            return None
+        first, second = rules
+        fee, dear = self.over_time.powers[place], float(second.energy_fee)
+        said, above = first.power_range_start_w, second.power_range_start_w
+        if said != self._said or above != self._above:  # mostly as before, and a Decimal is slow to read
+            self._said, self._above = said, above
+            self._read = float(said), float(above)
+        lower, start = self._read
+        if start < lower:
+            fee, start, dear = dear, lower, fee
+        below = 0.0 if self.stacked else _BELOW_W
+        return fee, (start - below if start > below else 0.0), dear
 
     def _by_power(self, rules: tuple[PriceRule, ...]) -> list[tuple[float, float]]:
         """Fee of each rule, and up to which power it holds."""
@@ -394,7 +433,7 @@ class _Weights:
         if not rises:
             order = sorted(range(len(starts)), key=starts.__getitem__)
             fees, starts = [fees[one] for one in order], [starts[one] for one in order]
-        below = 0.0 if self._stacked else _BELOW_W
+        below = 0.0 if self.stacked else _BELOW_W
         uppers = [start - below if start > below else 0.0 for start in starts[1:]]
         uppers.append(math.inf)
         return list(zip(fees, uppers, strict=True))
@@ -409,7 +448,7 @@ class _Weights:
             upper = holds_to if holds_to < most_w else most_w
             if upper <= power:
                 continue
-            paid = paid + fee * (upper - power) if self._stacked else fee * upper
+            paid = paid + fee * (upper - power) if self.stacked else fee * upper
             power = upper
             since, was = points[-1]
             while hull and hull[-1][0] * (power - since) >= paid - was:
@@ -421,19 +460,18 @@ class _Weights:
         return hull
 
 
-def _profile(charging: Schedule, slots: list[_Slot], least_w: float) -> Schedule:
-    """From the begin of the schedule to its end, with power in these slots alone; less than the least is
-    taken as the least for a shorter time."""
+def _profile(charging: Schedule, slots: Iterable[tuple[float, float, float]], least_w: float) -> Schedule:
+    """From the begin of the schedule to its end, with power in these slots alone (begin, end, power); less
+    than the least is taken as the least for a shorter time."""
     entries: list[tuple[float, float]] = []
     at, before = charging.begins, -1.0
-    for slot in slots:
-        ends, power = slot.ends, slot.power
+    for begins, ends, power in slots:
         if power < least_w:
-            ends = min(slot.begins + max(round(power * (ends - slot.begins) / least_w), 1), ends)
+            ends = min(begins + max(round(power * (ends - begins) / least_w), 1), ends)
             power = least_w
-        if slot.begins > at:
-            entries.append((slot.begins - at, 0.0))
-            at, before = slot.begins, 0.0
+        if begins > at:
+            entries.append((begins - at, 0.0))
+            at, before = begins, 0.0
         if power == before:
             entries[-1] = (entries[-1][0] + ends - at, power)
         else:

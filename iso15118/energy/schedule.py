@@ -102,26 +102,33 @@ class Schedule(Struct, frozen=True):
 
     def energy_wh(self, since: float, until: float) -> float:
         """Energy between two moments, in Wh."""
-        total = 0.0
-        for begins, ends, power in self.pieces():
+        total, begins = 0.0, self.begins
+        for ends, power in zip(self.ends, self.powers, strict=True):
             if begins >= until:
                 break
             if ends > since:
-                total += power * (min(ends, until) - max(begins, since))
+                # Written out: there are up to 2,048 entries.
+                last, first = (until if until < ends else ends), (since if since > begins else begins)
+                total += power * (last - first)
+            begins = ends
         return total / 3600.0
 
     def within_energy(self, available_wh: float) -> Schedule:
         """The same as long as the energy since its begin is no more than ``available_wh``, then nothing."""
         left = max(available_wh, 0.0) * 3600.0
         entries: list[tuple[float, float]] = []
-        for begins, ends, power in self.pieces():
+        begins = self.begins
+        for ends, power in zip(self.ends, self.powers, strict=True):
             lasts = ends - begins
-            if power > 0.0 and power * lasts > left:
-                flows = left / power
-                entries += [(flows, power), (lasts - flows, 0.0)]
-                left = 0.0
-                continue
-            left -= max(power, 0.0) * lasts
+            begins = ends
+            if power > 0.0:
+                energy = power * lasts
+                if energy > left:
+                    flows = left / power
+                    entries += [(flows, power), (lasts - flows, 0.0)]
+                    left = 0.0
+                    continue
+                left -= energy
             entries.append((lasts, power))
         return Schedule.of(self.begins, entries)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from iso15118.connector import Phase
 from iso15118.errors import ConfigError, LinkError, MisuseError
+from iso15118.link.primitives import WakeUp
 from iso15118.loopback.cable import cable_of, links_of
 from iso15118.loopback.cost import CostWatch, RunCost
 from iso15118.loopback.midway import Midway
@@ -62,10 +63,13 @@ def run_in_memory(
     began = time.monotonic()
     plant = Rig.build(order, contracts=_contracts(order))
     run = _Run(order, plant, progress, watch, folder, on_pair, on_state)
-    pair = run.unplugged() if order.link == "none" else run.plugged()
     first = None
-    if order.pause is not None and run.paused(pair):
-        first, pair = pair, run.resumed(pair, order.pause * 60.0)
+    if order.link != "none":
+        first, pair = run.plugged()
+    else:
+        pair = run.unplugged()
+        if order.pause is not None and run.paused(pair):
+            first, pair = pair, run.resumed(pair, order.pause * 60.0)
     late = SessionEnded(EndReason.TIMEOUT, f"no end after {run.at_most_s:.0f} s of the virtual clock")
     energy_at = (first or pair).first_energy_at
     return summarize(
@@ -142,6 +146,7 @@ class _Run:
         self.at_most_s = 600.0 + _SLOWER_THAN_EXPECTED * order.expected_s + 60.0 * (order.standby or 0.0)
         self.begun_at = self.ended_at = 0.0
         self.link_s: float | None = None
+        self._rested_from = 0.0
         self.safe = True
 
     def pair(self) -> Pair:
@@ -195,8 +200,8 @@ class _Run:
         self._run(pair)
         return pair
 
-    def plugged(self) -> Pair:
-        """From plug-in to unplug."""
+    def plugged(self) -> tuple[Pair | None, Pair]:
+        """From plug-in to unplug: the sessions before a pause, and those after it, or all there are."""
         order = self._order
         circuit, station, vehicle = self._plant.wired()
         secc, evcc, _, _ = self._both
@@ -220,16 +225,40 @@ class _Run:
                 self._costs.look(rig.now)
             return rig.phases() == (Phase.FINISHED, Phase.FINISHED)
 
+        first = self._pause(rig, over) if order.pause is not None else None
         rig.run(self.at_most_s, over)
         pair = rig.pair
         if pair is None:
             raise LinkError(f"no session came about: {', '.join(phase.value for phase in rig.phases())}")
-        self.link_s = rig.linked_s
         self.ended_at = max(side.over_at or rig.now for side in rig.sides)
+        if first is None:
+            self.link_s = rig.linked_s
+        elif pair is not first:
+            self.paused_s = pair.begun_at - self._rested_from
         rig.unplug()
         rig.run(_UNPLUGGED_S)
         self.safe = rig.safe and rig.phases() == (Phase.UNPLUGGED, Phase.UNPLUGGED)
-        return pair
+        return (None, pair) if pair is first else (first, pair)
+
+    def _pause(self, rig: PluggedPair, over: Callable[[], bool]) -> Pair | None:
+        """In mid-charge both rest with the link asleep, until the vehicle wakes the station up; the sessions
+        until then, None if there is no pause."""
+        battery, midway = self._plant.vehicle.battery, self.midway
+        ended = rig.run(
+            self.at_most_s, lambda: over() or (rig.pair is not None and midway.due(battery.soc, rig.now))
+        )
+        first = rig.pair
+        if not ended or first is None or first.secc.edition == "din" or not midway.due(battery.soc, rig.now):
+            return None
+        midway.look(battery.soc, rig.now, first.tell_evcc)
+        rig.run(self.at_most_s, lambda: over() or rig.phases() == (Phase.PAUSED, Phase.PAUSED))
+        self.link_s = rig.linked_s
+        if rig.phases() != (Phase.PAUSED, Phase.PAUSED) or not self.paused(first):
+            return None
+        self._rested_from = max(side.over_at or rig.now for side in rig.sides)
+        rig.run((self._order.pause or 0.0) * 60.0)
+        rig.tell(rig.evcc, WakeUp())
+        return first
 
     def cost(self, pair: Pair) -> RunCost | None:
         """What the run cost, if there were schedules with prices."""

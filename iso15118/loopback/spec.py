@@ -289,8 +289,6 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
     def _check_pause(self, minutes: float) -> None:
         if not (math.isfinite(minutes) and 0.0 < minutes <= _LONGEST_PAUSE):
             raise ConfigError("pause", f"{minutes!r} minutes are out of range", f"up to {_LONGEST_PAUSE:g}")
-        if self.link != "none":
-            raise ConfigError("pause", "there is none with a simulated link yet", "use link none")
         if "din" in {*(self.evcc_editions or ())} & {*(self.secc_editions or ())} and not (
             {"iso20", "iso2"} & {*(self.evcc_editions or ())} & {*(self.secc_editions or ())}
         ):

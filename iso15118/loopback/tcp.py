@@ -97,7 +97,12 @@ def run_over_tcp(
                 director=None if director is None else director(plant),
             )
         elif director is None:
-            run = partial(run_both_plugged, cable=partial(_cable, plant))
+            run = partial(
+                run_both_plugged,
+                cable=partial(_cable, plant),
+                meddle=lambda now, tell: midway.look(plant.vehicle.battery.soc, now, tell),
+                rest_s=(order.pause or 0.0) * minute_s,
+            )
         else:
             raise ConfigError(
                 "link", "nobody drives the ends of a plug over tcp", "link none, or transport memory"

@@ -113,9 +113,9 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
         check_fields(self)
         check_codes(tolerate=self.tolerate, refuse=self.refuse)
         # A station of both editions has the roots of both here, and judges each contract by its own.
-        older = {name for name, _ in anchor_problems(self._anchors(), at=None, edition="iso2")}
-        for name, problem in anchor_problems(self._anchors(), at=None, edition=self.edition):
-            if problem.code not in self.tolerate and name in older:
+        found = anchor_problems(self._anchors(), at=None, edition=self.edition, older_edition="iso2")
+        for name, problem in found:
+            if problem.code not in self.tolerate:
                 _log.warning("trust anchor %s for contracts: %s", name, problem)
 
     def judge(

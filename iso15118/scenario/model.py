@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from iso15118.errors import ConfigError
 from iso15118.loopback import LoopbackSpec
@@ -211,13 +212,16 @@ class Scenario(Struct, frozen=True, kw_only=True):
                 check_message(f"expect.{key}", message)
 
     def of(self, *sides: str) -> Scenario:
-        """The same with the steps of these ends only."""
+        """The same with the steps of these ends only, and of what is expected what they see: not how another
+        end ends, and the state of charge only where the vehicle is one of them."""
+        others = {side: () for side in ("secc", "evcc") if side not in sides}
+        soc = self.expect.soc if "evcc" in sides else None
         return Scenario(
             name=self.name,
             requirements=self.requirements,
             session=self.session,
             steps=tuple(step for step in self.steps if step.side in sides),
-            expect=self.expect,
+            expect=replace(self.expect, soc=soc, **others),
         )
 
 

@@ -8,19 +8,28 @@ from typing import Final
 
 from msgspec import Struct
 
+from iso15118.errors import ConfigError
+from iso15118.ranges import is_number, shown
+
 __all__ = ["ORIGINS_KEPT", "OriginRates", "RateLimit"]
 
 
 class RateLimit(Struct):
     """Lets ``burst`` events pass at once and ``per_second`` in the long run; a value, its time
     is an argument. ``tokens``: how many may pass now, in requests as ``burst``; ``at``: the
-    moment at which that was so."""
+    moment at which that was so. Raises ``ConfigError`` for a rate or a burst that admits nothing, or
+    everything."""
 
     per_second: float = 10.0
     """A car sends four requests a second [V2G2-159]."""
     burst: float = 20.0
     tokens: float = -1.0
     at: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("per_second", self.per_second, 0.001), ("burst", self.burst, 1.0)):
+            if not is_number(value, least):  # of a limit that is none everything is admitted
+                raise ConfigError(name, f"{shown(value)} is no limit", f"a number of {least:g} or more")
 
     def admit(self, now: float) -> bool:
         """True if one more event may pass at ``now``."""

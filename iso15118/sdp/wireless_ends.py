@@ -11,9 +11,8 @@ from collections.abc import Callable, Collection, Mapping
 from ipaddress import IPv6Address
 from typing import Final
 
-from msgspec import Struct
-
 from iso15118.errors import MisuseError
+from iso15118.ranges import Ranged
 from iso15118.timing import Timing
 
 from .messages import Origin, Security
@@ -43,10 +42,10 @@ def nobody_looked(evid: str) -> bool | None:
     return False
 
 
-class WirelessPlace(Struct, frozen=True, kw_only=True):
+class WirelessPlace(Ranged, frozen=True, kw_only=True):
     """What discovery without a cable says of a station: by what a vehicle is joined to it, and who tells
     which vehicle stands there. By default nobody does, and the session shows it. ``evseid``: of the
-    place, at most 37 ASCII characters."""
+    place, at most 37 ASCII characters. Raises ``ConfigError`` for a field of another type."""
 
     coupling: Coupling
     knows: Knows = nobody_looked

@@ -43,8 +43,10 @@ TOGETHER: Final = "inlets"
 MOST: Final = 8
 """Inlets of one vehicle."""
 _WITHOUT: Final = frozenset(ELSEWHERE) | {f"{TABLE}.{key}" for key in ELSEWHERE}
+_OF_THE_INLET: Final = ("inlet", "charger", "receiver", "pad_code", "inverter", "value_added", "own_services")
+"""Keys of [vehicle] that are not of its battery."""
 _OF_THE_BATTERY: Final = (
-    *(("vehicle", field.name) for field in fields(VehicleSettings) if field.name not in ("inlet", "charger")),
+    *(("vehicle", field.name) for field in fields(VehicleSettings) if field.name not in _OF_THE_INLET),
     ("session", "target_soc"),
     ("session", "minimum_soc"),
 )
@@ -123,12 +125,13 @@ def load_inlets(path: Path, overrides: Sequence[Override] = ()) -> VehicleInlets
         carries = read_struct(InletKeys, keys, f"{TABLE}[{number}]")
         override(merged, others, EvccSettings)
         settings = evcc_of(merged, path)
-        if settings.vehicle.charger != "none":
-            raise ConfigError(
-                "vehicle.charger",
-                "an on-board charger has no contactors to the battery that could wait for another inlet",
-                f"leave it out, or a file without [[{TABLE}]]",
-            )
+        for key, what in (("charger", "an on-board charger"), ("receiver", "a coil for a pad")):
+            if getattr(settings.vehicle, key) != "none":
+                raise ConfigError(
+                    f"vehicle.{key}",
+                    f"{what} has no contactors to the battery that could wait for another inlet",
+                    f"leave it out, or a file without [[{TABLE}]]",
+                )
         return OneInlet(names[number], settings, carries)
 
     found = tuple(read_each(one_of, table, own, names, TABLE, [one.key for one in others]))

@@ -15,7 +15,8 @@ from typing import Literal
 import msgspec
 
 from iso15118 import _native
-from iso15118.errors import TlsError
+from iso15118.errors import ConfigError, TlsError
+from iso15118.ranges import shown
 from iso15118.tls.checks import Identity, PathVerdict, PeerCheck, StapleSource
 from iso15118.tls.profiles import TlsProfile
 from iso15118.tls.roots import issuer_of, root_of
@@ -89,7 +90,7 @@ class TlsContext:
     can read the traffic: on explicit request only.
 
     Raises :class:`~iso15118.errors.TlsError` if the profile cannot be enforced or a key or certificate not be
-    used.
+    used, ``ConfigError`` for an argument that is none.
     """
 
     def __init__(
@@ -104,6 +105,15 @@ class TlsContext:
         staples: StapleSource | None = None,
         keylog: Callable[[str], None] | None = None,
     ) -> None:
+        if not isinstance(profile, TlsProfile):
+            raise ConfigError("profile", f"{shown(profile)} is none", "one of iso15118.tls.PROFILES")
+        if verify is not None and not callable(verify):
+            # It would refuse everybody, each in his handshake.
+            raise ConfigError(
+                "verify", f"{shown(verify)} is no check", "such as iso15118.pki.peer_verifier(...)"
+            )
+        if role not in ("client", "server"):
+            raise ConfigError("role", f"{shown(role)} is none", '"client" or "server"')
         self.profile = profile
         self.role = role
         self.anchors = tuple(anchors)

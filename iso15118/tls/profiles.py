@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from iso15118.ranges import check_fields
+
 __all__ = ["DUAL", "ISO2", "ISO20", "LAB", "PROFILES", "ClientCertificate", "TlsProfile", "TlsVersion"]
 
 TlsVersion = Literal["TLSv1.2", "TLSv1.3"]
@@ -20,7 +22,7 @@ ClientCertificate = Literal["required", "optional", "none"]
 
 class TlsProfile(msgspec.Struct, frozen=True, kw_only=True):
     """The rules of one kind of TLS connection. Session tickets, PSK, early data, renegotiation and
-    compression are off in all.
+    compression are off in all. Raises ``ConfigError`` for a field of another type.
     """
 
     name: str
@@ -53,6 +55,9 @@ class TlsProfile(msgspec.Struct, frozen=True, kw_only=True):
     older: TlsProfile | None = None
     """For a client that speaks both editions: what it agrees on with a station that has
     TLS 1.2 only. [V2G20-2062]"""
+
+    def __post_init__(self) -> None:
+        check_fields(self, "profile")
 
     def deviations(self) -> tuple[str, ...]:
         """Where this profile allows more or demands less than its edition, in words for reports; empty if

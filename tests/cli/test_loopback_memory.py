@@ -138,6 +138,22 @@ def test_people_read_who_what_and_how_it_ended() -> None:
     assert printed.err == ""
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--edition", "iso2", "--auth", "pnc"), "ISO 15118-2, service dc"),
+        (
+            ("--no-tls", "--evcc-editions", "iso20,din", "--secc-editions", "iso2,din"),
+            "DIN 70121, service dc",
+        ),
+    ],
+)
+def test_people_read_what_was_spoken(options: tuple[str, ...], said: str) -> None:
+    printed = iso15118("loopback", "--transport", "memory", "--soc-target", "20.5", *options)
+    assert (printed.status, printed.err) == (0, "")
+    assert said in printed.out
+
+
 def test_a_session_folder_has_every_message_and_the_summary(tmp_path: Path) -> None:
     summary = memory("--soc-target", "25", "--out", str(tmp_path / "run"))
     lines = [json.loads(line) for line in (tmp_path / "run" / "session.jsonl").read_text().splitlines()]

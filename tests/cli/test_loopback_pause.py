@@ -50,6 +50,40 @@ def test_it_goes_on_after_the_pause(options: tuple[str, ...], left_out: set[str]
     assert summary["soc_end"] == pytest.approx(22.0, abs=0.05)
 
 
+@pytest.mark.parametrize(
+    ("options", "left_out"),
+    [
+        (("--link", "slac"), {"Authorization", "ServiceDiscovery"}),
+        (("--link", "slac", "--edition", "iso2"), set[str]()),
+        (("--link", "spe", "--service", "mcs"), {"Authorization", "ServiceDiscovery"}),
+    ],
+    ids=" ".join,
+)
+def test_the_link_sleeps_and_comes_back(options: tuple[str, ...], left_out: set[str]) -> None:
+    printed = iso15118(*SHORT, *options, "--pause", "30")
+    assert printed.status == 0, printed.err
+    summary = printed.data
+    before, after = states(summary)
+    assert 1800.0 < summary["paused_seconds"] < 1830.0, "with the time to wake up"
+    assert 0.0 < summary["link_seconds"] < 10.0, "of the plug-in, not of the wake-up"
+    assert len(summary["exchanges_of_parts"]) == 2
+    assert left_out <= set(before)
+    assert not left_out & set(after), "what was agreed on holds"
+    assert summary["soc_end"] == pytest.approx(22.0, abs=0.05)
+
+
+@pytest.mark.parametrize("options", [("--link", "slac"), ("--link", "spe", "--service", "mcs")], ids=" ".join)
+def test_over_tcp_the_link_sleeps_and_comes_back_too(options: tuple[str, ...]) -> None:
+    printed = iso15118("loopback", "--soc-target", "40", *options, "--pause", "5", "--json")
+    assert printed.status == 0, printed.err
+    before, after = states(printed.data)
+    assert "Authorization" in before
+    assert "Authorization" not in after
+    assert printed.data["paused_seconds"] >= 300.0
+    assert printed.data["link_seconds"] < 10.0
+    assert sum(printed.data["exchanges_of_parts"]) == printed.data["exchanges"]
+
+
 def test_without_it_there_is_one_part() -> None:
     summary = iso15118(*SHORT).data
     assert summary["paused_seconds"] is None
@@ -62,7 +96,7 @@ def test_without_it_there_is_one_part() -> None:
         ({"pause": 0.0}, "0.0 minutes are out of range"),
         ({"pause": float("nan")}, "nan minutes are out of range"),
         ({"pause": 1441.0}, "up to 1440"),
-        ({"pause": 1.0, "link": "slac"}, "use link none"),
+        ({"pause": 1.0, "link": "slac", "edition": "din"}, "DIN 70121 knows no pause"),
         ({"pause": 1.0, "edition": "din"}, "DIN 70121 knows no pause"),
     ],
 )

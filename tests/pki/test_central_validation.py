@@ -264,3 +264,15 @@ def test_roots_are_looked_at_when_the_station_is_set_up(caplog: pytest.LogCaptur
     said = " ".join(record.getMessage() for record in caplog.records)
     assert "no root" in said
     assert "no CA" in said
+
+
+def test_the_roots_of_both_editions_may_have_one_name_and_what_fits_neither_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    older = issue_test_pki("iso2", "p256", at=NOW, organization="Ours").certificates["mo-root"]
+    newer = OURS.certificates["mo-root"]
+    assert parse(older).name == parse(newer).name
+    ContractTrust(mo_anchors=(older, newer))
+    assert caplog.messages == []
+    ContractTrust(mo_anchors=(newer, OURS.chain("contract")[0]))
+    assert "for contracts" in caplog.text

@@ -121,3 +121,17 @@ def test_nothing_in_common_is_no_pass() -> None:
     outcome = run_scenario(scenario)
     assert outcome.verdict == "fail"
     assert ends(outcome)["evcc"] == "PROTOCOL_NEGOTIATION_FAILED"
+
+
+def test_one_end_alone_judges_what_it_sees() -> None:
+    whole = Scenario(
+        steps=(Step(side="secc", do="stop"), Step(side="evcc", do="stop")),
+        expect=Expect(
+            secc=("EMERGENCY",), evcc=("TIMEOUT",), soc=50.0, edition="din", never=("SessionStopReq",)
+        ),
+    )
+    station, vehicle = whole.of("secc"), whole.of("evcc")
+    assert [step.side for step in station.steps] == ["secc"]
+    assert station.expect == Expect(secc=("EMERGENCY",), edition="din", never=("SessionStopReq",))
+    assert vehicle.expect == Expect(evcc=("TIMEOUT",), soc=50.0, edition="din", never=("SessionStopReq",))
+    assert whole.of("secc", "evcc") == whole

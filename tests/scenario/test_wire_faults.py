@@ -85,16 +85,59 @@ def test_a_station_that_is_never_ready_is_left_in_time() -> None:
     assert len(causes) == len(set(causes)), "a cause is told once"
 
 
-@pytest.mark.parametrize("edition", ["iso2", "din"])
-@pytest.mark.parametrize("fault", ["wrong-session-id", "truncated-exi", "fin", "silence", "stuck-ongoing"])
-def test_the_older_editions_have_them_as_well(edition: str, fault: str) -> None:
-    message = "CableCheckRes" if fault == "stuck-ongoing" else "CurrentDemandRes"
-    outcome = told(
-        Step(side="secc", do="wire", wire=fault, message=message, nth=1 if fault == "stuck-ongoing" else 10),
-        edition=edition,
-    )
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("message", ["DCPreChargeReq", "PowerDeliveryReq"])
+def test_a_vehicle_that_is_never_ready_is_left_as_well(message: str, transport: str) -> None:
+    """It lasts as long as the vehicle's own session, which hears no answers, waits for one."""
+    outcome = told(Step(side="evcc", do="wire", wire="stuck-ongoing", message=message), transport=transport)
     assert outcome.verdict == "pass", outcome
-    assert ends(outcome)["evcc"] not in ("STOPPED_BY_EV", "STOPPED_BY_STATION")
+    assert ends(outcome)["evcc"] == "TIMEOUT"
+    assert ends(outcome)["secc"] in VANISHED
+
+
+LONGER = {("drop", "evcc"), ("delay", "evcc"), ("wrong-payload-type", "evcc"), ("silence", "evcc")}
+"""A station of the older editions waits for a request longer than a vehicle for the answer."""
+
+
+@pytest.mark.parametrize("edition", ["iso2", "din"])
+@pytest.mark.parametrize(("fault", "side"), ENDS)
+def test_the_older_editions_have_them_as_well(fault: str, side: Any, edition: str) -> None:
+    message = {"secc": "CurrentDemandRes", "evcc": "CurrentDemandReq"}[side]
+    more = {"seconds": 30.0} if fault == "delay" else {}
+    step = Step(side=side, do="wire", wire=fault, message=message, nth=10, **more)  # type: ignore[arg-type]
+    outcome = told(step, edition=edition)
+    station, vehicle = (VANISHED, VANISHED) if (fault, side) in LONGER else ENDS[fault, side]
+    found = ends(outcome)
+    assert found["secc"] in station, outcome
+    assert found["evcc"] in vehicle, outcome
+    assert outcome.verdict == "pass", outcome
+
+
+@pytest.mark.parametrize("edition", ["iso2", "din"])
+@pytest.mark.parametrize(
+    ("message", "end"),
+    [("CableCheckRes", "CABLE_CHECK_FAILED"), ("ChargeParameterDiscoveryRes", "ONGOING_TOO_LONG")],
+)
+def test_a_station_of_the_older_editions_that_is_never_ready_is_left(
+    message: str, end: str, edition: str
+) -> None:
+    outcome = told(Step(side="secc", do="wire", wire="stuck-ongoing", message=message), edition=edition)
+    assert ends(outcome)["evcc"] == end
+    assert outcome.verdict == "pass", outcome
+
+
+@pytest.mark.parametrize("side", ["secc", "evcc"])
+def test_over_tls_of_the_older_edition_too(side: Any) -> None:
+    message = {"secc": "CurrentDemandRes", "evcc": "CurrentDemandReq"}[side]
+    outcome = told(
+        Step(side=side, do="wire", wire="truncated-exi", message=message, nth=10),
+        edition="iso2",
+        transport="tcp",
+    )
+    station, vehicle = ENDS["truncated-exi", side]
+    assert (ends(outcome)["secc"] in station, ends(outcome)["evcc"] in vehicle) == (True, True), outcome
+    assert outcome.summary is not None
+    assert outcome.summary.tls is not None
 
 
 def test_a_fault_that_befell_nothing_decides_nothing() -> None:

@@ -80,6 +80,12 @@ def test_who_asks_for_the_one_inlet_of_several_is_refused(tmp_path: Path) -> Non
         load_evcc(written(tmp_path, TWO))
 
 
+def test_what_is_of_an_inlet_may_be_another_one_at_another(tmp_path: Path) -> None:
+    text = TWO.replace('services = ["dc"]', 'services = ["dc"]\n[inlet.vehicle]\nvalue_added = ["internet"]')
+    mcs, ccs2 = load_inlets(written(tmp_path, text)).inlets
+    assert (mcs.settings.vehicle.value_added, ccs2.settings.vehicle.value_added) == ((), ("internet",))
+
+
 BOTH = f"[[inlet]]\ninterface = 'a'\n{CARRIES}[[inlet]]\ninterface = 'b'\n{CARRIES}"
 
 
@@ -103,6 +109,7 @@ BOTH = f"[[inlet]]\ninterface = 'a'\n{CARRIES}[[inlet]]\ninterface = 'b'\n{CARRI
         ),
         (f"{BOTH}session.target_soc = 90\n", ["inlet[1].session.target_soc: 90 here and 80"]),
         (f"[vehicle]\ncharger = 'ac-11'\n{BOTH}", ["vehicle.charger: an on-board charger has no contactors"]),
+        (f"[vehicle]\nreceiver = 'wpt-11'\n{BOTH}", ["vehicle.receiver: a coil for a pad has no contactors"]),
         (f"{BOTH}session.servces = ['dc']\n", ["inlet[1].session.servces: there is no such key", "services"]),
         (
             f"[vehicle]\nsoc = 90\n{BOTH}port = 3\n",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import pytest
 
-from iso15118.errors import TlsError
+from iso15118.errors import ConfigError, TlsError
 from iso15118.pki import Credential, issue_test_pki, load_profile
 from iso15118.pki.chain.profiles import PkiProfile
 from iso15118.tls import ISO20, LAB, TlsConnection, TlsContext, TlsProfile
@@ -241,6 +241,35 @@ def test_nothing_is_accepted_without_a_check() -> None:
             TlsContext(ISO20, role=role, identities=[pki.secc], verify=None)
     with pytest.raises(TlsError, match="needs a certificate chain"):
         station(pki, identities=[])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("client_certificate", "Required"),
+        ("client_certificate", None),
+        ("min_version", "TLSv1.1"),
+        ("certificate_authorities", "no"),
+        ("status_request", 0),
+        ("max_fragment_length", 1000),
+        ("trusted_ca_keys", "sha1"),
+        ("groups", "secp521r1"),
+        ("edition", "iso99"),
+        ("older", "iso2"),
+    ],
+)
+def test_a_field_of_a_profile_that_is_none_is_named(field: str, value: object) -> None:
+    with pytest.raises(ConfigError) as told:
+        msgspec.structs.replace(ISO20, **{field: value})
+    assert told.value.key == f"profile.{field}"
+
+
+@pytest.mark.parametrize(("name", "value"), [("profile", "iso20"), ("verify", True), ("role", "Server")])
+def test_an_argument_that_is_none_is_named_before_anybody_connects(name: str, value: object) -> None:
+    given: dict[str, Any] = {"profile": ISO20, "role": "server", "verify": raises, name: value}
+    with pytest.raises(ConfigError) as told:
+        TlsContext(given.pop("profile"), identities=[issued().secc], **given)
+    assert told.value.key == name
 
 
 NO_KEY = b"-----BEGIN %s-----\nxx\n" % b"PRIVATE KEY"

@@ -10,10 +10,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
 from iso15118.secc import SeccConfig
 from iso15118.settings import roles
-from iso15118.timing import EVCC_MESSAGE_TIMEOUT, SECC_PERFORMANCE_TIME, Timing
+from iso15118.timing import EVCC_MESSAGE_TIMEOUT, SECC_PERFORMANCE_TIME, DinTiming, Iso2Timing, Timing
 
 PACKAGE = Path(__file__).parents[2] / "iso15118"
 ACCESSORS = {"message_timeout_of": EVCC_MESSAGE_TIMEOUT, "answer_time_of": SECC_PERFORMANCE_TIME}
@@ -84,6 +85,24 @@ def test_every_setting_is_read(kind: type[msgspec.Struct]) -> None:
     read = read_outside(kind)
     unread = [name for name in kind.__struct_fields__ if FOLDED.get((kind, name), name) not in read]
     assert unread == []
+
+
+@pytest.mark.parametrize(("edition", "kind"), [("iso2", Iso2Timing), ("din", DinTiming)])
+def test_a_timer_of_an_edition_is_one_there_or_refused(edition: str, kind: type[Iso2Timing]) -> None:
+    rooms = [
+        *(path for role in ("secc", "evcc") for path in (PACKAGE / role).glob("*.py")),
+        *(path for role in ("secc", "evcc") for path in (PACKAGE / role / edition).glob("*.py")),
+        *(path for room in ("session", "aio") for path in (PACKAGE / room).rglob("*.py")),
+    ]
+    read = frozenset[str]().union(*map(read_in, rooms))
+    needless = [one for one in msgspec.structs.fields(kind) if one.name not in read]
+    assert {"sdp_retry", "positioning_timeout"} <= {one.name for one in needless}
+    for one in needless:
+        with pytest.raises(ConfigError, match=f"timing.{one.name}: nothing in this edition goes by it"):
+            kind(**{one.name: one.default + 1})
+        kind(**{one.name: one.default})  # as a file has it that lists every key
+    others = {one.name: one.default for one in msgspec.structs.fields(kind) if one not in needless}
+    assert kind(**others | {"close_wait": 4.0}).close_wait == 4.0
 
 
 def test_the_walk_finds_the_classes() -> None:

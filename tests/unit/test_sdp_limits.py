@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from ipaddress import IPv6Address
+from typing import Any
 
 import pytest
 
+from iso15118.errors import ConfigError
 from iso15118.sdp import Answer, Ignored, Origin, OriginRates, RateLimit
 
 from .test_sdp import CAR_ORIGIN, INTERFACE, request, server
@@ -86,3 +89,11 @@ def test_who_is_invited_may_depend_on_who_asks() -> None:
     neighbour = Origin(IPv6Address("fe80::bad"), 40000, INTERFACE)
     assert isinstance(station.answer(request(), CAR_ORIGIN, 0.0), Answer)
     assert isinstance(station.answer(request(), neighbour, 0.0), Ignored)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 0.0, -1.0, True, "10"])
+@pytest.mark.parametrize("name", ["per_second", "burst"])
+def test_a_limit_that_is_none_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match="is no limit") as refused:
+        RateLimit(**{name: value})
+    assert refused.value.key == name

@@ -14,6 +14,7 @@ from iso15118.aio.run import Both, ticking
 from iso15118.connector import Phase
 from iso15118.connector.news import PhaseEntered
 from iso15118.errors import LinkError
+from iso15118.link.primitives import WakeUp
 from iso15118.sdp import SDP_PORT
 
 from .plugged_evcc import PluggedEvcc
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from iso15118.secc import SeccConfig
     from iso15118.session import ports
     from iso15118.session.actions import Action
+    from iso15118.session.events import Event
 
     from .connector import LinkParts
 
@@ -116,9 +118,12 @@ def run_both_plugged(
     tick: Callable[[], None] | None = None,
     recorder: Recorder | None = None,
     on_request: Callable[[int, Origin, Answer | Ignored], None] | None = None,
+    meddle: Callable[[float, Callable[[Event], None]], None] | None = None,
+    rest_s: float = 0.0,
 ) -> Both:
     """As ``run_both``, with a plug: ``cable`` makes it, and the station's and the vehicle's parts,
-    given the loop's clock. Raises as ``PluggedEvcc.run`` does, and ``TimeoutError`` when it takes
+    given the loop's clock. Where the session is paused, the link sleeps for ``rest_s``; then the vehicle
+    wakes the station up. Raises as ``PluggedEvcc.run`` does, and ``TimeoutError`` when it takes
     longer than ``at_most_s``."""
 
     async def session() -> Both:
@@ -128,10 +133,12 @@ def run_both_plugged(
         server_tls, client_tls = tls if tls is not None else (None, None)
         where = find_interface(interface)
         finished, unplugged = _Reached(Phase.FINISHED), _Reached(Phase.UNPLUGGED)
+        slept, rests = _Reached(Phase.PAUSED), _Reached(Phase.PAUSED)
 
         def news(action: Action) -> None:
             finished(action)
             unplugged(action)
+            slept(action)
 
         def make_server(port: int) -> PluggedSecc:
             return PluggedSecc(
@@ -156,30 +163,52 @@ def run_both_plugged(
             sdp_port=port,
             observer=observer,
             recorder=recorder,
+            news=rests,
         )
         pump = _Pump(wire)
+
+        def both_ticks() -> None:
+            if tick is not None:
+                tick()
+            inner = client.client
+            if meddle is not None and inner is not None and inner.session is not None:
+                meddle(loop.time(), inner.tell)
+
+        linked: list[float | None] = []
+
+        def look_when_linked() -> None:
+            if not linked:
+                linked.extend((server.connection.linked_at, client.connection.linked_at))
+
+        async def wake() -> None:
+            """Both rest, and so much time has passed."""
+            await asyncio.gather(slept.event.wait(), rests.event.wait())
+            look_when_linked()
+            await asyncio.sleep(rest_s)
+            client.tell(WakeUp())
+
+        waking = loop.create_task(wake(), name="the vehicle wakes the station up")
         try:
-            async with ticking(tick), asyncio.timeout(at_most_s):
+            async with ticking(both_ticks), asyncio.timeout(at_most_s):
                 tcp_port = next(iter(server.server.ports.values())) if server.server is not None else 0
                 begun = loop.time()
                 wire.plug_in()
                 seen_by_vehicle = await client.run()
-                seen_by_station = await server.wait_finished(1)
+                parts = len(client.results)
+                by_station = [await server.wait_finished(number + 1) for number in range(parts)]
                 await finished.event.wait()
-                linked = (server.connection.linked_at, client.connection.linked_at)
+                look_when_linked()
                 wire.unplug()
                 await asyncio.wait_for(unplugged.event.wait(), _UNPLUG_S)
         finally:
+            waking.cancel()
             pump.close()
             await server.close()
-        return Both(
-            seen_by_station,
-            seen_by_vehicle,
-            port,
-            tcp_port,
-            begun=begun,
-            linked=max((at for at in linked if at is not None), default=None),
-        )
+        at = max((at for at in linked if at is not None), default=None)
+        earlier = None
+        if parts > 1:
+            earlier = Both(by_station[0], client.results[0], port, tcp_port, begun=begun, linked=at)
+        return Both(by_station[-1], seen_by_vehicle, port, tcp_port, begun=begun, linked=at, earlier=earlier)
 
     return asyncio.run(session())
 
