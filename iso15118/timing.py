@@ -142,7 +142,8 @@ class Timing(Struct, frozen=True, kw_only=True):
     source; as ``ongoing_timeout``."""
     phase_performance: Duration = 600.0
     """SECC: the vehicle has left the phase that it is in, any but authorization and the charge loop, whatever
-    it asks there; see ``longest_phase``. No source: a connector that is held without an end serves nobody."""
+    it asks there, or ``longest_phase`` if that is more. No source: a connector that is held without an end
+    serves nobody."""
 
     control_pilot_change: Duration = 0.25
     """EVCC: state C or D after the first PowerDeliveryReq(Start), B after Stop [V2G20-847]."""
@@ -164,9 +165,8 @@ class Timing(Struct, frozen=True, kw_only=True):
 
     @property
     def longest_phase(self) -> float:
-        """SECC: ``phase_performance``, or the longest of the times that a phase has anyway."""
+        """SECC: the longest of the times that a phase has anyway."""
         return max(
-            self.phase_performance,
             self.ongoing_performance,
             self.positioning_performance,
             self.cable_check_performance,

@@ -254,8 +254,7 @@ class SeccSession(Opening):
                     late = f"the vehicle did not finish {timer.value}"
                     actions += self._abort(EndReason.ONGOING_TOO_LONG, late, cause="vehicle-ongoing-timeout")
                 case Timer.PHASE:
-                    seconds = facts.timing.longest_phase
-                    late = f"the vehicle stayed in {self.state} for {seconds:g} s (timing.phase_performance)"
+                    late = f"the vehicle stayed in {self.state} for {self._phase_s:g} s (timing.phase_performance)"
                     actions += self._abort(EndReason.ONGOING_TOO_LONG, late, cause="vehicle-ongoing-timeout")
                 case _:
                     actions += self._stop_now()
@@ -264,6 +263,12 @@ class SeccSession(Opening):
             if found is not None:
                 actions += self._found(found)
         return actions
+
+    @property
+    def _phase_s(self) -> float:
+        """How long a vehicle may stay in one phase, in s."""
+        timing = self._facts.timing
+        return max(timing.phase_performance, timing.longest_phase)
 
     def _silent(self) -> list[Action]:
         loop = self.state.endswith("_ChargeLoop")  # of ISO 15118-20, which alone has a time of its own there
@@ -373,7 +378,7 @@ class SeccSession(Opening):
         if stage.lasts or stage.authorizing:
             self.timers.clear(Timer.PHASE)
         else:
-            self.timers.set(Timer.PHASE, self._facts.now + self._facts.timing.longest_phase)
+            self.timers.set(Timer.PHASE, self._facts.now + self._phase_s)
         if stage.timer is not None and stage.limit:
             self.timers.set(stage.timer, self._facts.now + getattr(self._facts.timing, stage.limit))
         return [act.StateEntered(stage.name)]

@@ -86,6 +86,9 @@ def test_the_charge_loop_lasts() -> None:
 
 
 def test_the_bound_is_never_shorter_than_what_a_phase_may_last_anyway() -> None:
-    assert Timing().longest_phase == 600.0
-    assert Timing(phase_performance=10.0).longest_phase == Timing().positioning_performance
-    assert Timing(cable_check_performance=900.0).longest_phase == 900.0
+    for timing, longest_s in (
+        (Timing(), 600.0),
+        (Timing(phase_performance=10.0), Timing().positioning_performance),
+        (Timing(cable_check_performance=900.0), 900.0),
+    ):
+        assert Drive(config=SeccConfig(timing=timing)).session._phase_s == longest_s
