@@ -58,6 +58,8 @@ class Timer(StrEnum):
     """SECC: the vehicle may repeat PowerDeliveryReq with EVProcessing Ongoing until then."""
     WELDING_DETECTION = "welding detection"
     """Both: welding detection is over."""
+    PHASE = "phase"
+    """SECC: the vehicle has left a phase in which it may repeat itself."""
     BESIDE = "beside"
     """EVCC: the answer to a request beside the charge loop, or the next one."""
     ONGOING = "ongoing"
@@ -138,6 +140,10 @@ class Timing(Struct, frozen=True, kw_only=True):
     power_delivery_performance: Duration = 60.0
     """SECC: the vehicle has made up its mind about power delivery (EVProcessing Ongoing). Unsettled: no
     source; as ``ongoing_timeout``."""
+    phase_performance: Duration = 600.0
+    """SECC: the vehicle has left the phase that it is in, any but authorization and the charge loop, whatever
+    it asks there, or ``longest_phase`` if that is more. No source: a connector that is held without an end
+    serves nobody."""
 
     control_pilot_change: Duration = 0.25
     """EVCC: state C or D after the first PowerDeliveryReq(Start), B after Stop [V2G20-847]."""
@@ -156,6 +162,18 @@ class Timing(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_fields(self, "timing")
+
+    @property
+    def longest_phase(self) -> float:
+        """SECC: the longest of the times that a phase has anyway."""
+        return max(
+            self.ongoing_performance,
+            self.positioning_performance,
+            self.cable_check_performance,
+            self.pre_charge_performance,
+            self.power_delivery_performance,
+            self.welding_detection_performance,
+        )
 
     def message_timeout_of(self, request: str) -> float:
         """EVCC: how long to wait for the response to a request of this class name. Raises ``MisuseError`` for

@@ -61,6 +61,9 @@ class _Contactors:
     ) -> None:
         self.port, self._battery = port, battery
         self._arbiter, self._name, self._clock = arbiter, name, clock
+        self._closing = 0
+        """Calls that close, under way: what they do may come after an opening."""
+        arbiter.watch(name, lambda: port.closed)
 
     def guards(self, arbiter: InletArbiter, name: str) -> bool:
         """It is this arbiter that is asked, about this inlet."""
@@ -71,13 +74,17 @@ class _Contactors:
         battery_a = max(state.maximum_charge_current_a, state.maximum_discharge_current_a)
         if reason := self._arbiter.claim(self._name, self._clock(), battery_a):
             raise HardwareError(reason)
-        return await self.port.close()
+        self._closing += 1
+        try:
+            return await self.port.close()
+        finally:
+            self._closing -= 1
 
     async def open(self, urgency: Urgency, reason: str) -> None:
         await self.port.open(urgency, reason)
-        if (
-            self.port.closed is False
-        ):  # seen, and not only asked for: whatever else it says, they may be closed
+        # Seen, and not only asked for: whatever else it says, they may be closed. While they are still being
+        # closed that says nothing; whoever contradicts a closing opens once more when it is over.
+        if self.port.closed is False and not self._closing:
             self._arbiter.opened(self._name)
 
     @property

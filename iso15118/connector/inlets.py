@@ -8,7 +8,7 @@ the battery unless the settings say that several may be.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -69,6 +69,7 @@ class InletArbiter:
         self._joined: set[str] = set()
         self._measured: dict[str, tuple[float, float]] = {}
         """Current in A, and when it was measured."""
+        self._levels: dict[str, Callable[[], object]] = {}
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -87,6 +88,12 @@ class InletArbiter:
         return self._inlets[name]
 
     # -- what happens -------------------------------------------------------------------------------------
+
+    def watch(self, name: str, closed: Callable[[], object]) -> None:
+        """``closed`` is the level of its contactors: it is read whenever another inlet is to be joined, since
+        they may be welded from before, and no session has looked. Only False is open."""
+        self.inlet(name)
+        self._levels[name] = closed
 
     def begin(self, name: str) -> None:
         """A session begins at this inlet: from now on it counts when the battery is shared out."""
@@ -118,6 +125,9 @@ class InletArbiter:
         """This inlet is to be joined to the battery, which takes ``battery_a`` (A) in all: why it may not be,
         or an empty text. Then it counts as joined, until ``opened``."""
         self.inlet(name)
+        for other in self._levels:
+            if other != name and (reason := self._look(other)):
+                return reason
         others = [other for other in self.joined if other != name]
         if others and not self.settings.several:
             return f"inlet {others[0]} is joined to the battery, and only one may be"
@@ -130,6 +140,18 @@ class InletArbiter:
             if current > most * _SHARE_TOLERANCE + _LEAST_A:
                 return f"inlet {other} has {current:.0f} A and has to come down to {most:.0f} A first"
         self._joined.add(name)
+        return ""
+
+    def _look(self, name: str) -> str:
+        """Whether its contactors are closed, now; why that cannot be told, or an empty text."""
+        try:
+            closed = self._levels[name]()
+        except Exception as error:  # whatever a port raises
+            return f"the contactors of inlet {name} cannot be read: {error}"
+        if closed is not True and closed is not False:
+            return f"the contactors of inlet {name} are neither closed nor open: {type(closed).__name__}"
+        if closed:
+            self._joined.add(name)
         return ""
 
     # -- what each may have -------------------------------------------------------------------------------

@@ -79,12 +79,19 @@ class ConnectionDevice:
         raise NotImplementedError
 
     def _over_the_pad(self) -> list[Action]:
-        """Whatever lies or lives over the pad, or is wrong with its coil, takes the power away at once; then
-        the vehicle is asked to stop."""
+        """Whatever lies or lives over the pad, or is wrong with its coil, takes the power away at once, as
+        does a vehicle that has left; then it is asked to stop. One that has left while its position was
+        tried is told so with its next request, and may find its place again."""
         facts = self._facts
-        if facts.pad.diagnosis is CoilDiagnosis.NO_ISSUE or facts.pad_barred:
+        if facts.pad_barred:
             return []
-        return self._bar(f"over the pad: {facts.pad.diagnosis.value}")
+        if facts.pad.diagnosis is not CoilDiagnosis.NO_ISSUE:
+            return self._bar(f"over the pad: {facts.pad.diagnosis.value}")
+        if facts.pad.vehicle_here is not False:
+            return []
+        if facts.delivered:
+            return self._bar("the vehicle is not over the pad any more")
+        return [] if facts.pad_power is None else self._books.keep((act.StopPower(Urgency.EMERGENCY),))
 
     def _bar(self, why: str) -> list[Action]:
         facts = self._facts

@@ -36,6 +36,7 @@ _NEEDLESS_WHEN_DOOMED = (
     Timer.STOP,
     Timer.POWER_DELIVERY,
     Timer.WELDING_DETECTION,
+    Timer.PHASE,
     Timer.CONNECTION_DEVICE,
     Timer.SYSTEM_STATUS,
 )

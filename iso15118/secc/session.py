@@ -253,6 +253,9 @@ class SeccSession(Opening):
                 case Timer.POWER_DELIVERY | Timer.WELDING_DETECTION:
                     late = f"the vehicle did not finish {timer.value}"
                     actions += self._abort(EndReason.ONGOING_TOO_LONG, late, cause="vehicle-ongoing-timeout")
+                case Timer.PHASE:
+                    late = f"the vehicle stayed in {self.state} for {self._phase_s:g} s (timing.phase_performance)"
+                    actions += self._abort(EndReason.ONGOING_TOO_LONG, late, cause="vehicle-ongoing-timeout")
                 case _:
                     actions += self._stop_now()
         if (facts.energized or facts.contactors_closed) and self.ended is None:
@@ -260,6 +263,12 @@ class SeccSession(Opening):
             if found is not None:
                 actions += self._found(found)
         return actions
+
+    @property
+    def _phase_s(self) -> float:
+        """How long a vehicle may stay in one phase, in s."""
+        timing = self._facts.timing
+        return max(timing.phase_performance, timing.longest_phase)
 
     def _silent(self) -> list[Action]:
         loop = self.state.endswith("_ChargeLoop")  # of ISO 15118-20, which alone has a time of its own there
@@ -366,6 +375,10 @@ class SeccSession(Opening):
         for timer in _OF_A_PHASE:
             if timer is not stage.timer:
                 self.timers.clear(timer)
+        if stage.lasts or stage.authorizing:
+            self.timers.clear(Timer.PHASE)
+        else:
+            self.timers.set(Timer.PHASE, self._facts.now + self._phase_s)
         if stage.timer is not None and stage.limit:
             self.timers.set(stage.timer, self._facts.now + getattr(self._facts.timing, stage.limit))
         return [act.StateEntered(stage.name)]

@@ -61,6 +61,8 @@ class Stage(Struct, frozen=True, kw_only=True):
     """Contactors that are closed stay so until they are told to open."""
     refuses: bool = True
     """A wish to stop may be told by refusing a request that leads on; False once power is over."""
+    lasts: bool = False
+    """Energy flows as long as both sides want: nothing bounds how long the vehicle stays here."""
     timer: Timer | None = None
     """The one timer of a phase that may run here; entering any other state stops it."""
     limit: str = ""

@@ -252,6 +252,99 @@ async def test_contactors_that_are_asked_to_open_and_stay_closed_keep_the_batter
     assert other.battery.state.target_current_a == 0.0
 
 
+async def test_a_closing_that_comes_after_the_opening_keeps_the_battery() -> None:
+    """Open while they are still being closed says nothing."""
+
+    class Slow:
+        closed = False
+
+        def __init__(self) -> None:
+            self.done = asyncio.Event()
+
+        async def close(self) -> bool:
+            await self.done.wait()
+            self.closed = True
+            return True
+
+        async def open(self, urgency: Urgency, reason: str) -> None:
+            self.closed = False
+
+    truck = Truck(())
+    bundle, slow = truck.ports["mcs"].bundle(), Slow()
+    vehicle = Vehicle(battery=bundle.battery, contactors=slow, inlet=bundle.inlet)
+    first = behind_inlet(vehicle, truck.arbiter, "mcs", truck.clock).contactors
+    other = behind_inlet(truck.ports["ccs2"].bundle(), truck.arbiter, "ccs2", truck.clock).contactors
+    assert first is not None
+    assert other is not None
+    closing = asyncio.create_task(first.close())
+    await asyncio.sleep(0)
+    await first.open(Urgency.EMERGENCY, "contradicted")
+    with pytest.raises(HardwareError, match="mcs is joined"):
+        await other.close()
+    slow.done.set()
+    await closing
+    with pytest.raises(HardwareError, match="mcs is joined"):
+        await other.close()
+    await first.open(Urgency.EMERGENCY, "closed too late")
+    assert truck.arbiter.joined == ()
+
+
+class Visit:
+    """What stands for a client: a session that ends as it is told, and takes a moment to make safe."""
+
+    def __init__(self, vehicle: Vehicle, error: Exception | None = None) -> None:
+        self.vehicle, self.error = vehicle, error
+        self.begun, self.leave, self.safe = asyncio.Event(), asyncio.Event(), False
+
+    async def run(self) -> None:
+        self.begun.set()
+        try:
+            await self.leave.wait()
+        finally:
+            for _ in range(3 if self.error is None else 0):
+                await asyncio.sleep(0)
+            self.safe = True
+        raise self.error or HardwareError("nobody there")
+
+
+def visits(error: Exception | None = None) -> tuple[SeveralInlets, list[Visit]]:
+    truck = Truck((), several=True)
+    clients = {
+        name: Visit(
+            behind_inlet(truck.ports[name].bundle(), truck.arbiter, name, truck.clock),
+            error if name == "mcs" else None,
+        )
+        for name in KINDS
+    }
+    return SeveralInlets(truck.arbiter, clients), list(clients.values())  # type: ignore[arg-type]
+
+
+async def test_none_of_several_inlets_is_left_behind_by_a_cancellation() -> None:
+    both, sessions = visits(ValueError("the first to end"))
+    running = asyncio.create_task(both.run())
+    for one in sessions:
+        await one.begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert [one.safe for one in sessions] == [True, True]
+
+
+async def test_nor_by_what_another_one_raises() -> None:
+    both, sessions = visits(ValueError("a fault of this software"))
+    running = asyncio.create_task(both.run())
+    for one in sessions:
+        await one.begun.wait()
+    sessions[0].leave.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not running.done()
+    sessions[1].leave.set()
+    with pytest.raises(ValueError, match="a fault of this software"):
+        await running
+    assert [one.safe for one in sessions] == [True, True]
+
+
 async def test_clients_that_no_arbiter_guards_are_refused() -> None:
     truck = Truck(())
     unguarded = {

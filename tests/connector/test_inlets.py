@@ -39,6 +39,30 @@ def test_contactors_that_close_unasked_count_too() -> None:
     assert "ccs2 is joined" in one.claim("mcs", 0.0, BATTERY_A)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_contactors_are_read_before_another_inlet_is_joined(several: bool) -> None:
+    """They may be welded from before: no session of this process has closed them."""
+    level: list[object] = [True]
+    one = arbiter(several=several)
+    one.watch("ccs2", lambda: level[0])
+    assert "ccs2" in one.claim("mcs", 0.0, BATTERY_A)
+    assert "mcs" not in one.joined
+    one.opened("ccs2")
+    level[0] = False
+    assert one.claim("mcs", 0.0, BATTERY_A) == ""
+
+
+@pytest.mark.parametrize("level", [None, 1, 0, "closed", math.nan])
+def test_what_is_no_level_is_not_open(level: object) -> None:
+    one = arbiter()
+    one.watch("ccs2", lambda: level)
+    assert "neither closed nor open" in one.claim("mcs", 0.0, BATTERY_A)
+    one.watch("ccs2", lambda: 1 / 0)
+    assert "cannot be read: division by zero" in one.claim("mcs", 0.0, BATTERY_A)
+    one.watch("ccs2", lambda: False)
+    assert one.claim("mcs", 0.0, BATTERY_A) == ""
+
+
 def test_an_inlet_alone_has_all_that_it_can_carry() -> None:
     one = arbiter()
     one.begin("ccs2")

@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from iso15118.evcc.wpt_settings import WptEvccSettings
 from iso15118.secc.wpt_settings import WptSeccSettings
@@ -164,6 +165,33 @@ def test_what_is_wrong_takes_the_power_away(state: str, side: str) -> None:
     if state == "WPT_ChargeLoop":
         assert all(reason.orderly for reason in ends(pair))
         assert "SessionStop" in pair.secc.states
+
+
+@pytest.mark.parametrize("seen_by", ["both", "pad", "coil"])
+@pytest.mark.parametrize("state", ["WPT_AlignmentCheck", "WPT_ChargeLoop"])
+def test_a_car_that_rolls_off_the_pad(state: str, seen_by: str) -> None:
+    """Whoever of the two sees it."""
+    pair = pad_pair(battery=SMALL | {"target_soc": 80.0})
+    station, vehicle = station_of(pair), vehicle_of(pair)
+    at(pair, state)
+    pair.let_pass(5.0 if state == "WPT_ChargeLoop" else 0.1)
+    of_pad, of_coil = station.measure, vehicle.measure
+    if seen_by == "coil":
+        station.measure = lambda now: replace(of_pad(now), vehicle_here=None)  # type: ignore[method-assign]
+    if seen_by == "pad":
+        vehicle.measure = lambda now: replace(of_coil(now), in_place=True)  # type: ignore[method-assign]
+    assert station.circuit.sends_w > 50.0
+    station.circuit.bay.move_to(0.0, 400.0)
+    pair.let_pass(1.0)
+    assert station.circuit.sends_w == 0.0
+    if state == "WPT_AlignmentCheck":
+        station.circuit.bay.move_to(0.0, 0.0)  # somebody pushes it back
+        pair.run()
+        assert pair.vehicle.battery.complete
+    else:
+        pair.run()
+        assert all(reason.orderly for reason in ends(pair))
+    is_safe(pair)
 
 
 def test_less_power_holds_at_once_and_more_again() -> None:

@@ -267,6 +267,20 @@ def test_leaving_the_loop_gives_the_attempt_up(progress: cm.ChargeProgress) -> N
     assert drive.context.attempt is None
 
 
+def test_an_attempt_that_began_while_the_power_is_taken_away_is_given_up_too() -> None:
+    """Otherwise it would hold after another choice of service, whose schedule is another one."""
+    drive = looping()
+    drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.Stop)  # contactors have to open first
+    drive.beside(cm.ScheduleExchangeReq)
+    assert drive.waits() is Beside.POWER_DELIVERY
+    drive.book.tell(ev.ContactorsChanged(False))
+    drive.measure(0.0)
+    drive.send(dc.DCWeldingDetectionReq)
+    (told,) = drive.news(ScheduleRenegotiated)
+    assert told.agreed is False
+    assert drive.waits() is Beside.IDLE
+
+
 def test_a_second_schedule_exchange_on_the_main_stream_is_out_of_sequence() -> None:
     drive = looping()
     drive.beside(cm.ScheduleExchangeReq)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import wpt
-from iso15118.messages.iso20.common_types import Processing, ResponseCode
+from iso15118.messages.iso20.common_types import EvseNotification, Processing, ResponseCode
 from iso15118.messages.values import rational, si
 from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.machine import table_of
@@ -23,6 +23,7 @@ from iso15118.session.actions import EndReason
 from iso15118.session.coupling import PositioningPlace
 from iso15118.session.services import ControlMode, ServiceID
 from iso15118.session.wireless import CoilDiagnosis, PadLimits
+from iso15118.timing import Timing
 from tests.secc.pad import ALL_REQUESTS, FAILED, PAD, STATES, UNKNOWN, PadDrive, lists
 
 S = State
@@ -248,6 +249,86 @@ def test_a_position_that_is_not_good_is_left_for_another_one() -> None:
     assert answer.response_code.value == "FAILED_AssociationError"
 
 
+def trying() -> PadDrive:
+    """The position is tried with 100 W."""
+    drive = PadDrive().to(S.WPT_ALIGNMENT_CHECK)
+    drive.send(wpt.WPTAlignmentCheckReq, ev_processing=Processing.Ongoing, ev_result_code=UNKNOWN)
+    return drive
+
+
+def test_the_position_is_tried_with_no_more_than_the_pad_can_send() -> None:
+    drive = PadDrive().to(S.WPT_ALIGNMENT_CHECK)
+    drive.book.tell(ev.PadLimitsChanged(PadLimits(maximum_power_w=60.0)))
+    drive.send(wpt.WPTAlignmentCheckReq, ev_processing=Processing.Ongoing, ev_result_code=UNKNOWN)
+    assert told_w(drive) == 60.0
+    drive.book.tell(ev.PadLimitsChanged(PadLimits(maximum_power_w=0.0)))
+    assert told_w(drive) == 0.0
+
+
+def test_it_is_tried_again_after_power_was_given_up() -> None:
+    drive = trying()
+    drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.Stop)
+    assert not drive.session.energized
+    assert not drive.context.wpt.aligning
+
+
+def test_a_vehicle_that_leaves_while_it_is_tried_begins_again() -> None:
+    drive = trying()
+    drive.pad = ev.PadMeasured(power_w=98.0, vehicle_here=False)
+    drive.book.tell(drive.pad)
+    drive.book.does(act.StopPower)
+    drive.pad = ev.PadMeasured(vehicle_here=False)
+    answer = drive.send(wpt.WPTAlignmentCheckReq)  # whatever it says itself
+    assert answer.response_code is ResponseCode.WARNING_WPT
+    assert told_w(drive) is None
+    drive.pad = ev.PadMeasured(vehicle_here=True)
+    drive.positioned()
+    drive.send(wpt.WPTAlignmentCheckReq, ev_processing=Processing.Ongoing, ev_result_code=UNKNOWN)
+    assert told_w(drive) == 100.0
+
+
+def test_a_vehicle_that_came_back_in_between_has_power_again() -> None:
+    drive = trying()
+    drive.book.tell(ev.PadMeasured(vehicle_here=False))
+    drive.send(wpt.WPTAlignmentCheckReq, ev_processing=Processing.Ongoing, ev_result_code=UNKNOWN)
+    assert told_w(drive) == 100.0
+
+
+def test_nothing_starts_where_nobody_stands() -> None:
+    drive = PadDrive().to(S.POWER_DELIVERY)
+    drive.pad = ev.PadMeasured(vehicle_here=False)
+    assert drive.send(cm.PowerDeliveryReq).response_code.value == "FAILED_PowerDeliveryNotApplied"
+    drive.book.ends(EndReason.COUPLING_FAILED)
+
+
+def test_a_vehicle_that_leaves_under_power_has_none_in_the_same_turn() -> None:
+    drive = PadDrive().to(S.WPT_CHARGE_LOOP)
+    drive.send(wpt.WPTChargeLoopReq)
+    drive.book.tell(ev.PadMeasured(power_w=4_900.0, vehicle_here=False))
+    (stop,) = drive.book.does(act.StopPower)
+    assert stop == act.StopPower(act.Urgency.EMERGENCY)
+    drive.pad = ev.PadMeasured(vehicle_here=True)  # back again: in this session nothing is sent any more
+    answer = drive.send(wpt.WPTChargeLoopReq)
+    assert told_w(drive) is None
+    assert answer.evse_status is not None
+
+
+@pytest.mark.parametrize("pad_id", [17, 0])
+def test_the_code_is_told_to_nobody_who_has_not_read_it(pad_id: int) -> None:
+    drive = PadDrive()
+    drive.session._facts.pad_id = pad_id
+    drive.to(S.WPT_PAIRING)
+    waits = {"ev_processing": Processing.Ongoing, "ev_result_code": UNKNOWN, "observed_id_code": None}
+    assert drive.send(wpt.WPTPairingReq, **waits).observed_id_code is None
+    answer = drive.send(wpt.WPTPairingReq, observed_id_code=0)
+    assert answer.response_code is ResponseCode.WARNING_WPT
+    assert answer.observed_id_code is None
+    drive.send(wpt.WPTFinePositioningSetupReq)
+    drive.send(wpt.WPTFinePositioningReq)
+    answer = drive.send(wpt.WPTPairingReq, observed_id_code=17)
+    assert (answer.observed_id_code == 17) is (pad_id == 17)
+
+
 def test_alignment_before_the_schedule_is_out_of_sequence() -> None:
     drive = PadDrive().to(S.SCHEDULE_EXCHANGE)
     assert drive.send(wpt.WPTAlignmentCheckReq).response_code.value == "FAILED_SequenceError"
@@ -321,6 +402,28 @@ def test_so_does_the_vehicles_own_coil(diagnosis: wpt.WPTEVPCChargeDiagnostics) 
     drive.send(wpt.WPTChargeLoopReq, evpc_charge_diagnostics=diagnosis)
     assert act.StopPower(act.Urgency.EMERGENCY) in drive.book.actions
     assert drive.send(wpt.WPTChargeLoopReq).evse_status is not None
+
+
+def test_a_vehicle_that_does_not_finish_beside_the_loop_is_asked_for_another_schedule() -> None:
+    patient = SeccConfig(services=(ServiceID.WPT,), timing=Timing(sequence_timeout_loop=60.0))
+    drive = PadDrive(config=patient).to(S.WPT_CHARGE_LOOP)
+    drive.book.tell(ev.MessageReceived(drive.request(cm.ScheduleExchangeReq), beside=True))
+    drive.book.tell(ev.ScheduleRenegotiationRequested("there is more power"))
+    for seconds in (0.0, 59.0):
+        drive.book.wait(seconds)
+        assert drive.send(wpt.WPTChargeLoopReq).evse_status is None
+    drive.book.wait(2.0)
+    status = drive.send(wpt.WPTChargeLoopReq).evse_status
+    assert status.evse_notification is EvseNotification.ScheduleRenegotiation
+
+
+def test_a_receipt_goes_with_the_reading() -> None:
+    drive = PadDrive().to(S.WPT_CHARGE_LOOP)
+    drive.book.tell(ev.MeterRead("M1", 1_000.0))
+    drive.book.tell(ev.ReceiptIssued(energy=ev.Cost(12.5, 0.39)))
+    answer = drive.send(wpt.WPTChargeLoopReq, meter_info_requested=True)
+    assert answer.meter_info.meter_id == "M1"
+    assert si(answer.receipt.energy_costs.amount) == 12.5
 
 
 def test_a_pad_that_goes_on_sending_after_the_stop_is_a_fault() -> None:

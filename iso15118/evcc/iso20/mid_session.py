@@ -38,6 +38,9 @@ __all__ = ["Loop", "heed", "look", "note", "service_wanted", "standing_by"]
 
 _MOST_SERVICE_CHANGES = 10
 """In one session: a station that asks for another service for ever is left."""
+_STANDS_S = 60.0
+"""A wish for another schedule that still stands after it was followed is forgotten by the station rather than
+meant anew: followed in every turn, it would leave no turn to charge in."""
 
 
 class Loop(Struct, frozen=True):
@@ -107,6 +110,8 @@ async def heed(talk: Conversation, plan: Plan, loop: Loop, response: Any) -> tup
     """After a turn: what the station wants, as ``look``."""
     status: EVSEStatus | None = response.evse_status
     note(talk, plan, status)
+    if status is None or status.evse_notification is not EvseNotification.ScheduleRenegotiation:
+        plan.followed_until = 0.0
     if status is None:
         return False, None
     match status.evse_notification:
@@ -119,8 +124,9 @@ async def heed(talk: Conversation, plan: Plan, loop: Loop, response: Any) -> tup
             # which every station accepts.
             return False, SessionEnded(EndReason.STOPPED_BY_STATION, status.evse_notification.value)
         case EvseNotification.ScheduleRenegotiation if (
-            talk.now >= plan.refused_until and not plan.attempt_open
+            talk.now >= max(plan.refused_until, plan.followed_until) and not plan.attempt_open
         ):
+            plan.followed_until = talk.now + _STANDS_S
             return await _renegotiate(talk, plan, loop)
         case EvseNotification.ExitStandby:
             talk.standby_wanted = False

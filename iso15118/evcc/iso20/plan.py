@@ -200,6 +200,9 @@ class Plan:
     remaining: tuple[int | None, int | None, int | None] = (None, None, None)
     """Times to minimum, target and maximum in s, and when they were computed."""
     remaining_at: float | None = None
+    followed_until: float = 0.0
+    """The station's wish for another schedule was followed: until then, or until it is withdrawn, it is no
+    new one."""
     refused_until: float = 0.0
     """It said that it has no other one: until then it is not asked again, whoever wants one."""
     idle_since: float | None = None

@@ -87,9 +87,10 @@ async def align(talk: Conversation, plan: Plan) -> None:
         result = await _tried(talk)
         talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "WPT_AlignmentCheck"))
         plan.wpt_taken_w = None
-        response = await exchange(talk, _check(talk, Processing.Finished, result))
-        if response.response_code is not AGAIN and result is _SUCCESS:
-            return
+        if result is not None:
+            response = await exchange(talk, _check(talk, Processing.Finished, result))
+            if response.response_code is not AGAIN and result is _SUCCESS:
+                return
         await warned(talk, plan)
         await position(talk, plan)
 
@@ -98,7 +99,8 @@ def _check(talk: Conversation, processing: Processing, result: wpt.WPTEVResult) 
     return wpt.WPTAlignmentCheckReq(header=header(talk), ev_processing=processing, ev_result_code=result)
 
 
-async def _tried(talk: Conversation) -> wpt.WPTEVResult:
+async def _tried(talk: Conversation) -> wpt.WPTEVResult | None:
+    """How it went; None: the station has said already that the vehicle is to begin again."""
     settings = talk.config.wpt
     until = talk.now + settings.alignment_s
     talk.bound = Bound(
@@ -109,6 +111,8 @@ async def _tried(talk: Conversation) -> wpt.WPTEVResult:
     try:
         while talk.now < until:
             response = await exchange(talk, _check(talk, Processing.Ongoing, _UNKNOWN))
+            if response.response_code is AGAIN:
+                return None
             await talk.pause(talk.config.poll_interval_s)
             sent = 0.0 if response.power_transmitted is None else si(response.power_transmitted)
             receiver = talk.receiver
@@ -117,8 +121,6 @@ async def _tried(talk: Conversation) -> wpt.WPTEVResult:
                 return _FAILED
             if sent > 0.0 and arrives >= settings.alignment_share * sent:
                 return _SUCCESS
-            if response.response_code is AGAIN:
-                return _FAILED
         return _FAILED
     finally:
         talk.bound = None
@@ -126,9 +128,11 @@ async def _tried(talk: Conversation) -> wpt.WPTEVResult:
 
 def _trouble(talk: Conversation) -> str:
     receiver = talk.receiver
-    if receiver is None or receiver.diagnosis is CoilDiagnosis.NO_ISSUE:
+    if receiver is None:
         return ""
-    return f"the vehicle's coil: {receiver.diagnosis.value}"
+    if receiver.diagnosis is not CoilDiagnosis.NO_ISSUE:
+        return f"the vehicle's coil: {receiver.diagnosis.value}"
+    return "" if receiver.in_place else "the vehicle's coil is not over the pad any more"
 
 
 async def start(talk: Conversation, plan: Plan) -> None:
@@ -242,6 +246,8 @@ def _declared_w(talk: Conversation) -> float:
 def _diagnosis(talk: Conversation) -> wpt.WPTEVPCChargeDiagnostics:
     receiver = talk.receiver
     diagnosis = CoilDiagnosis.NO_ISSUE if receiver is None else receiver.diagnosis
+    if receiver is not None and diagnosis is CoilDiagnosis.NO_ISSUE and not receiver.in_place:
+        diagnosis = CoilDiagnosis.ANOMALY  # no code says that it is not in its place
     return _DIAGNOSES.get(diagnosis, wpt.WPTEVPCChargeDiagnostics.EVPCAnomalyDetected)
 
 

@@ -152,7 +152,7 @@ STAGES: Final[Mapping[State, Stage]] = {
         timer=Timer.PRE_CHARGE,
         limit="pre_charge_performance",
     ),
-    S.CURRENT_DEMAND: Stage(name=S.CURRENT_DEMAND.value, live=True, holds=True),
+    S.CURRENT_DEMAND: Stage(name=S.CURRENT_DEMAND.value, live=True, holds=True, lasts=True),
     S.WELDING_DETECTION: Stage(
         name=S.WELDING_DETECTION.value,
         refuses=False,

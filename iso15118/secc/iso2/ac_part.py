@@ -112,7 +112,7 @@ AC = Part(
     stages={
         # After a renegotiation contactors are closed here.
         S.POWER_DELIVERY: Stage(name=S.POWER_DELIVERY.value, live=True, holds=True),
-        S.CHARGING_STATUS: Stage(name=S.CHARGING_STATUS.value, live=True, holds=True),
+        S.CHARGING_STATUS: Stage(name=S.CHARGING_STATUS.value, live=True, holds=True, lasts=True),
     },
     parameters=ac_parameters.take_parameters,
     offer=ac_parameters.offered,

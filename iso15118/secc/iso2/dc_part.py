@@ -65,7 +65,7 @@ DC = Part(
             timer=Timer.PRE_CHARGE,
             limit="pre_charge_performance",
         ),
-        S.CURRENT_DEMAND: Stage(name=S.CURRENT_DEMAND.value, live=True, holds=True),
+        S.CURRENT_DEMAND: Stage(name=S.CURRENT_DEMAND.value, live=True, holds=True, lasts=True),
         S.RENEGOTIATED: Stage(name=S.RENEGOTIATED.value, live=True, holds=True),
         S.WELDING_DETECTION: Stage(
             name=S.WELDING_DETECTION.value,

@@ -82,7 +82,7 @@ AC = Part(
     },
     stages=(
         (S.AC_CHARGE_PARAMETER_DISCOVERY, Stage(name=S.AC_CHARGE_PARAMETER_DISCOVERY.value)),
-        (S.AC_CHARGE_LOOP, Stage(name=S.AC_CHARGE_LOOP.value, live=True, holds=True)),
+        (S.AC_CHARGE_LOOP, Stage(name=S.AC_CHARGE_LOOP.value, live=True, holds=True, lasts=True)),
     ),
     responses={
         ac.ACChargeParameterDiscoveryReq: (

@@ -81,7 +81,7 @@ DC = Part(
         (S.DC_CHARGE_PARAMETER_DISCOVERY, Stage(name=S.DC_CHARGE_PARAMETER_DISCOVERY.value)),
         (S.DC_CABLE_CHECK, Stage(name=S.DC_CABLE_CHECK.value, live=True, timer=Timer.CABLE_CHECK)),
         (S.DC_PRE_CHARGE, Stage(name=S.DC_PRE_CHARGE.value, live=True, timer=Timer.PRE_CHARGE)),
-        (S.DC_CHARGE_LOOP, Stage(name=S.DC_CHARGE_LOOP.value, live=True, holds=True)),
+        (S.DC_CHARGE_LOOP, Stage(name=S.DC_CHARGE_LOOP.value, live=True, holds=True, lasts=True)),
         (
             S.DC_WELDING_DETECTION,
             Stage(

@@ -155,7 +155,8 @@ class Iso20:
         ctx.state = state
         anew = state is S.SCHEDULE_RENEGOTIATION and kind is self._parameters_request
         reply = declare_anew(message, ctx) if anew else self._handlers[kind](message, ctx)
-        if ctx.attempt is not None and state is ctx.part.loop and kind not in self._within_the_loop:
+        # Also one that began while the answer that leads out of the loop was waited for.
+        if ctx.attempt is not None and (state is not ctx.part.loop or kind not in self._within_the_loop):
             over(ctx, "the vehicle left the charge loop")
         if type(reply) is Answer and reply.end is None and reply.next not in row.next:
             raise RuntimeError(

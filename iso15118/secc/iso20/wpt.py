@@ -30,6 +30,8 @@ __all__ = [
 
 S = State
 Code = ResponseCode
+_NO_CODE = 0
+"""A pad that has none; some vehicles may write this for a code that they did not read."""
 _UNKNOWN, _SUCCESS = wpt.WPTEVResult.EVResultUnknown, wpt.WPTEVResult.EVResultSuccess
 
 
@@ -150,7 +152,8 @@ def pairing(request: wpt.WPTPairingReq, ctx: Context) -> Answer | Refused:
             header=ctx.header(),
             response_code=code,
             evse_processing=processing,
-            observed_id_code=facts.pad_id or None,
+            # Not before the vehicle has named it: one that repeats what it is told has read nothing.
+            observed_id_code=facts.pad_id or None if state.paired else None,
         )
         return Answer(response, following)
 
@@ -158,7 +161,7 @@ def pairing(request: wpt.WPTPairingReq, ctx: Context) -> Answer | Refused:
         return answer(Code.OK, Processing.Ongoing, S.WPT_PAIRING)
     outside = state.offered is not None and state.offered[1] is wpt.WPTPairingMethod.External_confirmation
     code = request.observed_id_code
-    right = code == facts.pad_id if code is not None else outside
+    right = code == facts.pad_id != _NO_CODE if code is not None else outside
     if request.ev_result_code is not _SUCCESS or not right:
         if (over := warned(ctx)) is not None:
             return over

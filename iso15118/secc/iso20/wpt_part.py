@@ -95,7 +95,14 @@ WPT = Part(
         wpt.WPTChargeLoopReq: wpt_power.charge_loop,
     },
     stages=tuple(
-        (state, Stage(name=state.value, live=state in (S.WPT_ALIGNMENT_CHECK, S.WPT_CHARGE_LOOP)))
+        (
+            state,
+            Stage(
+                name=state.value,
+                live=state in (S.WPT_ALIGNMENT_CHECK, S.WPT_CHARGE_LOOP),
+                lasts=state is S.WPT_CHARGE_LOOP,
+            ),
+        )
         for state in (
             S.WPT_FINE_POSITIONING_SETUP,
             S.WPT_FINE_POSITIONING,

@@ -26,7 +26,7 @@ from .schedules import allowed_w
 from .sequence import State, key_of
 from .standby import over as standby_over
 from .standby import stand_by
-from .telling import answered, meter_told, status, take_display
+from .telling import answered, lapse, meter_told, receipt_told, status, take_display
 from .wpt import warned
 
 __all__ = [
@@ -173,14 +173,14 @@ def alignment_check(request: wpt.WPTAlignmentCheckReq, ctx: Context) -> Answer |
         return Refused(Fault.FAILED, EndReason.HARDWARE_FAULT, facts.pad_barred)
     before: tuple[Action, ...] = ()
     code, processing, following = Code.OK, Processing.Ongoing, S.WPT_ALIGNMENT_CHECK
-    if request.ev_processing is not Processing.Finished:
-        if not state.aligning:
-            state.aligning = True
-            before = (SetPad(min(facts.config.wpt.alignment_w, facts.pad_vehicle.maximum_power_w)),)
+    gone = facts.pad.vehicle_here is False  # nothing is sent where nobody stands
+    if request.ev_processing is not Processing.Finished and not gone:
+        state.aligning = True
+        before = () if facts.pad_power is not None else (SetPad(_trial_w(ctx)),)
     else:
         processing, state.aligning = Processing.Finished, False
         before = (StopPower(Urgency.ORDERLY),) if facts.pad_power is not None else ()
-        if request.ev_result_code is wpt.WPTEVResult.EVResultSuccess:
+        if request.ev_result_code is wpt.WPTEVResult.EVResultSuccess and not gone:
             state.aligned, following = True, S.POWER_DELIVERY
         else:
             if (over := warned(ctx)) is not None:
@@ -195,6 +195,16 @@ def alignment_check(request: wpt.WPTAlignmentCheckReq, ctx: Context) -> Answer |
         supply_device_current=rational(round(facts.pad.coil_a, 1)),
     )
     return Answer(response, following, before)
+
+
+def _trial_w(ctx: Context) -> float:
+    """What is sent to try the position, within what pad and coil can now. As at a cable check, schedule and
+    set-point do not matter yet: they are about what the vehicle charges with."""
+    facts = ctx.facts
+    most = [one.maximum_power_w for one in (facts.pad_hardware, facts.pad_capabilities) if one is not None]
+    if facts.pad_vehicle is not None:
+        most.append(facts.pad_vehicle.maximum_power_w)
+    return min(facts.config.wpt.alignment_w, *most)
 
 
 # -- power -------------------------------------------------------------------------------------------------
@@ -213,7 +223,7 @@ def power_delivery(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refus
         case _, cm.ChargeProgress.ScheduleRenegotiation:
             return Answer(_ok(ctx), S.SCHEDULE_RENEGOTIATION, (StopPower(Urgency.ORDERLY),))
     standby_over(ctx)
-    facts.delivered = False
+    facts.delivered = ctx.wpt.aligning = False
     if facts.pad_power is None and facts.pad.power_w < _NONE_W:
         return Answer(_ok(ctx), S.SESSION_STOP, (*_taken_back(ctx), ReadMeter()))
 
@@ -243,6 +253,9 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "power delivery without its preconditions")
     if facts.pad_barred:
         return Refused(Fault.NOT_APPLIED, EndReason.HARDWARE_FAULT, facts.pad_barred)
+    if facts.pad.vehicle_here is False:
+        gone = "the vehicle is not over the pad any more"
+        return Refused(Fault.NOT_APPLIED, EndReason.COUPLING_FAILED, gone)
     facts.delivered = True
     standby_over(ctx)
     return Answer(_ok(ctx, code), S.WPT_CHARGE_LOOP, (ReadMeter(),))
@@ -276,6 +289,7 @@ def charge_loop(request: wpt.WPTChargeLoopReq, ctx: Context) -> Answer | Refused
     if facts.pad_barred:
         before = () if facts.pad_power is None else (StopPower(Urgency.EMERGENCY),)
     take_display(request.display_parameters, ctx)
+    lapse(ctx)
 
     def reply(actions: tuple[Action, ...], *, told: bool, confirm: bool) -> Answer:
         meter_info = meter_told(ctx, confirm=confirm) if told else None
@@ -284,6 +298,7 @@ def charge_loop(request: wpt.WPTChargeLoopReq, ctx: Context) -> Answer | Refused
             response_code=code,
             evse_status=status(ctx, confirm=confirm and meter_info is not None),
             meter_info=meter_info,
+            receipt=receipt_told(ctx, meter_info, confirm=confirm),
             evpc_power_request=request.evpc_power_request,
             **_flows(ctx),
         )
@@ -308,8 +323,10 @@ def _most_w(ctx: Context) -> float:
 
 def present_bounds(ctx: Context) -> float | None:
     """What the pad has to send by the vehicle's last request and the limits of this moment, in W; None
-    before the first request."""
+    before the first request. While the position is tried: what it is tried with."""
     request, pad = ctx.wish, ctx.facts.pad_capabilities
+    if ctx.wpt.aligning:
+        return _trial_w(ctx)
     if request is None or pad is None:
         return None
     power = 0.0 if ctx.facts.wishes.standing_by else min(si(request.evpc_power_request), _most_w(ctx))

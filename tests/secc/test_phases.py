@@ -1,0 +1,94 @@
+"""A vehicle that stays in a phase of its session for ever, by asking again and again what is legal there: it
+is ended, in every phase but the charge loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from iso15118.messages.iso20 import ac, acdp, wpt
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20.common_types import Processing
+from iso15118.secc import SeccConfig
+from iso15118.secc.iso20.sequence import State
+from iso15118.session.actions import EndReason
+from iso15118.session.services import ServiceID
+from iso15118.timing import Timing
+from tests.secc.der_vehicle import DER_SERVICES, DerDrive
+from tests.secc.pad import UNKNOWN, PadDrive
+from tests.secc.pantograph import PantographDrive
+from tests.secc.vehicle import Drive
+
+S = State
+ONGOING: dict[str, Any] = {"ev_processing": Processing.Ongoing}
+NOT_YET: dict[str, Any] = ONGOING | {"ev_result_code": UNKNOWN}
+STANDBY: dict[str, Any] = {"charge_progress": cm.ChargeProgress.Standby}
+FINDS: dict[str, Any] = {"ev_positioning_support": True}
+
+POLLS: dict[str, tuple[Callable[[], Any], State, type, dict[str, Any]]] = {
+    "lists": (PadDrive, S.WPT_FINE_POSITIONING_SETUP, wpt.WPTFinePositioningSetupReq, ONGOING),
+    "pairing": (PadDrive, S.WPT_PAIRING, wpt.WPTPairingReq, NOT_YET | {"observed_id_code": None}),
+    "alignment": (PadDrive, S.WPT_ALIGNMENT_CHECK, wpt.WPTAlignmentCheckReq, NOT_YET),
+    "standby over a pad": (PadDrive, S.WPT_ALIGNMENT_CHECK, cm.PowerDeliveryReq, STANDBY),
+    "found again and again": (PantographDrive, S.AUTHORIZATION_SETUP, acdp.ACDPVehiclePositioningReq, FINDS),
+    "found before connecting": (PantographDrive, S.ACDP_CONNECT, acdp.ACDPVehiclePositioningReq, FINDS),
+    "standby before connecting": (PantographDrive, S.ACDP_CONNECT, cm.PowerDeliveryReq, STANDBY),
+    "standby before a cable check": (Drive, S.DC_CABLE_CHECK, cm.PowerDeliveryReq, STANDBY),
+    "parameters anew": (PadDrive, S.SCHEDULE_RENEGOTIATION, wpt.WPTChargeParameterDiscoveryReq, {}),
+}
+
+
+def stays(drive: Any, kind: type, changes: dict[str, Any], until_s: float) -> None:
+    """The vehicle asks this every 20 s."""
+    began = drive.book.now
+    while drive.session.ended is None and drive.book.now - began < until_s:
+        drive.book.wait(20.0)
+        if drive.session.ended is None:
+            drive.send(kind, **changes)
+
+
+def ends(drive: Any) -> None:
+    over = drive.session.ended
+    assert over is not None, drive.session.state
+    assert over.reason is EndReason.ONGOING_TOO_LONG
+    assert over.cause == "vehicle-ongoing-timeout"
+    assert "timing.phase_performance" in over.detail
+    assert not drive.session.energized
+
+
+@pytest.mark.parametrize("name", POLLS)
+def test_nobody_stays_for_ever(name: str) -> None:
+    make, state, kind, changes = POLLS[name]
+    drive = make().to(state)
+    drive.send(kind, **changes)
+    assert drive.session.ended is None
+    stays(drive, kind, changes, 700.0)
+    ends(drive)
+
+
+@pytest.mark.parametrize("service", DER_SERVICES, ids=lambda one: one.name)
+def test_nor_does_an_inverter_that_still_computes(service: Any) -> None:
+    drive = DerDrive(service)
+    drive.to(S.AC_CHARGE_PARAMETER_DISCOVERY)
+    again = {"ac_cpd_req_energy_transfer_mode": drive.cpd_mode(**ONGOING)}
+    stays(drive, ac.ACChargeParameterDiscoveryReq, again, 700.0)
+    ends(drive)
+
+
+def test_the_charge_loop_lasts() -> None:
+    patient = SeccConfig(services=(ServiceID.WPT,), timing=Timing(sequence_timeout_loop=60.0))
+    drive = PadDrive(config=patient).to(S.WPT_CHARGE_LOOP)
+    stays(drive, wpt.WPTChargeLoopReq, {}, 1_400.0)
+    assert drive.session.ended is None
+    assert drive.session.state == S.WPT_CHARGE_LOOP.value
+
+
+def test_the_bound_is_never_shorter_than_what_a_phase_may_last_anyway() -> None:
+    for timing, longest_s in (
+        (Timing(), 600.0),
+        (Timing(phase_performance=10.0), Timing().positioning_performance),
+        (Timing(cable_check_performance=900.0), 900.0),
+    ):
+        assert Drive(config=SeccConfig(timing=timing)).session._phase_s == longest_s
