@@ -54,6 +54,8 @@ class Timer(StrEnum):
     """SECC: the next ACDP_SystemStatusReq. EVCC: it has to go out, or its answer has to come."""
     STOP = "stop"
     """SECC: the vehicle has to stop after it was asked to; then the station does."""
+    SCHEDULE = "schedule"
+    """SECC: from then on the schedule has another power, whether or not the vehicle asks."""
     POWER_DELIVERY = "power delivery"
     """SECC: the vehicle may repeat PowerDeliveryReq with EVProcessing Ongoing until then."""
     WELDING_DETECTION = "welding detection"

@@ -57,6 +57,17 @@ class Schedule(Struct, frozen=True):
             return self.powers[0] if now >= self.begins else 0.0
         return self.powers[bisect_right(ends, now)] if now < ends[-1] else 0.0
 
+    def changes_at(self, now: float, overrun_s: float) -> float | None:
+        """When the power is another one next, where the last one holds for ``overrun_s`` behind the end and
+        then nothing does; None: never again."""
+        ends = self.ends
+        if now < self.begins:
+            return self.begins
+        if now < ends[-1] and len(ends) > 1 and now < ends[-2]:
+            return ends[bisect_right(ends, now)]
+        over = ends[-1] + overrun_s
+        return over if now < over else None
+
     def around(self, now: float, room_s: float) -> float:
         """The least power from ``room_s`` before ``now``, but not before it begins, to ``room_s`` after it:
         what both sides may take for the power of now, when each reads moments in whole seconds."""

@@ -93,6 +93,11 @@ class SeccEdition(Protocol):
         request of the charge loop."""
         ...
 
+    def steps_at(self) -> float | None:
+        """When a schedule that is in force changes the bounds by itself, in s on the session's clock; None:
+        there is no such moment."""
+        ...
+
     def ticket(self) -> SeccTicket | None:
         """What is kept of a session that was paused; None if there is nothing to go on with."""
         ...

@@ -149,6 +149,8 @@ class SeccSession(Opening):
         )
         self.states.append(CONNECTING)
         self._edition_name = ""
+        self._step_at: float | None = None
+        """When the schedule has another power next."""
 
     # -- the outer contract
 
@@ -250,6 +252,8 @@ class SeccSession(Opening):
                 case Timer.CONTROL_PILOT:
                     late = "the control pilot did not show state C in time"
                     actions += self._abort(EndReason.SIGNAL_LOST, late, cause="pilot-late")
+                case Timer.SCHEDULE:
+                    actions += self._step()
                 case Timer.POWER_DELIVERY | Timer.WELDING_DETECTION:
                     late = f"the vehicle did not finish {timer.value}"
                     actions += self._abort(EndReason.ONGOING_TOO_LONG, late, cause="vehicle-ongoing-timeout")
@@ -341,6 +345,8 @@ class SeccSession(Opening):
         seconds = None if beside else edition.sequence_time(reply.response)
         if seconds is not None:
             self.timers.set(_SEQUENCE, self._facts.now + seconds)
+        if self._stage.live and not beside and (step := edition.steps_at()) != self._step_at:
+            self._await_step(step)
         if self._facts.status_heard is not None or Timer.SYSTEM_STATUS in self.timers:
             self._watch_status()
         if self._facts.stop_asked:
@@ -458,6 +464,18 @@ class SeccSession(Opening):
         """What was asked of the vehicle in mid-session was not done: it is asked to end the session."""
         why, self._facts.wishes.give_up = self._facts.wishes.give_up, ""
         return self._stop(why) if self.ended is None else []
+
+    def _await_step(self, step: float | None) -> None:
+        self._step_at = step
+        if step is None:
+            self.timers.clear(Timer.SCHEDULE)
+        else:
+            self.timers.set(Timer.SCHEDULE, step)
+
+    def _step(self) -> list[Action]:
+        """The schedule goes on to its next power; a vehicle that says nothing does not keep the old one."""
+        self._await_step(None if self._edition is None else self._edition.steps_at())
+        return self._rebound()
 
     def _rebound(self) -> list[Action]:
         """Other limits, or another set-point, hold at once, not with the vehicle's next request: lower ones,

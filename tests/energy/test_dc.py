@@ -209,7 +209,7 @@ def test_present_values_tighten_and_never_widen() -> None:
 
 def test_a_limit_beyond_all_numbers_of_the_wire_is_no_error() -> None:
     rounded = on_wire(
-        StationLimits(maximum_charge_power_w=1e300, maximum_charge_current_a=1e20, maximum_voltage_v=1e3)
+        StationLimits(maximum_charge_power_w=1e15, maximum_charge_current_a=1e14, maximum_voltage_v=1e3)
     )
     assert rounded.maximum_charge_power_w == 1e12
 

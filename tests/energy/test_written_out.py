@@ -105,7 +105,7 @@ def plainly_wrong(limits: dict[str, Any]) -> str:
     for name, value in limits.items():
         if name == "power_ramp_w_per_s" and value is None:
             continue
-        if not (isinstance(value, (float, int)) and math.isfinite(value) and value >= 0.0):
+        if value is True or not (isinstance(value, (float, int)) and 0.0 <= value <= 1e15):
             return name
     for what in QUANTITIES:
         if limits[f"minimum_{what}"] > limits[f"maximum_{what}"]:

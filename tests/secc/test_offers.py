@@ -19,6 +19,8 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.session.services import ControlMode, ServiceID
+from iso15118.session.supervision import Rule, SupervisionLimits
+from iso15118.timing import Timing
 from tests.pair.contracts import issued, trust
 from tests.secc.test_numbers import drive_with
 from tests.secc.test_plug_and_charge import by_contract, said
@@ -148,6 +150,24 @@ def test_behind_its_end_a_schedule_holds_for_its_overrun() -> None:
     ctx = scheduled(ControlMode.DYNAMIC)
     ctx.facts.now = 1e9
     assert allowed_w(ctx) == float("inf"), "the station itself sets the power"
+
+
+def test_what_is_behind_a_schedule_holds_at_its_time_for_a_vehicle_that_says_nothing() -> None:
+    patient = Timing(sequence_timeout=7200.0, sequence_timeout_loop=7200.0)
+    silent = SupervisionLimits(
+        off=(Rule.FROZEN_READINGS,)
+    )  # its output is measured at one value all the time
+    config = SeccConfig(services=ALL_SERVICES, schedule_overrun_s=60.0, timing=patient, supervision=silent)
+    drive = Drive(control_mode=ControlMode.SCHEDULED, config=config).to(State.DC_CHARGE_LOOP)
+    drive.send(dc.DCChargeLoopReq)
+    over = 3600.0 + 60.0
+    assert drive.context.schedule is not None
+    assert drive.context.schedule.over_at == 3600.0
+    drive.book.wait(over - drive.book.now - 0.001)
+    assert not [one for one in drive.book.actions if isinstance(one, act.SetPower)]
+    drive.book.wait(0.002)
+    (power,) = [one for one in drive.book.actions if isinstance(one, act.SetPower)]
+    assert (power.current_a, power.power_w) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(

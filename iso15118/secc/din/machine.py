@@ -141,6 +141,10 @@ class Din:
         parameters.refresh_limits(self.context)
         return loop.present_bounds(self.context)
 
+    def steps_at(self) -> float | None:
+        """Its schedule is the limit of the moment."""
+        return None
+
     def ticket(self) -> SeccTicket | None:
         """There is no pause in DIN 70121."""
         return None

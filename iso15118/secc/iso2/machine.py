@@ -181,6 +181,16 @@ class Iso2:
         part.refresh(self.context)
         return part.bounds(self.context)
 
+    def steps_at(self) -> float | None:
+        """The next step of the tuple that the vehicle has chosen."""
+        ctx = self.context
+        schedule = ctx.schedules.get(ctx.tuple_id)
+        return (
+            None
+            if schedule is None
+            else schedule.changes_at(ctx.facts.now, ctx.facts.config.schedule_overrun_s)
+        )
+
     def ticket(self) -> SeccTicket | None:
         """What is kept of a paused session."""
         return pause.keep(self.context)

@@ -16,6 +16,7 @@ from iso15118.secc.facts import Facts
 from iso15118.session.ac_limits import AcBounds
 from iso15118.session.actions import EndReason
 from iso15118.session.edition import Answer, Fault, Refused, Stage, Wait
+from iso15118.session.services import ControlMode
 from iso15118.session.ticket import SeccTicket
 from iso15118.timing import Timer
 
@@ -207,6 +208,18 @@ class Iso20:
         part = self.context.part
         part.refresh(self.context)
         return part.bounds(self.context)
+
+    def steps_at(self) -> float | None:
+        """The next step of the tuple that the vehicle has chosen, of either direction."""
+        ctx = self.context
+        if ctx.control_mode is not ControlMode.SCHEDULED:
+            return None
+        now, overrun_s = self.facts.now, self.facts.config.schedule_overrun_s
+        one = None if ctx.schedule is None else ctx.schedule.changes_at(now, overrun_s)
+        other = None if ctx.discharging is None else ctx.discharging.changes_at(now, overrun_s)
+        if one is None or other is None:
+            return one if other is None else other
+        return min(one, other)
 
     def ticket(self) -> SeccTicket | None:
         """What is kept of a paused session."""

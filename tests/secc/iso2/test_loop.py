@@ -92,6 +92,24 @@ def test_limits_in_the_loop_are_left_out_by_setting() -> None:
     assert answer.evse_maximum_voltage_limit is None
 
 
+def test_a_step_of_the_schedule_holds_at_its_time_for_a_vehicle_that_says_nothing() -> None:
+    drive = Drive().to(State.CHARGE_PARAMETER_DISCOVERY)
+    drive.book.tell(ev.PlanChanged((((30.0, 40_000.0), (10.0, 20_000.0), (86_400.0, 8_000.0)),)))
+    drive.to(State.CURRENT_DEMAND)
+    drive.loop(100.0)
+    schedule, facts = drive.context.schedules[1], drive.session._facts
+    assert facts.power is not None
+    assert facts.power[2] == 40_000.0
+    for edge, watts_ in ((schedule.ends[0], 20_000.0), (schedule.ends[1], 8_000.0)):
+        drive.book.wait(edge - drive.book.now - 0.001)
+        assert facts.power[2] != watts_
+        drive.book.wait(0.002)
+        (power,) = [one for one in drive.book.actions if isinstance(one, act.SetPower)]
+        assert power.power_w == watts_
+        assert power.current_a == pytest.approx(watts_ / BATTERY_V)
+        drive.output = ev.PowerMeasured(BATTERY_V, power.current_a)
+
+
 @pytest.mark.parametrize("set_point", [0.0, -10_000.0])
 def test_a_set_point_of_nothing_or_less_gives_nothing(set_point: float) -> None:
     drive = Drive().to(State.CURRENT_DEMAND)
