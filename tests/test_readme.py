@@ -171,7 +171,7 @@ def test_every_piece_of_python_runs(page: Path, tmp_path: Path) -> None:
         )
         assert run.returncode == 0, run.stderr.decode()
         assert run.stdout
-        assert run.stderr == b""
+        assert complaints(run.stderr) == []
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "SECURITY.md", ROOT / "CHANGELOG.md"], ids=name_of)
@@ -205,6 +205,12 @@ def test_ci_runs_what_the_readme_says_and_nothing_else() -> None:
     assert called == ["make test", "make lint"]
 
 
+def complaints(stderr: bytes) -> list[str]:
+    """What a program said, but for how late its event loop was: that is the machine's affair."""
+    late = "the event loop did not turn for "
+    return [line for line in stderr.decode().splitlines() if not line.startswith(late)]
+
+
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=name_of)
 def test_every_example_runs_to_its_end(example: Path, tmp_path: Path) -> None:
     run = subprocess.run(
@@ -216,7 +222,7 @@ def test_every_example_runs_to_its_end(example: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stderr.decode()
-    assert run.stderr == b""
+    assert complaints(run.stderr) == []
     last = {
         "pair_in_memory": "messages",
         "own_event_loop": "ended: SessionEnded(reason=<EndReason.TIMEOUT",
