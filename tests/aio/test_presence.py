@@ -88,7 +88,7 @@ class Station:
         if accepting := self.presence.accepting:
             await asyncio.wait(accepting)
 
-    async def is_found(self) -> SdpResponse | None:
+    async def is_found(self, within_s: float = 20.0) -> SdpResponse | None:
         """What a vehicle at the far end of the cable is told, and that there is somebody there."""
         loop = asyncio.get_running_loop()
         index = socket.if_nametoindex(FAR)
@@ -98,13 +98,13 @@ class Station:
             asking.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
             asking.sendto(SdpRequest(Security.NONE).to_bytes(), ("ff02::1", SDP_PORT, 0, index))
             try:
-                async with asyncio.timeout(0.5):
+                async with asyncio.timeout(within_s):
                     found = SdpResponse.parse(await loop.sock_recv(asking, 100))
             except TimeoutError:
                 return None
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as calling:
             calling.setblocking(False)
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(20.0):
                 await loop.sock_connect(calling, (str(found.address), found.port, 0, index))
         return found
 
@@ -203,7 +203,7 @@ async def test_a_late_interface_is_waited_for_where_that_is_asked_for(machine: N
 async def test_hidden_is_not_found_and_shown_again_is(machine: None) -> None:
     async with Station() as station:
         station.presence.hide()
-        assert await station.is_found() is None
+        assert await station.is_found(within_s=0.5) is None
         await station.presence.show()
         assert await station.is_found() is not None
 
