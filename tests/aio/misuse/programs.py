@@ -93,6 +93,12 @@ def _be(program: Program, memory: Memory) -> None:
     os._exit(0)
 
 
+def beside(program: Program, role: str) -> bool:
+    """``run_station`` and ``run_vehicle`` hold signals back until the hardware that they drive is safe. The
+    other side, which is in the same program here alone, is asked to open; another signal may end it then."""
+    return program.end.startswith({"secc": "run_vehicle, SIG", "evcc": "run_station, SIG"}[role])
+
+
 def end_of(running: Running) -> Ended | None:
     """What became of it; None if it still runs."""
     pid, _ = os.waitpid(running.pid, os.WNOHANG)
@@ -106,6 +112,8 @@ def end_of(running: Running) -> Ended | None:
     memory = running.memory
     for role in ROLES:
         if memory[f"closed {role}"]:
+            if memory[f"open asked {role}"] and beside(running.program, role):
+                continue
             asked = "asked for, and not done" if memory[f"open asked {role}"] else "not asked for"
             wrong.append(f"contactors of {role} stay closed: opening was {asked}")
     if memory["on"]:
