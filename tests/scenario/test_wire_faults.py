@@ -76,9 +76,11 @@ def test_numbers_beyond_the_limits_harm_nobody(side: Any, transport: str) -> Non
     )
 
 
-def test_a_station_that_is_never_ready_is_left_in_time() -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_station_that_is_never_ready_is_left_in_time(transport: str) -> None:
+    """Over sockets the vehicle waits for its 40 s really."""
     step = Step(side="secc", do="wire", wire="stuck-ongoing", message="DCCableCheckRes")
-    outcome = told(step)
+    outcome = told(step, transport=transport)
     assert ends(outcome)["evcc"] == "CABLE_CHECK_FAILED"
     assert "still not finished after 40 s" in outcome.ends["evcc"].detail
     causes = outcome.ends["secc"].detail.split("; then ")
