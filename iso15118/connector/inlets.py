@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from iso15118.errors import ConfigError, MisuseError
 from iso15118.ranges import Ranged
+from iso15118.session.checks import what_went_wrong
 
 __all__ = ["ArbiterSettings", "Inlet", "InletArbiter"]
 
@@ -147,7 +148,7 @@ class InletArbiter:
         try:
             closed = self._levels[name]()
         except Exception as error:  # whatever a port raises
-            return f"the contactors of inlet {name} cannot be read: {error}"
+            return f"the contactors of inlet {name} cannot be read: {what_went_wrong(error)}"
         if closed is not True and closed is not False:
             return f"the contactors of inlet {name} are neither closed nor open: {type(closed).__name__}"
         if closed:
