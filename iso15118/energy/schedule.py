@@ -63,7 +63,7 @@ class Schedule(Struct, frozen=True):
         ends = self.ends
         if now < self.begins:
             return self.begins
-        if now < ends[-1] and len(ends) > 1 and now < ends[-2]:
+        if len(ends) > 1 and now < ends[-2]:
             return ends[bisect_right(ends, now)]
         over = ends[-1] + overrun_s
         return over if now < over else None

@@ -34,6 +34,7 @@ _NEEDLESS_WHEN_DOOMED = (
     Timer.PRE_CHARGE,
     Timer.CONTROL_PILOT,
     Timer.STOP,
+    Timer.SCHEDULE,
     Timer.POWER_DELIVERY,
     Timer.WELDING_DETECTION,
     Timer.PHASE,
