@@ -59,21 +59,21 @@ def test_what_is_no_level_is_not_open(level: object) -> None:
     assert "neither closed nor open" in one.claim("mcs", 0.0, BATTERY_A)
     one.watch("ccs2", lambda: 1 / 0)
     assert "cannot be read: ZeroDivisionError: division by zero" in one.claim("mcs", 0.0, BATTERY_A)
+    one.watch("ccs2", lambda: False)
+    assert one.claim("mcs", 0.0, BATTERY_A) == ""
 
 
 def test_a_level_whose_error_cannot_be_shown_refuses_as_well() -> None:
-    class Unprintable(Exception):
+    class UnprintableError(Exception):
         def __str__(self) -> str:
             raise RuntimeError
 
     def level() -> object:
-        raise Unprintable
+        raise UnprintableError
 
     one = arbiter()
     one.watch("ccs2", level)
-    assert "cannot be read: Unprintable" in one.claim("mcs", 0.0, BATTERY_A)
-    one.watch("ccs2", lambda: False)
-    assert one.claim("mcs", 0.0, BATTERY_A) == ""
+    assert "cannot be read: UnprintableError" in one.claim("mcs", 0.0, BATTERY_A)
 
 
 def test_an_inlet_alone_has_all_that_it_can_carry() -> None:
