@@ -6,11 +6,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
-from iso15118.aio.ports.guard import Callback
+from iso15118.aio.ports.guard import Callback, describe, each
 from iso15118.connector.inlet_ports import contactors_behind, is_behind_inlet
 from iso15118.errors import ConfigError, LinkError, MisuseError, V2GError
 
@@ -122,19 +123,22 @@ class SeveralInlets:
     def stop(self, reason: str) -> None:
         """End the visit: sessions that run end in an orderly way, and no other one begins. From the loop's
         thread only."""
-        self._end(reason)
-        for name in self.in_session:
-            self._clients[name].stop(reason)
+        self._end(reason, *(partial(self._clients[name].stop, reason) for name in self.in_session))
 
     def emergency_shutdown(self, reason: str) -> None:
         """Off the cables now: likewise, and sessions that run end as an emergency. From the loop's
         thread only."""
-        self._end(reason)
-        for name in self.in_session:
-            self._clients[name].emergency_shutdown(reason)
+        self._end(
+            reason, *(partial(self._clients[name].emergency_shutdown, reason) for name in self.in_session)
+        )
 
-    def _end(self, reason: str) -> None:
+    def _end(self, reason: str, *asked: Callable[[], object]) -> None:
+        """Every client is asked, whatever another one raises."""
         self._stopped = reason or "it was stopped"
+        for error in each(*asked, self._begin_no_more):
+            _log.error("an inlet could not be asked to end its session: %s", describe(error), error=error)
+
+    def _begin_no_more(self) -> None:
         for name, task in self._running.items():
             if not self._clients[name].begun:  # it looks for a station; what has begun comes to its end
                 task.cancel()

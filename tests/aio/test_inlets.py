@@ -443,3 +443,23 @@ async def test_what_a_client_must_not_raise_comes_out_when_the_other_session_is_
             await inlets.run()
         assert truck.clients["mcs"].any_session is None
         assert truck.battery.complete
+
+
+@pytest.mark.parametrize("command", ["stop", "emergency_shutdown"])
+async def test_an_inlet_that_cannot_be_asked_keeps_no_other_one_from_it(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truck = Truck(())
+    inlets = SeveralInlets(truck.arbiter, truck.clients)
+    asked: list[str] = []
+
+    def ask(name: str, reason: str) -> None:
+        asked.append(name)
+        raise RuntimeError(reason)
+
+    monkeypatch.setattr(SeveralInlets, "in_session", property(lambda _: tuple(truck.clients)))
+    for name, client in truck.clients.items():
+        monkeypatch.setattr(client, command, partial(ask, name))
+    getattr(inlets, command)("the driver goes")
+    assert asked == list(truck.clients)
+    assert inlets.stopped_because == "the driver goes"
