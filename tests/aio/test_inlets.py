@@ -450,16 +450,16 @@ async def test_an_inlet_that_cannot_be_asked_keeps_no_other_one_from_it(
     command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     truck = Truck(())
-    inlets = SeveralInlets(truck.arbiter, truck.clients)
     asked: list[str] = []
 
-    def ask(name: str, reason: str) -> None:
-        asked.append(name)
+    def ask(reason: str) -> None:
+        asked.append(reason)
         raise RuntimeError(reason)
 
-    monkeypatch.setattr(SeveralInlets, "in_session", property(lambda _: tuple(truck.clients)))
-    for name, client in truck.clients.items():
-        monkeypatch.setattr(client, command, partial(ask, name))
-    getattr(inlets, command)("the driver goes")
-    assert asked == list(truck.clients)
-    assert inlets.stopped_because == "the driver goes"
+    async with parked(truck) as inlets:
+        monkeypatch.setattr(SeveralInlets, "in_session", property(lambda _: tuple(truck.clients)))
+        for client in truck.clients.values():
+            monkeypatch.setattr(client, command, ask)
+        getattr(inlets, command)("the driver goes")
+        assert asked == ["the driver goes"] * 2
+        assert inlets.stopped_because == "the driver goes"
