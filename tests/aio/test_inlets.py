@@ -456,10 +456,10 @@ async def test_an_inlet_that_cannot_be_asked_keeps_no_other_one_from_it(
         asked.append(reason)
         raise RuntimeError(reason)
 
-    async with parked(truck) as inlets:
-        monkeypatch.setattr(SeveralInlets, "in_session", property(lambda _: tuple(truck.clients)))
-        for client in truck.clients.values():
-            monkeypatch.setattr(client, command, ask)
-        getattr(inlets, command)("the driver goes")
-        assert asked == ["the driver goes"] * 2
-        assert inlets.stopped_because == "the driver goes"
+    inlets = truck.drive()
+    monkeypatch.setattr(SeveralInlets, "in_session", property(lambda _: tuple(truck.clients)))
+    for client in truck.clients.values():
+        monkeypatch.setattr(client, command, ask)
+    getattr(inlets, command)("the driver goes")
+    assert asked == ["the driver goes"] * 2
+    assert inlets.stopped_because == "the driver goes"
