@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -261,13 +262,20 @@ _NOT_IN_DIN: Final = ("message_timeout_long", "answer_time_long")
 
 def _without(timing: Iso2Timing, names: tuple[str, ...]) -> None:
     """Raises ``ConfigError`` for a timer that was set and that nothing in this edition goes by."""
-    for one in fields(type(timing)):
-        if one.name not in (*names, *_DISCOVERY) or getattr(timing, one.name) == one.default:
+    for name, default in _defaults(type(timing), names):
+        if getattr(timing, name) == default:
             continue
         hint = "leave it out"
-        if one.name in _DISCOVERY:
+        if name in _DISCOVERY:
             hint = "timing of the session itself: discovery comes before any edition"
-        raise ConfigError(f"timing.{one.name}", "nothing in this edition goes by it", hint)
+        raise ConfigError(f"timing.{name}", "nothing in this edition goes by it", hint)
+
+
+@cache
+def _defaults(kind: type[Iso2Timing], names: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    """Those timers with what they are anyway: ``fields`` evaluates the annotations of its class each time."""
+    wanted = (*names, *_DISCOVERY)
+    return tuple((one.name, one.default) for one in fields(kind) if one.name in wanted)
 
 
 _LONG: Final = ("ServiceDetailReq", "CertificateInstallationReq")

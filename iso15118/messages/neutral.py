@@ -16,7 +16,7 @@ import msgspec
 
 from iso15118.errors import MisuseError
 
-__all__ = ["neutral"]
+__all__ = ["mandatory", "neutral"]
 
 _PLAIN: dict[object, Any] = {bool: False, int: 0, str: "", bytes: b""}
 
@@ -35,7 +35,7 @@ def neutral(kind: Any, known: Mapping[Any, Any]) -> Any:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return next(iter(kind))
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return kind(**{name: neutral(part, known) for name, part in _mandatory(kind)})
+        return kind(**{name: neutral(part, known) for name, part in mandatory(kind)})
     origin = get_origin(kind)
     if origin is tuple:
         return (neutral(get_args(kind)[0], known),)
@@ -48,7 +48,8 @@ def neutral(kind: Any, known: Mapping[Any, Any]) -> Any:
 
 
 @cache
-def _mandatory(kind: type[msgspec.Struct]) -> tuple[tuple[str, Any], ...]:
-    """Name and type of each field that has to be there."""
+def mandatory(kind: type[msgspec.Struct]) -> tuple[tuple[str, Any], ...]:
+    """Name and type of each field that has to be there; kept, since reading the annotations of a class takes
+    far longer than making one of it."""
     hints = typing.get_type_hints(kind)
     return tuple((one.name, hints[one.name]) for one in msgspec.structs.fields(kind) if one.required)

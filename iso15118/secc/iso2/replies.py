@@ -10,9 +10,8 @@ import secrets
 from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
-
 from iso15118.messages import iso2
+from iso15118.messages.neutral import mandatory
 from iso15118.messages.neutral import neutral as neutral_value
 from iso15118.session.edition import Fault
 
@@ -73,12 +72,10 @@ def neutral(request: Any, ctx: Context, code: iso2.ResponseCode) -> iso2.V2GMess
     """The response to ``request`` that says ``code`` and nothing else."""
     kind = RESPONSES[type(request)]
     fields: dict[str, Any] = {"response_code": code}
-    for field in msgspec.structs.fields(kind):
-        if field.required and field.name not in fields:
-            make = _BY_FIELD.get(field.name)
-            fields[field.name] = (
-                neutral_value(field.type, _known(field.name)) if make is None else make(request, ctx)
-            )
+    for name, part in mandatory(kind):
+        if name not in fields:
+            make = _BY_FIELD.get(name)
+            fields[name] = neutral_value(part, _known(name)) if make is None else make(request, ctx)
     return ctx.envelope(kind(**fields))
 
 
