@@ -10,7 +10,7 @@ import warnings
 from enum import Enum
 from typing import Annotated, Final
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 from msgspec.structs import force_setattr
 
 from iso15118.errors import ConfigError
@@ -140,7 +140,7 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """How long the battery may want less than the least that the two sides can charge with before the vehicle
     leaves, in s: at the end of a charge it never wants more again, and at its begin the battery has to warm
     up first."""
-    schedules: ScheduleEvccSettings = field(default_factory=ScheduleEvccSettings)
+    schedules: ScheduleEvccSettings = ScheduleEvccSettings()
     """How a schedule of ISO 15118-20 is chosen and used."""
     allow_discharge: bool = True
     """Give energy back when the station's limits ask for it, in a bidirectional service."""
@@ -205,19 +205,19 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     default: somebody has to keep the ticket and wake the link up again, or the vehicle is never charged."""
     pause_validity_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = VALIDITY_S
     """How long the vehicle tries to go on with a session that it paused, in s; afterwards it begins anew."""
-    wpt: WptEvccSettings = field(default_factory=WptEvccSettings)
+    wpt: WptEvccSettings = WptEvccSettings()
     """What is decided about wireless power alone."""
-    acdp: AcdpEvccSettings = field(default_factory=AcdpEvccSettings)
+    acdp: AcdpEvccSettings = AcdpEvccSettings()
     """What is decided about a connection device alone."""
-    din: DinEvccSettings = field(default_factory=DinEvccSettings)
+    din: DinEvccSettings = DinEvccSettings()
     """What is decided about DIN 70121 alone."""
     quirks: tuple[StationQuirk, ...] = ()
     """Stations that are treated otherwise than all others, by the beginning of their EVSEID."""
-    timing: Timing = field(default_factory=Timing)
+    timing: Timing = Timing()
     """Every timeout of the session in s."""
-    iso2: Iso2EvccSettings = field(default_factory=Iso2EvccSettings)
+    iso2: Iso2EvccSettings = Iso2EvccSettings()
     """What is said of ISO 15118-2 alone."""
-    supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
+    supervision: SupervisionLimits = SupervisionLimits()
     """When measured values end the session."""
 
     @property

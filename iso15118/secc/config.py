@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Annotated, Final
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from iso15118.errors import ConfigError
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
@@ -173,30 +173,30 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """Put one flat price level beside each schedule offered. ISO 15118-20 wants prices or levels there
     [V2G20-2176]; many do without, but a vehicle with the PyPI package iso15118 refuses a schedule that has
     neither."""
-    schedules: ScheduleSeccSettings = field(default_factory=ScheduleSeccSettings)
+    schedules: ScheduleSeccSettings = ScheduleSeccSettings()
     """What else is decided about schedules and prices."""
     editions: Annotated[tuple[str, ...], Meta(extra={"choices": EDITIONS})] = ("iso20",)
     """Editions that are spoken with vehicles, best first: "iso20", "iso2", "din"."""
     protocol_preference: ProtocolPreference = ProtocolPreference.EV
     """Whose order counts when the two have several editions in common: the vehicle's, as the standard has it
     [V2G20-169], or that of ``editions``. Some vehicles put DIN 70121 first although they know better."""
-    ac: AcSeccSettings = field(default_factory=AcSeccSettings)
+    ac: AcSeccSettings = AcSeccSettings()
     """What is decided about alternating current alone."""
-    wpt: WptSeccSettings = field(default_factory=WptSeccSettings)
+    wpt: WptSeccSettings = WptSeccSettings()
     """What is decided about wireless power alone."""
-    renegotiation: RenegotiationSettings = field(default_factory=RenegotiationSettings)
+    renegotiation: RenegotiationSettings = RenegotiationSettings()
     """What is decided about changes in mid-session, in ISO 15118-20 alone."""
-    acdp: AcdpSeccSettings = field(default_factory=AcdpSeccSettings)
+    acdp: AcdpSeccSettings = AcdpSeccSettings()
     """What is decided about a connection device alone."""
-    iso2: Iso2SeccSettings = field(default_factory=Iso2SeccSettings)
+    iso2: Iso2SeccSettings = Iso2SeccSettings()
     """What is decided about ISO 15118-2 alone."""
-    din: DinSeccSettings = field(default_factory=DinSeccSettings)
+    din: DinSeccSettings = DinSeccSettings()
     """What is decided about DIN 70121 alone."""
     quirks: tuple[VehicleQuirk, ...] = ()
     """Vehicles that are treated otherwise than all others, by the beginning of their EVCCID."""
-    timing: Timing = field(default_factory=Timing)
+    timing: Timing = Timing()
     """Every timeout of the session in s."""
-    supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
+    supervision: SupervisionLimits = SupervisionLimits()
     """When measured values end the session."""
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from iso15118.errors import ConfigError
 from iso15118.ranges import check_fields
@@ -39,7 +39,7 @@ class DinEvccSettings(Struct, frozen=True, kw_only=True):
     loop_interval_s: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.1
     """From one CurrentDemandReq to the next, in s: vehicles take 0.02 to 0.12, and up to
     0.43. 0: as fast as it goes."""
-    timing: DinTiming = field(default_factory=DinTiming)
+    timing: DinTiming = DinTiming()
     """Every timeout of a session in DIN 70121, in s."""
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Annotated
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from iso15118.errors import ConfigError
 from iso15118.messages.iso2 import EnergyTransferMode
@@ -83,7 +83,7 @@ class Iso2EvccSettings(Struct, frozen=True, kw_only=True):
     at stations in the field."""
     contract_update_days: Annotated[float, Meta(ge=0.0, le=3650.0)] = 21.0
     """A contract that ends within so many days is renewed if the station can do that [V2G2-690]; 0: never."""
-    timing: Iso2Timing = field(default_factory=Iso2Timing)
+    timing: Iso2Timing = Iso2Timing()
     """Every timeout of a session of this edition, in s."""
 
     def __post_init__(self) -> None:

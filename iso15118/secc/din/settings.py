@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from iso15118.errors import ConfigError
 from iso15118.ranges import HowLong, check_fields
@@ -59,7 +59,7 @@ class DinSeccSettings(Struct, frozen=True, kw_only=True):
     """EVSEPeakCurrentRipple, peak to peak, in A: that of your supply. The message has to have one."""
     current_tolerance_a: Amperes | None = None
     """EVSECurrentRegulationTolerance in A; absent: it is not told."""
-    timing: DinTiming = field(default_factory=DinTiming)
+    timing: DinTiming = DinTiming()
     """Every timeout of a session in DIN 70121, in s."""
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from iso15118.errors import ConfigError
 from iso15118.messages.iso2 import EnergyTransferMode
@@ -83,7 +83,7 @@ class Iso2SeccSettings(Struct, frozen=True, kw_only=True):
     """EVSEPeakCurrentRipple, peak to peak, in A: that of your supply. The message has to have one."""
     current_tolerance_a: Amperes | None = None
     """EVSECurrentRegulationTolerance in A; absent: it is not told."""
-    timing: Iso2Timing = field(default_factory=Iso2Timing)
+    timing: Iso2Timing = Iso2Timing()
     """Every timeout of a session in ISO 15118-2, in s."""
 
     def __post_init__(self) -> None:
