@@ -29,8 +29,8 @@ Clock = Callable[[], float]
 
 def behind_inlet(vehicle: Vehicle, arbiter: InletArbiter, name: str, clock: Clock) -> Vehicle:
     """``vehicle``, which has contactors and measurement of this inlet and the one battery, as its sessions
-    may use it. ``clock``: that of ``arbiter``, in s. Raises ``ConfigError`` for a vehicle without contactors,
-    ``MisuseError`` for a name that the arbiter does not know."""
+    may use it. ``clock``: that of ``arbiter`` and of the readings' ``at``, in s. Raises ``ConfigError`` for a
+    vehicle without contactors, ``MisuseError`` for a name that the arbiter does not know."""
     arbiter.inlet(name)
     if vehicle.contactors is None or vehicle.inlet is None:
         raise ConfigError("contactors", f"inlet {name!r} has none", "an inlet with contactors to the battery")
@@ -140,5 +140,6 @@ class _Inlet:
     @property
     def present(self) -> InletMeasured:
         measured = self._port.present
-        self._arbiter.measured(self._name, measured.current_a, self._clock())
+        taken = measured.at  # a port may tell what it read some time ago
+        self._arbiter.measured(self._name, measured.current_a, self._clock() if taken is None else taken)
         return measured

@@ -107,10 +107,11 @@ class InletArbiter:
         self._begun.discard(name)
 
     def measured(self, name: str, current_a: float, now: float) -> None:
-        """The current of this inlet, positive into the battery. What is no number is no measurement."""
+        """The current of this inlet at ``now``, positive into the battery. What is no number, or was taken at
+        no time, is no measurement."""
         self.inlet(name)
-        if isinstance(current_a, (int, float)) and math.isfinite(current_a):
-            self._measured[name] = abs(float(current_a)), now
+        if all(isinstance(one, (int, float)) and math.isfinite(one) for one in (current_a, now)):
+            self._measured[name] = abs(float(current_a)), float(now)
 
     def closed(self, name: str) -> None:
         """Its contactors are seen closed, whoever closed them."""

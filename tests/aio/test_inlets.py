@@ -8,6 +8,8 @@ safety monitor of each session.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -250,6 +252,29 @@ async def test_contactors_that_are_asked_to_open_and_stay_closed_keep_the_batter
         await other.contactors.close()
     assert other.battery.state.maximum_charge_current_a == 0.0
     assert other.battery.state.target_current_a == 0.0
+
+
+async def test_a_current_counts_from_when_it_was_taken_and_not_from_when_it_was_told() -> None:
+    class Kept:
+        def __init__(self) -> None:
+            self.present = ev.InletMeasured(800.0, 0.0)
+
+    truck = Truck((), several=True)
+    bundle, meter = truck.ports["mcs"].bundle(), Kept()
+    first = behind_inlet(dataclasses.replace(bundle, inlet=meter), truck.arbiter, "mcs", truck.clock)
+    assert first.inlet is not None
+    truck.arbiter.claim("mcs", truck.clock(), 1000.0)
+    for taken, joined in (
+        (truck.clock() - 5.0, False),
+        (math.nan, False),
+        (truck.clock(), True),
+        (None, True),
+    ):
+        meter.present = ev.InletMeasured(800.0, 0.0, at=taken)
+        assert first.inlet.present is meter.present
+        reason = truck.arbiter.claim("ccs2", truck.clock(), 1000.0)
+        assert (reason == "") is joined, reason
+        truck.arbiter.opened("ccs2")
 
 
 async def test_a_closing_that_comes_after_the_opening_keeps_the_battery() -> None:
