@@ -6,6 +6,8 @@ The vehicle closes its contactors in one place, after pre-charge matched, and op
 
 from __future__ import annotations
 
+from iso15118.evcc import insulation
+from iso15118.evcc.contactors import close_contactors, found_open
 from iso15118.evcc.conversation import Conversation, Leave, Until
 from iso15118.evcc.din.exchange import exchange, poll
 from iso15118.evcc.din.loop import below_minimum, current_demand, take_limits
@@ -17,7 +19,6 @@ from iso15118.messages.iso2 import UnitSymbol
 from iso15118.messages.physical import din_physical, floor_physical, quantity
 from iso15118.messages.values import floored
 from iso15118.session.actions import (
-    CloseContactors,
     EndReason,
     OpenContactors,
     SessionEnded,
@@ -33,7 +34,6 @@ _WIND_DOWN_S = 3.0
 """How long the station has to bring the current down before PowerDelivery off says so again."""
 _COMPARE_EVERY = 8  # turns; what the station tells is compared with what is measured about once a second
 _SHORT = 32_767
-_Isolation = din.IsolationLevel
 
 
 async def cable_check(talk: Conversation, plan: Plan) -> None:
@@ -45,12 +45,7 @@ async def cable_check(talk: Conversation, plan: Plan) -> None:
     talk.act(SignalReady(True))
 
     def look(response: din.CableCheckRes) -> None:
-        if response.dc_evse_status.evse_isolation_status is _Isolation.Fault:
-            raise Leave(
-                EndReason.CABLE_CHECK_FAILED,
-                "the station says that the isolation is faulty",
-                cause="insulation-fault-reported",
-            )
+        insulation.in_the_check(response.dc_evse_status.evse_isolation_status)
         leave_on_end(response.dc_evse_status)
 
     response: din.CableCheckRes = await poll(
@@ -63,10 +58,7 @@ async def cable_check(talk: Conversation, plan: Plan) -> None:
         look=look,
     )
     status = response.dc_evse_status
-    if status.evse_isolation_status is _Isolation.Invalid:
-        raise Leave(EndReason.CABLE_CHECK_FAILED, "the station is finished, and its isolation is Invalid")
-    if status.evse_isolation_status is _Isolation.Warning:
-        talk.note("isolation", "after the cable check the station's isolation is Warning")
+    insulation.checked(talk, status.evse_isolation_status)
     if status.evse_status_code is not din.DCEVSEStatusCode.EVSE_Ready:
         talk.note("cable-check", f"the station is finished, and {status.evse_status_code.value}")
 
@@ -98,14 +90,7 @@ async def pre_charge(talk: Conversation, plan: Plan) -> None:
         reason=EndReason.PRE_CHARGE_FAILED,
         look=lambda response: leave_on_end(response.dc_evse_status),
     )
-    deadline = talk.now + talk.timing.contactor_close
-    talk.act(CloseContactors(deadline))
-    if not await Until(deadline, lambda: talk.contactors_closed):
-        raise Leave(
-            EndReason.CONTACTOR_FAILED,
-            "the vehicle's contactors did not close in time",
-            cause="contactors-not-closed",
-        )
+    await close_contactors(talk)
 
 
 async def start(talk: Conversation, plan: Plan) -> None:
@@ -175,6 +160,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
             talk.asked(asked_a, 0.0)
         response: din.CurrentDemandRes = await exchange(talk, request)
         leave_on_alarm(response.dc_evse_status)
+        insulation.under_power(talk, response.dc_evse_status.evse_isolation_status)
         if turn % _COMPARE_EVERY == 0:
             talk.reported(quantity(response.evse_present_voltage), quantity(response.evse_present_current))
         take_limits(talk, plan, response)
@@ -217,9 +203,4 @@ async def welding_detection(talk: Conversation, plan: Plan) -> None:
         if done:
             break
         await talk.pause(talk.config.poll_interval_s)
-    if talk.contactors_closed:
-        raise Leave(
-            EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not open", cause="contactors-not-opened"
-        )
-    if welded:
-        raise Leave(EndReason.CONTACTOR_FAILED, welded)
+    found_open(talk, welded)

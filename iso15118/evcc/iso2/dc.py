@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from iso15118.evcc import insulation
+from iso15118.evcc.contactors import close_contactors, found_open
 from iso15118.evcc.conversation import Conversation, Leave, Until
 from iso15118.evcc.iso2.delivery import negotiation_due, power_delivery
 from iso15118.evcc.iso2.demand import below_minimum, demand, take_limits
@@ -29,7 +31,6 @@ from iso15118.messages import iso2
 from iso15118.messages.physical import amperes, floor_physical, quantity
 from iso15118.messages.values import floored
 from iso15118.session.actions import (
-    CloseContactors,
     EndReason,
     OpenContactors,
     SessionEnded,
@@ -46,7 +47,6 @@ _WIND_DOWN_S: Final = 3.0
 _COMPARE_EVERY: Final = (
     8  # turns; what the station tells is compared with what is measured about once a second
 )
-_Isolation = iso2.IsolationLevel
 
 
 async def cable_check(talk: Conversation, plan: Plan) -> None:
@@ -58,14 +58,8 @@ async def cable_check(talk: Conversation, plan: Plan) -> None:
     talk.act(SignalReady(True))
 
     def look(response: iso2.CableCheckRes) -> None:
-        status = response.dc_evse_status
-        if status.evse_isolation_status is _Isolation.Fault:
-            raise Leave(
-                EndReason.CABLE_CHECK_FAILED,
-                "the station says that the isolation is faulty",
-                cause="insulation-fault-reported",
-            )
-        leave_if_asked(status)
+        insulation.in_the_check(response.dc_evse_status.evse_isolation_status)
+        leave_if_asked(response.dc_evse_status)
 
     answer = await poll(
         talk,
@@ -76,11 +70,7 @@ async def cable_check(talk: Conversation, plan: Plan) -> None:
         look=look,
     )
     response: iso2.CableCheckRes = answer.body.body_element  # type: ignore[assignment]
-    isolation = response.dc_evse_status.evse_isolation_status
-    if isolation is _Isolation.Invalid:
-        raise Leave(EndReason.CABLE_CHECK_FAILED, "the station is finished, and its isolation is Invalid")
-    if isolation not in (None, _Isolation.Valid):
-        talk.note("isolation", f"after the cable check the station's isolation is {isolation.value}")
+    insulation.checked(talk, response.dc_evse_status.evse_isolation_status)
 
 
 async def pre_charge(talk: Conversation, plan: Plan) -> None:
@@ -111,14 +101,7 @@ async def pre_charge(talk: Conversation, plan: Plan) -> None:
         reason=EndReason.PRE_CHARGE_FAILED,
         look=lambda response: leave_if_asked(response.dc_evse_status),
     )
-    deadline = talk.now + talk.timing.contactor_close
-    talk.act(CloseContactors(deadline))
-    if not await Until(deadline, lambda: talk.contactors_closed):
-        raise Leave(
-            EndReason.CONTACTOR_FAILED,
-            "the vehicle's contactors did not close in time",
-            cause="contactors-not-closed",
-        )
+    await close_contactors(talk)
 
 
 async def start(talk: Conversation, plan: Plan) -> None:
@@ -172,6 +155,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         take_limits(talk, plan, response)
         status = response.dc_evse_status
         asking = asks_to_end(status, under_power=True)
+        insulation.under_power(talk, status.evse_isolation_status)
         receipt = await answer_meter(talk, plan, response)
         if receipt is not None:
             same_kind(receipt, plan)
@@ -197,12 +181,8 @@ async def _renegotiate(talk: Conversation, plan: Plan) -> None:
     if full:
         # The test voltage of the cable check must not meet the battery.
         talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "new negotiation"))
-        if not await Until(talk.now + talk.timing.contactor_close, lambda: not talk.contactors_closed):
-            raise Leave(
-                EndReason.CONTACTOR_FAILED,
-                "the vehicle's contactors did not open",
-                cause="contactors-not-opened",
-            )
+        await Until(talk.now + talk.timing.contactor_close, lambda: not talk.contactors_closed)
+        found_open(talk)
     await charge_parameters(talk, plan)
     if full:
         await cable_check(talk, plan)
@@ -238,11 +218,4 @@ async def welding_detection(talk: Conversation, plan: Plan) -> None:
         if not welded or talk.now >= until:
             break
         await talk.pause(talk.config.poll_interval_s)
-    if talk.contactors_closed:
-        raise Leave(
-            EndReason.CONTACTOR_FAILED,
-            "the vehicle's contactors did not open",
-            cause="contactors-not-opened",
-        )
-    if welded:
-        raise Leave(EndReason.CONTACTOR_FAILED, welded)
+    found_open(talk, welded)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from iso15118.evcc.contactors import close_contactors, found_open
 from iso15118.evcc.conversation import Bound, Conversation, EndSession, Leave, Until
 from iso15118.evcc.iso20.exchange import exchange, header, poll
 from iso15118.evcc.iso20.loop import discharging_wanted, loop_request, take_limits
@@ -22,7 +23,6 @@ from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import EVSEStatus, Processing, ResponseCode
 from iso15118.messages.values import floored, measured, rational, si
 from iso15118.session.actions import (
-    CloseContactors,
     EndReason,
     OpenContactors,
     SessionEnded,
@@ -81,14 +81,7 @@ async def pre_charge(talk: Conversation) -> None:
         limit=talk.timing.pre_charge_timeout,
         reason=EndReason.PRE_CHARGE_FAILED,
     )
-    deadline = talk.now + talk.timing.contactor_close
-    talk.act(CloseContactors(deadline))
-    if not await Until(deadline, lambda: talk.contactors_closed):
-        raise Leave(
-            EndReason.CONTACTOR_FAILED,
-            "the vehicle's contactors did not close in time",
-            cause="contactors-not-closed",
-        )
+    await close_contactors(talk)
     await exchange(talk, request(Processing.Finished))
 
 
@@ -234,13 +227,6 @@ async def welding_detection(talk: Conversation) -> None:
         )
         if done:
             talk.bound = None
-            if talk.contactors_closed:
-                raise Leave(
-                    EndReason.CONTACTOR_FAILED,
-                    "the vehicle's contactors did not open",
-                    cause="contactors-not-opened",
-                )
-            if welded:
-                raise Leave(EndReason.CONTACTOR_FAILED, welded)
+            found_open(talk, welded)
             return
         await talk.pause(talk.config.poll_interval_s)

@@ -98,6 +98,8 @@ def test_what_is_no_reason_to_end(isolation: str | None, notification: str) -> N
         host.wait(0.1)
     assert host.session.state == "CurrentDemand"
     assert quantity(host.request.ev_target_current) == 200.0
+    told = "isolation-under-power" in host.noted
+    assert told is (isolation is not None)
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,21 @@ def test_how_a_finished_cable_check_is_read(
         assert host.noted("isolation") is (isolation in (ISOLATION.Warning, ISOLATION.No_IMD))
 
 
+@pytest.mark.parametrize("isolation", [None, *ISOLATION])
+def test_what_is_made_of_the_isolation_in_the_loop(isolation: iso2.IsolationLevel | None) -> None:
+    host = Host().to("CurrentDemand")
+    for _ in range(3):
+        if host.ended is None and host.session.state == "CurrentDemand":
+            with_status(host, status(isolation=isolation))
+            host.wait(0.1)
+    if isolation is ISOLATION.Fault:
+        assert host.finish().reason is EndReason.EMERGENCY
+    else:
+        assert host.session.state == "CurrentDemand"
+    borne = isolation in (ISOLATION.Invalid, ISOLATION.Warning, ISOLATION.No_IMD)
+    assert host.noted("isolation-under-power") is borne
+
+
 @pytest.mark.parametrize("isolation", [None, ISOLATION.Invalid])
 def test_an_isolation_that_is_not_known_yet_while_the_check_runs(
     isolation: iso2.IsolationLevel | None,

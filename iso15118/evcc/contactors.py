@@ -1,0 +1,36 @@
+"""The contactors of the vehicle in a DC session of any edition: closed when pre-charge has matched, and seen
+open before anybody says goodbye.
+
+What was asked for proves nothing: it is their own level that counts, and the voltage behind them.
+"""
+
+from __future__ import annotations
+
+from iso15118.session.actions import CloseContactors, EndReason
+
+from .conversation import Conversation, Leave, Until
+
+__all__ = ["close_contactors", "found_open"]
+
+
+async def close_contactors(talk: Conversation) -> None:
+    """Join the battery to the cable. Raises ``Leave`` if they do not close in time."""
+    deadline = talk.now + talk.timing.contactor_close
+    talk.act(CloseContactors(deadline))
+    if not await Until(deadline, lambda: talk.contactors_closed):
+        raise Leave(
+            EndReason.CONTACTOR_FAILED,
+            "the vehicle's contactors did not close in time",
+            cause="contactors-not-closed",
+        )
+
+
+def found_open(talk: Conversation, welded: str = "") -> None:
+    """Raises ``Leave`` for contactors that did not open, and for those that voltage shows to be closed all
+    the same: ``welded`` says how."""
+    if talk.contactors_closed:
+        raise Leave(
+            EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not open", cause="contactors-not-opened"
+        )
+    if welded:
+        raise Leave(EndReason.CONTACTOR_FAILED, welded)
