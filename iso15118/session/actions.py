@@ -43,7 +43,7 @@ from .news_beside import (
     VehicleChecksIn,
     VehicleChecksOut,
 )
-from .schedule_news import PowerProfileTaken, PriceTrust, ScheduleChosen, ScheduleRemark
+from .schedule_news import PowerProfileTaken, PriceTrust, ReceiptTold, ScheduleChosen, ScheduleRemark
 
 __all__ = [
     "Action",
@@ -74,6 +74,7 @@ __all__ = [
     "PriceTrust",
     "QuirkApplied",
     "ReadMeter",
+    "ReceiptTold",
     "RequestAuthorization",
     "RequestContractAuthorization",
     "RequestContractCertificate",

@@ -12,7 +12,9 @@ from enum import Enum
 from iso15118.energy.schedule import Schedule
 from iso15118.vocabulary import Notify
 
-__all__ = ["PowerProfileTaken", "PriceTrust", "ScheduleChosen", "ScheduleRemark"]
+from .mid_session_events import Cost
+
+__all__ = ["PowerProfileTaken", "PriceTrust", "ReceiptTold", "ScheduleChosen", "ScheduleRemark"]
 
 
 class PowerProfileTaken(Notify, frozen=True):
@@ -56,3 +58,17 @@ class ScheduleChosen(Notify, frozen=True, kw_only=True):
     trust: PriceTrust = PriceTrust.NONE
     offered: int = 1
     """How many there were to choose from."""
+
+
+class ReceiptTold(Notify, frozen=True, kw_only=True):
+    """Vehicle: what the station says that the session has cost so far, in the currency of the price schedule.
+    It is a claim that nothing here has checked; where the station wants a meter reading signed, the signature
+    of the contract stands under this as well. ``at``: Unix time in s, as the station says it; ``taxes``:
+    number of the tax rule, and sum."""
+
+    at: float
+    energy: Cost | None = None
+    occupancy: Cost | None = None
+    services: Cost | None = None
+    overstay: Cost | None = None
+    taxes: tuple[tuple[int, float], ...] = ()

@@ -9,10 +9,12 @@ import pytest
 
 from iso15118.evcc.config import Identification
 from iso15118.messages.iso20 import common_messages as cm
-from iso15118.session.actions import EndReason, MeteringConfirmed
+from iso15118.session import events as ev
+from iso15118.session.actions import EndReason, MeteringConfirmed, ReceiptTold
 from iso15118.session.services import ControlMode, ServiceID
 from tests.pair.contracts import EMAIDS, contract_pair, issued, trust
 from tests.pair.test_plug_and_charge import Heard, charged
+from tests.pair.watched import make
 
 
 @pytest.mark.parametrize("mode", list(ControlMode), ids=lambda one: one.name)
@@ -87,3 +89,29 @@ def test_a_confirmed_reading_is_news_with_its_evidence() -> None:
         issued("p521").certificates["contract-0"],
     )
     assert again.ok
+
+
+@pytest.mark.parametrize(
+    ("service", "mode"),
+    [
+        (ServiceID.DC, ControlMode.SCHEDULED),
+        (ServiceID.AC_BPT, ControlMode.DYNAMIC),
+        (ServiceID.WPT, ControlMode.DYNAMIC),
+    ],
+    ids=lambda one: one.name,
+)
+def test_the_application_of_the_vehicle_hears_what_it_is_to_cost(
+    service: ServiceID, mode: ControlMode
+) -> None:
+    """Each receipt once, however often it is repeated: the contract signs it with the reading."""
+    watched = make(service, mode).to(10)
+    issued = ev.ReceiptIssued(energy=ev.Cost(12.5, 0.39), overstay=ev.Cost(1.0, 0.1), taxes=((3, 2.38),))
+    watched.rig.tell_secc(issued)
+    watched.to(40)
+    watched.rig.tell_secc(ev.ReceiptIssued(energy=ev.Cost(12.75, 0.39)))
+    watched.rig.run()
+    first, last = watched.of(ReceiptTold)
+    assert (first.energy, first.occupancy, first.services) == (issued.energy, None, None)
+    assert (first.overstay, first.taxes) == (issued.overstay, issued.taxes)
+    assert last.energy == ev.Cost(12.75, 0.39)
+    assert last.at >= first.at

@@ -9,11 +9,11 @@ from __future__ import annotations
 from iso15118.evcc.conversation import Conversation, Leave, Until
 from iso15118.evcc.iso20.ac_loop import loop_request, present_limits, set_charger, take_answer
 from iso15118.evcc.iso20.exchange import exchange, header
+from iso15118.evcc.iso20.meter import heard
 from iso15118.evcc.iso20.mid_session import Loop, heed, look, note, service_wanted, standing_by
 from iso15118.evcc.iso20.mobility import take_station_needs
 from iso15118.evcc.iso20.needs import done, rests, take_warning
 from iso15118.evcc.iso20.plan import Plan
-from iso15118.evcc.iso20.plug_and_charge import reading_of
 from iso15118.evcc.iso20.profile import power_profile
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import EVSEStatus, Processing, ResponseCode
@@ -88,7 +88,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
             take_station_needs(talk, plan, response.cl_res_control_mode)
         set_charger(talk, plan, winding_down=nothing)
         if response.meter_info is not None:
-            talk.meter.saw(reading_of(response.meter_info))
+            heard(talk, plan, response.meter_info, response.receipt)
         if end is None:
             rested, end = await heed(talk, plan, _LOOP, response)
             if rested and end is not None:

@@ -12,11 +12,11 @@ from iso15118.evcc.contactors import close_contactors, found_open
 from iso15118.evcc.conversation import Bound, Conversation, EndSession, Leave, Until
 from iso15118.evcc.iso20.exchange import exchange, header, poll
 from iso15118.evcc.iso20.loop import discharging_wanted, loop_request, take_limits
+from iso15118.evcc.iso20.meter import heard
 from iso15118.evcc.iso20.mid_session import Loop, heed, look, note, service_wanted, standing_by
 from iso15118.evcc.iso20.mobility import take_station_needs
 from iso15118.evcc.iso20.needs import enough, take_warning
 from iso15118.evcc.iso20.plan import Plan
-from iso15118.evcc.iso20.plug_and_charge import reading_of
 from iso15118.evcc.iso20.profile import power_profile
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
@@ -157,7 +157,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         if not scheduled:
             take_station_needs(talk, plan, response.cl_res_control_mode)
         if response.meter_info is not None:
-            talk.meter.saw(reading_of(response.meter_info))
+            heard(talk, plan, response.meter_info, response.receipt)
         if end is None:
             rested, over = await heed(talk, plan, _LOOP, response)
             if rested and over is not None:

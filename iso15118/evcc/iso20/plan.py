@@ -18,7 +18,7 @@ from iso15118.energy.offer import MOST_ENTRIES
 from iso15118.energy.price import Prices
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso20.common_messages import ChargingSchedule, PowerScheduleEntry, ScheduleTuple
-from iso15118.messages.iso20.common_types import DisplayParameters, EvseNotification
+from iso15118.messages.iso20.common_types import DisplayParameters, EvseNotification, Receipt
 from iso15118.messages.values import anchored, si
 from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits, ChargerBounds, Islanding
 from iso15118.session.actions import PriceTrust
@@ -194,6 +194,8 @@ class Plan:
     """This station does not do that."""
     notified: EvseNotification | None = None
     """What the station last wanted."""
+    receipt: Receipt | None = None
+    """The last one that it told."""
     shown: DisplayParameters | None = None
     """What the station is let to show, made of ``shown_of``."""
     shown_of: tuple[object, ...] = ()

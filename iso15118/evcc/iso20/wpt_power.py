@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from iso15118.evcc.conversation import Bound, Conversation, Leave, Until
 from iso15118.evcc.iso20.exchange import exchange, header
+from iso15118.evcc.iso20.meter import heard
 from iso15118.evcc.iso20.mid_session import Loop, heed, look, note, service_wanted, standing_by
 from iso15118.evcc.iso20.needs import done, rests
 from iso15118.evcc.iso20.plan import Plan
-from iso15118.evcc.iso20.plug_and_charge import reading_of
 from iso15118.evcc.iso20.profile import power_profile
 from iso15118.evcc.iso20.shown import shown
 from iso15118.evcc.iso20.wpt import AGAIN, position, warned
@@ -195,7 +195,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         limit = min(si(response.spc_max_output_power_limit), plan.wpt_offer_w)
         plan.wpt_limit_w = max(min(limit, _declared_w(talk)), 0.0)
         if response.meter_info is not None:
-            talk.meter.saw(reading_of(response.meter_info))
+            heard(talk, plan, response.meter_info, response.receipt)
         if end is None:
             rested, end = await heed(talk, plan, _LOOP, response)
             if rested and end is not None:
