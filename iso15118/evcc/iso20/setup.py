@@ -118,9 +118,7 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
             )
             plan.service, plan.parameter_set_id = SERVICES[wanted], chosen.parameter_set_id
             plan.control_mode, plan.pricing = mode, _number(chosen, "Pricing") or 0
-            plan.mobility_needs_mode = MobilityNeedsMode(
-                _number(chosen, "MobilityNeedsMode") or MobilityNeedsMode.PROVIDED_BY_EVCC
-            )
+            plan.mobility_needs_mode = _needs_mode(chosen) or MobilityNeedsMode.PROVIDED_BY_EVCC
             plan.separate_channels = _number(chosen, "BPTChannel") == BptChannel.SEPARATED
             if wanted in OUTLET_SERVICES:
                 take_parameters(talk, plan.ac, {one.name: one.int_value for one in chosen.parameter})
@@ -153,8 +151,20 @@ def _number(parameters: cm.ParameterSet, name: str) -> int | None:
     return None
 
 
+def _needs_mode(parameters: cm.ParameterSet) -> MobilityNeedsMode | None:
+    """Who says when the vehicle leaves; without a word it is the vehicle. None: nobody that the standard
+    knows."""
+    said = _number(parameters, "MobilityNeedsMode") or MobilityNeedsMode.PROVIDED_BY_EVCC
+    return _NEEDS_MODES.get(said)
+
+
+_NEEDS_MODES: dict[int, MobilityNeedsMode] = {mode.value: mode for mode in MobilityNeedsMode}
+
+
 def _can(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) -> bool:
-    """The vehicle has what this set asks for."""
+    """The vehicle knows, and has, what this set asks for."""
+    if _needs_mode(parameters) is None:
+        return False
     charger = talk.charger
     forms = _number(parameters, "GeneratorMode") == GeneratorMode.GRID_FORMING
     if service not in OUTLET_SERVICES:
@@ -186,10 +196,9 @@ def _phases_lost(talk: Conversation, service: ServiceID, parameters: cm.Paramete
 def _nuisance(talk: Conversation, parameters: cm.ParameterSet) -> tuple[int, bool]:
     """The vehicle takes the set in which its needs are known to whom it wants, and it changes channels to
     give energy back only where there are two."""
-    liked = talk.config.mobility_needs
-    needs = _number(parameters, "MobilityNeedsMode") or MobilityNeedsMode.PROVIDED_BY_EVCC
+    liked, needs = talk.config.mobility_needs, _needs_mode(parameters)
     return (
-        liked.index(MobilityNeedsMode(needs)) if needs in liked else len(liked),
+        liked.index(needs) if needs in liked else len(liked),
         _number(parameters, "BPTChannel") == BptChannel.SEPARATED,
     )
 
