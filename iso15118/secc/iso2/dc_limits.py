@@ -59,9 +59,6 @@ def _odd(said: iso2.DCEVChargeParameter) -> str:
             return f"{name} {soc} is no percentage"
     if full is not None and bulk is not None and bulk > full:
         return f"BulkSOC {bulk} is above FullSOC {full}"
-    power = said.ev_maximum_power_limit
-    if power is not None and power.value == 0:
-        return "EVMaximumPowerLimit is 0"
     for name, energy in (
         ("EVEnergyCapacity", said.ev_energy_capacity),
         ("EVEnergyRequest", said.ev_energy_request),
@@ -77,6 +74,8 @@ def _why_nothing_flows(station: StationLimits, vehicle: VehicleLimits) -> str:
         return "EVMaximumVoltageLimit is 0"
     if vehicle.maximum_charge_current_a <= 0.0:
         return "EVMaximumCurrentLimit is 0"
+    if vehicle.maximum_charge_power_w <= 0.0:
+        return "EVMaximumPowerLimit is 0"
     if station.minimum_voltage_v > vehicle.maximum_voltage_v:
         return "the vehicle's maximum voltage is below the station's minimum"
     if station.minimum_charge_current_a > vehicle.maximum_charge_current_a:

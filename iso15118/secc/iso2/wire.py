@@ -36,14 +36,16 @@ def charge_only(limits: StationLimits) -> StationLimits:
 
 
 def vehicle_limits(said: iso2.DCEVChargeParameter) -> VehicleLimits:
-    """What the vehicle declared. A power of 0, or none, is no limit of its own: current times voltage then.
-    Raises ``ConfigError`` for negative limits."""
+    """What the vehicle declared; without a power it can take what voltage and current make. Raises
+    ``ConfigError`` for negative limits."""
     voltage, current = quantity(said.ev_maximum_voltage_limit), quantity(said.ev_maximum_current_limit)
-    power = 0.0 if said.ev_maximum_power_limit is None else quantity(said.ev_maximum_power_limit)
+    power = max(current * voltage, 0.0)
+    if said.ev_maximum_power_limit is not None:
+        power = quantity(said.ev_maximum_power_limit)
     return VehicleLimits(
         maximum_voltage_v=voltage,
         maximum_charge_current_a=current,
-        maximum_charge_power_w=power or abs(voltage * current),
+        maximum_charge_power_w=power,
     )
 
 

@@ -46,6 +46,7 @@ SIGNAL_B, SIGNAL_C = ev.SignalChanged(ev.SignalState.B), ev.SignalChanged(ev.Sig
         ({}, {"ev_maximum_voltage_limit": volts(0.0)}, "FAILED_WrongChargeParameter"),
         ({}, {"ev_maximum_voltage_limit": volts(149.0)}, "FAILED_WrongChargeParameter"),
         ({}, {"ev_maximum_power_limit": watts(-1.0)}, "FAILED_WrongChargeParameter"),
+        ({}, {"ev_maximum_power_limit": watts(0.0)}, "FAILED_WrongChargeParameter"),
     ],
 )
 def test_parameters_with_which_nothing_flows(
@@ -79,7 +80,6 @@ def test_parameters_of_alternating_current_in_a_dc_mode() -> None:
         {"full_soc": 80, "bulk_soc": 90},
         {"full_soc": 101},
         {"dc_ev_status": replace(READY, evresssoc=127)},
-        {"ev_maximum_power_limit": watts(0.0)},
         {"ev_energy_request": iso2.PhysicalValue(multiplier=0, unit=iso2.UnitSymbol.Wh, value=-5)},
     ],
     ids=str,
