@@ -193,9 +193,9 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     the standard asks for at most [V2G20-1499]. 0: as fast as it goes."""
     poll_interval_s: HowLong = 0.1
     """Pause before a request is repeated while the other side says Ongoing, in s."""
-    precharge_tolerance_v: Annotated[float, Meta(ge=0.1, le=100.0)] = 20.0
-    """Inlet and battery voltage may differ by this much when the contactors close (IEC 61851-23,
-    Annex CC; docs/sources.md)."""
+    precharge_tolerance_v: Annotated[float, Meta(ge=0.1, le=20.0)] = 20.0
+    """Inlet and battery voltage may differ by this much when the contactors close (IEC 61851-23, Annex CC;
+    docs/sources.md): more than 20 V is no matter of taste."""
     welding_voltage_v: Annotated[float, Meta(ge=1.0, le=120.0)] = 60.0
     """Welding detection is over when the inlet is below this, in V: touch-safe."""
     welding_detection_s: HowLong = 5.0

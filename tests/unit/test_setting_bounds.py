@@ -61,7 +61,7 @@ VEHICLE: Bounds = {
 VEHICLE |= {
     "meter_tolerance_wh": ((0.0, 1e6), (-0.1, 1e6 + 1.0)),
     "meter_delay_s": ((0.0, 3600.0), (-0.1, 3600.1)),
-    "precharge_tolerance_v": ((0.1, 100.0), (0.0, 100.1)),
+    "precharge_tolerance_v": ((0.1, 20.0), (0.0, 20.1)),
     "welding_voltage_v": ((1.0, 120.0), (0.9, 120.1)),
     "welding_detection_s": ((0.0, 3600.0), (-0.1, 3600.1)),
 }
