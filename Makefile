@@ -42,6 +42,7 @@ bench: $(VENV)/built ## measure, as JSON lines
 fuzz: $(VENV)/built ## hostile input and random walks, many more than in the tests
 	ISO15118_FUZZ_ROUNDS=100000 ISO15118_WALKS=200000 $(BIN)/pytest tests/exi/test_hostile_input.py tests/exi/test_broken_streams.py tests/pair/test_random_walks.py
 	$(BIN)/python -m tests.pair.odd_values --count 20000
+	$(BIN)/python -m tests.pair.odd_settings --count 5000
 	$(BIN)/iso15118 campaign examples/campaigns/fuzz.toml --out target/campaign-fuzz --afresh
 	ISO15118_NEIGHBOURS=1000 ISO15118_SLAC_FUZZ=200000 $(BIN)/pytest tests/link/test_hostile_neighbour.py tests/link/test_fuzz.py
 	ISO15118_FUZZ_ROUNDS=1000000 cargo test --release --quiet --package iso15118-exi --test hostile --test random -- --nocapture

@@ -17,7 +17,7 @@ import time
 import types
 import typing
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any
 
@@ -30,7 +30,6 @@ from iso15118.messages.neutral import neutral
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.session.services import ControlMode, ServiceID
-from iso15118.testing import Pair
 from iso15118.testing.monitor import SafetyViolation
 from tests.pair.ac_rig import ac_pair
 from tests.pair.acdp_rig import pantograph_pair
@@ -192,7 +191,16 @@ _DC, _AC = (
     {"capacity_wh": 20e3, "soc": 40.0, "target_soc": 41.0},
     {"capacity_wh": 5e3, "soc": 40.0, "target_soc": 41.0},
 )
-MAKERS: dict[str, Callable[[], Pair]] = {
+
+
+class _Unheard(Heard):
+    """Keeps nothing of what is said."""
+
+    def __call__(self, sender: str, message: object, now: float) -> None:
+        pass
+
+
+MAKERS: dict[str, partial[Any]] = {
     "dc": partial(pair, ServiceID.DC, _SCHEDULED, battery=_DC),
     "dc-dynamic": partial(pair, ServiceID.DC, _DYNAMIC, battery=_DC),
     "mcs-bpt": partial(pair, ServiceID.MCS_BPT, _SCHEDULED, battery=_DC, discharge_wh=50.0),
@@ -205,7 +213,7 @@ MAKERS: dict[str, Callable[[], Pair]] = {
     "wpt": partial(pad_pair, _DYNAMIC),
     "pnc": partial(contract_pair, "p521", "contract-0", secc={"metering_confirmation_s": 2.0}),
     "iso2": partial(pair, battery=_DC, secc={"editions": ("iso2",)}, evcc={"editions": ("iso2",)}, secure=False),
-    "iso2-pnc": lambda: contracted(Heard(), "contract-0", secc={"metering_confirmation_s": 2.0}),
+    "iso2-pnc": partial(contracted, _Unheard(), "contract-0", secc={"metering_confirmation_s": 2.0}),
     "din": partial(pair, battery=_DC, secc={"editions": ("din",)}, evcc={"editions": ("din",)}, secure=False),
     "iso2-ac": partial(
         ac_pair, ServiceID.AC, _SCHEDULED, battery=_AC, secc={"editions": ("iso2",)}, evcc={"editions": ("iso2",)},
