@@ -145,6 +145,19 @@ def test_a_service_is_chosen_anew_in_the_same_session(
         assert len(watched.of(act.ServiceRenegotiated, role)) == 1
 
 
+@pytest.mark.parametrize("how", list(ev.TransportLoss), ids=lambda one: one.name)
+def test_a_vehicle_that_hangs_up_instead_has_ended_in_order(how: ev.TransportLoss) -> None:
+    watched = make(ServiceID.DC, SCHEDULED, secc={"service_renegotiation": True}).to(20)
+    rig = watched.rig
+    rig.tell_evcc(ev.ServiceRenegotiationRequested("another power"))
+    rig.run(until=lambda: bool(watched.of(act.ServiceRenegotiated, "secc")))
+    rig.tell_secc(ev.TransportLost(how))
+    assert rig.secc.ended is not None
+    assert rig.secc.ended.reason is EndReason.STOPPED_BY_EV
+    rig.let_pass(3.0)
+    assert not rig.station.outlet.closed
+
+
 def test_a_vehicle_may_want_another_service_than_before() -> None:
     watched = make(ServiceID.DC, SCHEDULED, secc={"service_renegotiation": True}).to(20)
     watched.rig.tell_evcc(ev.ServiceRenegotiationRequested("give some back", (ServiceID.DC_BPT,)))
