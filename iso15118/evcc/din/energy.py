@@ -14,6 +14,7 @@ from iso15118.evcc.din.loop import below_minimum, current_demand, take_limits
 from iso15118.evcc.din.plan import Plan
 from iso15118.evcc.din.status import leave_on_alarm, leave_on_end, vehicle_status, wants_to_end
 from iso15118.evcc.needs import enough
+from iso15118.evcc.unsaid import withdraw
 from iso15118.messages import din, physical
 from iso15118.messages.iso2 import UnitSymbol
 from iso15118.messages.physical import din_physical, floor_physical, quantity
@@ -148,6 +149,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     plan.ready = talk.bound = None  # it is ready to charge
     while True:
         began = talk.now
+        withdraw(talk, "DIN 70121", renegotiates=False)
         if end is None:
             end = enough(talk, plan, below_minimum=below_minimum(talk, plan))
             wind_down_until = began + _WIND_DOWN_S

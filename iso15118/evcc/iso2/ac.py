@@ -20,12 +20,14 @@ from iso15118.evcc.iso2.profile import charging_profile
 from iso15118.evcc.iso2.receipt import answer_meter
 from iso15118.evcc.iso2.status import asks_to_end, asks_to_renegotiate, leave_if_asked, same_kind
 from iso15118.evcc.needs import enough
+from iso15118.evcc.unsaid import withdraw
 from iso15118.messages import iso2
 from iso15118.messages.physical import quantity
 from iso15118.session.ac_limits import AcVehicleLimits, ChargerBounds
 from iso15118.session.actions import (
     EndReason,
     OpenContactors,
+    ScheduleRenegotiated,
     SessionEnded,
     SetCharger,
     SignalReady,
@@ -67,6 +69,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     wind_down_until = 0.0
     while True:
         began = talk.now
+        withdraw(talk, "ISO 15118-2", renegotiates=True)
         if end is None:
             flows = abs(talk.charger_measured.total_w) >= _FLOWS_W
             end = enough(talk, plan, flows=flows, below_minimum=_below_minimum(talk, plan))
@@ -153,6 +156,7 @@ async def _renegotiate(talk: Conversation, plan: Plan) -> None:
     await charge_parameters(talk, plan)
     await start(talk, plan)
     plan.negotiated_at, plan.negotiations = talk.now, plan.negotiations + 1
+    talk.act(ScheduleRenegotiated(beside=False, agreed=True))
 
 
 async def stop(talk: Conversation, plan: Plan) -> None:

@@ -27,12 +27,14 @@ from iso15118.evcc.iso2.status import (
     same_kind,
 )
 from iso15118.evcc.needs import enough
+from iso15118.evcc.unsaid import withdraw
 from iso15118.messages import iso2
 from iso15118.messages.physical import amperes, floor_physical, quantity
 from iso15118.messages.values import floored
 from iso15118.session.actions import (
     EndReason,
     OpenContactors,
+    ScheduleRenegotiated,
     SessionEnded,
     SignalReady,
     StopPower,
@@ -129,6 +131,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     turn = 0
     while True:
         began = talk.now
+        withdraw(talk, "ISO 15118-2", renegotiates=True)
         if end is None:
             end = enough(talk, plan, below_minimum=below_minimum(talk, plan))
             if end is None and not negotiation_due(talk, plan):
@@ -189,6 +192,7 @@ async def _renegotiate(talk: Conversation, plan: Plan) -> None:
         await pre_charge(talk, plan)
     await start(talk, plan)
     plan.negotiated_at, plan.negotiations = talk.now, plan.negotiations + 1
+    talk.act(ScheduleRenegotiated(beside=False, agreed=True))
 
 
 async def stop(talk: Conversation, plan: Plan) -> None:

@@ -16,15 +16,19 @@ __all__ = ["negotiation_due", "power_delivery"]
 
 
 def negotiation_due(talk: Conversation, plan: Plan) -> bool:
-    """A new negotiation begins now: the station asks for it, or the schedule is over. Neither is done again
-    at once, since the power rests meanwhile."""
+    """A new negotiation begins now: the station asks for it, or the driver, or the schedule is over. None of
+    it is done again at once, since the power rests meanwhile."""
+    if talk.needs_changed:
+        talk.needs_changed = False
+        talk.schedule_wanted = talk.schedule_wanted or "the driver changed his mind"
     if plan.renegotiate and plan.negotiations >= talk.config.iso2.most_renegotiations:
         talk.note(
             "renegotiations",
             f"the station asks for more than {plan.negotiations} new negotiations in a session",
         )
         plan.renegotiate = False
-    if plan.renegotiate and talk.now >= plan.negotiated_at + talk.config.iso2.renegotiation_interval_s:
+    wanted = plan.renegotiate or bool(talk.schedule_wanted)
+    if wanted and talk.now >= plan.negotiated_at + talk.config.iso2.renegotiation_interval_s:
         return True
     every = talk.config.schedule_renegotiation_s
     return every > 0.0 and plan.schedule_over(talk.now) and talk.now >= plan.negotiated_at + every

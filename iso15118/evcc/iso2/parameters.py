@@ -29,6 +29,7 @@ async def charge_parameters(talk: Conversation, plan: Plan) -> None:
     """Declare the vehicle's limits and needs; take the station's limits and choose among its schedules."""
     if talk.stop_wanted:
         raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+    talk.needs_changed, talk.schedule_wanted = False, ""  # this is where they are told
 
     def look(response: iso2.ChargeParameterDiscoveryRes) -> None:
         """Limits and status count while the schedules are still awaited."""

@@ -11,6 +11,7 @@ import math
 from iso15118.energy.dc import LOSS, Bounds, charging, common
 from iso15118.messages import din
 from iso15118.messages.physical import quantity
+from iso15118.secc.unsaid import withdraw
 from iso15118.session.actions import Action, EndReason, SetPower, SupervisionWarning
 from iso15118.session.edition import Answer, Fault, Refused
 from iso15118.session.limits import StationLimits
@@ -36,6 +37,7 @@ def current_demand(request: din.CurrentDemandReq, ctx: Context) -> Answer | Refu
     vehicle, limits, wire = facts.vehicle, facts.limits, ctx.wire
     if vehicle is None or limits is None or wire is None or not facts.contactors_closed:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "charge loop without its preconditions")
+    withdraw(facts, "DIN 70121", renegotiates=False)
     target_v, target_a = quantity(request.ev_target_voltage), quantity(request.ev_target_current)
     if fault := vehicle_fault(request.dc_ev_status):
         # A vehicle with a fault gets no current, and an answer all the same: it

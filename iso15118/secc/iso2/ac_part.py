@@ -14,7 +14,7 @@ from . import ac_parameters
 from .ac_parameters import present_a, told_a
 from .context import Context
 from .metering import held_back, meter_info, read_meter
-from .schedules import allowed_w, ask_anew, take_profile
+from .schedules import agreed_anew, allowed_w, ask_anew, take_profile
 from .sequence import START, STOP, Part, State, row
 from .status import ac_status
 
@@ -38,12 +38,12 @@ def power_delivery(request: iso2.PowerDeliveryReq, ctx: Context) -> Answer | Ref
     if refused is not None:
         return refused
     phases = 1 if facts.ac_offered is None else facts.ac_offered.phases
-    return close_contactors(
-        facts,
-        phases,
-        lambda: Answer(_ok(ctx), S.CHARGING_STATUS, (ReadMeter(),)),
-        pilot_s=ctx.settings.timing.control_pilot_error,
-    )
+
+    def closed() -> Answer:
+        agreed_anew(ctx)
+        return Answer(_ok(ctx), S.CHARGING_STATUS, (ReadMeter(),))
+
+    return close_contactors(facts, phases, closed, pilot_s=ctx.settings.timing.control_pilot_error)
 
 
 def _ok(ctx: Context) -> iso2.V2GMessage:

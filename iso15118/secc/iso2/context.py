@@ -85,6 +85,8 @@ class Context:
     asked_anew: float | None = None
     """Since when the vehicle is asked for another schedule."""
     ask_not_before: float = 0.0
+    offered_anew: bool = False
+    """The schedules are those of a new negotiation, and the vehicle has not taken one yet."""
     loops_beyond: int = 0
     """Loops in a row in which the vehicle asked for more than it was told."""
 

@@ -17,7 +17,7 @@ from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.events import SignalState
 
 from .context import Context
-from .schedules import take_profile
+from .schedules import agreed_anew, take_profile
 from .sequence import State
 from .status import dc_status, vehicle_fault
 
@@ -188,12 +188,14 @@ def _start(request: iso2.PowerDeliveryReq, ctx: Context) -> Answer | Refused | W
         if facts.vehicle is not None:  # which may have declared more since the cable was checked
             most_v = min(facts.vehicle.maximum_voltage_v, facts.cable_checked_v)
             facts.vehicle = replace(facts.vehicle, maximum_voltage_v=most_v)
+        agreed_anew(ctx)
         return Answer(_ok(ctx, Status.EVSE_Ready), State.CURRENT_DEMAND)
     if not facts.precharging:
         return Refused(Fault.NOT_APPLIED, EndReason.PRE_CHARGE_FAILED, "there was no pre-charge")
 
     def closed() -> Answer:
         ctx.renegotiated = False
+        agreed_anew(ctx)
         return Answer(_ok(ctx, Status.EVSE_Ready), State.CURRENT_DEMAND, (ReadMeter(),))
 
     return close_contactors(facts, closed)

@@ -14,7 +14,8 @@ from typing import Final
 from iso15118.energy.schedule import Schedule
 from iso15118.messages import iso2
 from iso15118.messages.physical import floor_physical, quantity
-from iso15118.session.actions import EndReason
+from iso15118.secc.unsaid import withdraw
+from iso15118.session.actions import EndReason, ScheduleRenegotiated
 from iso15118.session.edition import Fault, Refused
 
 from .context import Context
@@ -22,7 +23,7 @@ from .pause import schedule_before
 from .sequence import State
 from .tariffs import tariff_of, wanted
 
-__all__ = ["allowed_w", "ask_anew", "offer_schedules", "take_profile"]
+__all__ = ["agreed_anew", "allowed_w", "ask_anew", "offer_schedules", "take_profile"]
 
 _DAY: Final = 86_400
 """No entry lasts longer, and a schedule without departure time covers so much [V2G2-304]."""
@@ -73,6 +74,8 @@ def offer_schedules(
         )
     ctx.tuple_id = named[0][0]
     ctx.asked_anew = None
+    ctx.offered_anew = ctx.state is not State.CHARGE_PARAMETER_DISCOVERY
+    facts.wishes.schedule.done()
     return iso2.SAScheduleList(sa_schedule_tuple=tuple(tuples))
 
 
@@ -164,6 +167,13 @@ def take_profile(request: iso2.PowerDeliveryReq, ctx: Context) -> Refused | None
     return None
 
 
+def agreed_anew(ctx: Context) -> None:
+    """Power begins by the schedule that was chosen: tell it where that ends a new negotiation."""
+    if ctx.offered_anew:
+        ctx.offered_anew = False
+        ctx.facts.news.append(ScheduleRenegotiated(beside=False, agreed=True))
+
+
 def _profile_problem(profile: iso2.ChargingProfile, schedule: Schedule, now: float) -> str:
     """What is wrong with the profile; empty if nothing is. Nobody says from which moment it counts, so it may
     be from PowerDeliveryReq, or from the schedule's begin."""
@@ -218,13 +228,23 @@ def allowed_w(ctx: Context) -> float:
 
 
 def ask_anew(ctx: Context) -> None:
-    """Ask the vehicle for a new negotiation where the schedule is over, or the plans are others; not more
-    often than every ``SeccConfig.schedule_renegotiation_s``, because power may rest meanwhile."""
+    """Ask the vehicle for a new negotiation where the application wants one, the schedule is over, or the
+    plans are others; of itself not more often than every ``SeccConfig.schedule_renegotiation_s``, because
+    power may rest meanwhile."""
     facts = ctx.facts
+    wish = facts.wishes.schedule
+    withdraw(facts, "ISO 15118-2", renegotiates=True)
     schedule, every = ctx.schedules.get(ctx.tuple_id), facts.config.schedule_renegotiation_s
     if ctx.asked_anew is not None:
         if facts.now - ctx.asked_anew >= _ASKED_S:
             ctx.asked_anew = None
+            if wish.why:
+                wish.done()
+                why = "the vehicle did not ask for another schedule in time"
+                facts.news.append(ScheduleRenegotiated(beside=False, agreed=False, reason=why))
+        return
+    if wish.why:
+        ctx.asked_anew = facts.now
         return
     if schedule is None or every <= 0.0 or facts.now < ctx.ask_not_before:
         return
