@@ -44,6 +44,9 @@ class Offered(Struct, frozen=True, kw_only=True):
     """Why it may not be offered in this session; empty if it may."""
 
 
+_FORBIDDEN: Final = "without TLS, which is forbidden (forbid_plaintext)"
+
+
 def _why_not_dc(talk: Conversation) -> str:
     if not talk.has_dc or not DC_SERVICES.intersection(talk.config.services):
         return "without a DC service"
@@ -88,6 +91,8 @@ def _why_not_iso20(talk: Conversation) -> str:
 
 def _why_not_iso2(talk: Conversation) -> str:
     """With any TLS, and without: then there is no Plug and Charge [V2G2-633]."""
+    if talk.plain and talk.config.forbid_plaintext:
+        return _FORBIDDEN
     from .iso2.setup import modes_of
 
     return "" if modes_of(talk) else "without services and hardware for iso2.energy_transfer_modes"
@@ -97,6 +102,8 @@ def _why_not_din(talk: Conversation) -> str:
     """DIN 70121 is for DC on the pins of CCS, and knows no TLS [V2G-DC-618]."""
     if not talk.plain:
         return "over TLS"
+    if talk.config.forbid_plaintext:
+        return _FORBIDDEN
     return "" if {ServiceID.DC, ServiceID.DC_BPT} & set(talk.config.services) else "without DC over CCS"
 
 

@@ -84,6 +84,7 @@ def _why_not_iso20(facts: Facts) -> str:
     return "without TLS" if facts.plain else "below TLS 1.3"
 
 
+_FORBIDDEN: Final = "without TLS, which is forbidden (forbid_plaintext)"
 _CCS: Final = frozenset({ServiceID.DC, ServiceID.DC_BPT})
 
 
@@ -91,6 +92,8 @@ def _why_not_din(facts: Facts) -> str:
     """DIN 70121 is for DC on the pins of CCS, and knows no TLS [V2G-DC-618]."""
     if not facts.plain:
         return "over TLS"
+    if facts.config.forbid_plaintext:
+        return _FORBIDDEN
     if not facts.has_dc or not _CCS.intersection(facts.config.services):
         return "without DC over CCS"
     return ""
@@ -101,6 +104,8 @@ def _why_not_draft(facts: Facts) -> str:
 
 
 def _why_not_iso2(facts: Facts) -> str:
+    if facts.plain and facts.config.forbid_plaintext:
+        return _FORBIDDEN
     from .iso2.modes import modes_of
 
     return "" if modes_of(facts) else "without an AC outlet, or DC over CCS"

@@ -117,3 +117,24 @@ def test_the_page_of_runs_over_tcp_says_the_same() -> None:
                 row.append(EXPECTED[tls if secured else "plain"][car][place])
             expected.append(row)
     assert told == expected
+
+
+@pytest.mark.parametrize("side", ["vehicle", "station"])
+@pytest.mark.parametrize("edition", ["iso2", "din"])
+def test_what_must_not_be_said_in_the_clear_is_not(side: str, edition: str) -> None:
+    """Whoever drives a session by itself has no server that would have refused the connection."""
+    editions = ("iso2", "din") if edition == "din" else ("iso2",)
+    circuit = DcCircuit()
+    rig = Pair(
+        SeccConfig(editions=editions, forbid_plaintext=side == "station"),
+        EvccConfig(editions=editions, target_soc=21, forbid_plaintext=side == "vehicle"),
+        SimulatedStation(circuit, preset("ccs2")),
+        SimulatedVehicle(circuit, Battery(capacity_wh=60_000.0, soc=20.0, target_soc=21.0)),
+        secure=False,
+    )
+    rig.run()
+    ended = (rig.evcc if side == "vehicle" else rig.secc).ended
+    assert ended is not None
+    assert ended.reason is EndReason.PROTOCOL_NEGOTIATION_FAILED
+    assert ("forbid_plaintext" if side == "vehicle" else "nothing on this connection") in ended.detail
+    assert rig.loops == 0
