@@ -1,5 +1,5 @@
-"""Value-added services between both ends of ISO 15118-20: chosen by wish, told on both sides, checked in
-and out beside the charge."""
+"""Value-added services between both ends: chosen by wish, told on both sides, forgotten where another
+service is chosen, and in ISO 15118-20 checked in and out beside the charge."""
 
 from __future__ import annotations
 
@@ -147,3 +147,49 @@ def test_a_space_that_never_lets_go_keeps_nobody_for_ever() -> None:
     wish = WantedService(id=66, values=(("IntendedService", 2),))
     rig = pair(value_added=(parking_status(),), wanted=(wish,), evcc={"poll_interval_s": 1.0}, **SOON)  # type: ignore[arg-type]
     charged(rig)
+
+
+# -- another choice of service
+
+
+@pytest.mark.parametrize("wanted_again", [False, True])
+def test_what_was_chosen_is_over_where_a_service_is_chosen_anew(wanted_again: bool) -> None:
+    """With it the parking space: nobody checks out of what is not selected any more."""
+    wanted = (WantedService(id=65), WantedService(id=66, values=(("IntendedService", 2),)))
+    out: list[str] = []
+
+    def watch(sender: str, message: Any, now: float) -> None:
+        if isinstance(message, cm.VehicleCheckOutReq):
+            out.append(message.ev_check_out_status.value)
+            rig.tell_secc(ev.CheckOutGranted())
+
+    rig = pair(
+        value_added=(internet("https"), parking_status()),
+        wanted=wanted,
+        secc={"service_renegotiation": True},
+        on_message=watch,
+    )
+    heard = Heard(rig)
+    rig.run(until=lambda: rig.loops >= 20)
+    rig.evcc._talk.wanted = wanted if wanted_again else ()
+    rig.tell_evcc(ev.ServiceRenegotiationRequested("another power"))
+    rig.run(until=lambda: rig.loops >= 40)
+    chosen = ((65, 4), (66, 2))
+    so_far = [chosen, (), chosen] if wanted_again else [chosen, ()]
+    for side in ("secc", "evcc"):
+        assert [one.services for one in heard.of(side, act.ServicesSelected)] == so_far, side
+    charged(rig)
+    for side in ("secc", "evcc"):
+        told = [one.services for one in heard.of(side, act.ServicesSelected)]
+        assert told == ([*so_far, ()] if wanted_again else so_far), side
+    assert bool(out) is wanted_again
+
+
+def test_a_choice_that_the_station_refuses_is_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iso15118.secc.iso20.value_added.service", lambda ctx, number: None)
+    rig = pair(value_added=(BATTERY,), wanted=(WantedService(id=60_010),))
+    heard = Heard(rig)
+    rig.run()
+    assert rig.evcc.ended is not None
+    assert rig.evcc.ended.reason is EndReason.REFUSED
+    assert heard.of("evcc", act.ServicesSelected) == []

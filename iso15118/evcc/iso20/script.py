@@ -230,6 +230,7 @@ async def _service_anew(talk: Conversation, family: Family) -> Plan:
         cm.SessionStopReq(header=header(talk), charging_session=cm.ChargingSession.ServiceRenegotiation),
     )
     talk.act(ServiceRenegotiated())
+    value_added.forget(talk)
     plan = Plan(namespace=family.namespace)
     await choose_service(talk, plan)
     return plan

@@ -130,7 +130,7 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
                     header=header(talk), selected_energy_transfer_service=selected, selected_vas_list=extras
                 ),
             )
-            value_added.told(talk)
+            value_added.told(talk, extras)
             return
     wishes = ", ".join(service.name for service in talk.services)
     raise Leave(

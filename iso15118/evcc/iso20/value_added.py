@@ -12,7 +12,7 @@ from iso15118.messages.values import si, time_stamp
 from iso15118.session.actions import EndReason, ParkingSpaceShown, ServicesSelected
 from iso15118.session.value_added import CHECK_IN, CHECK_OUT, PARKING_STATUS, Guidance, Value
 
-__all__ = ["check_in", "check_out", "choose", "told"]
+__all__ = ["check_in", "check_out", "choose", "forget", "told"]
 
 _PATIENCE_S = 30.0
 """How long a space is asked to let go: half of the time in which a station wants to hear of
@@ -43,7 +43,6 @@ async def choose(talk: Conversation, offered: cm.ServiceList | None) -> cm.Selec
                 break
         else:
             talk.note("value-added", f"service {wish.id} has no parameter set as wanted, and is not taken")
-    talk.selected = tuple(chosen)
     if not chosen:
         return None
     return cm.SelectedServiceList(
@@ -75,10 +74,20 @@ def _way(variant: cm.ParameterSet) -> int:
     return way if way in (CHECK_IN, CHECK_OUT) else 0  # type: ignore[return-value]
 
 
-def told(talk: Conversation) -> None:
+def told(talk: Conversation, taken: cm.SelectedServiceList | None) -> None:
     """The station took the selection."""
+    chosen = () if taken is None else taken.selected_service
+    talk.selected = tuple((one.service_id, one.parameter_set_id) for one in chosen)
     if talk.selected:
         talk.act(ServicesSelected(talk.selected))
+
+
+def forget(talk: Conversation) -> None:
+    """The vehicle chooses anew: what it chose before is in use no more."""
+    talk.parking = frozenset()
+    if talk.selected:
+        talk.selected = ()
+        talk.act(ServicesSelected(()))
 
 
 async def check_in(talk: Conversation) -> None:
