@@ -27,6 +27,7 @@ __all__ = [
     "check_value_added",
     "check_wanted",
     "internet",
+    "number_in_iso2",
     "offered_in_iso2",
     "offered_in_iso20",
     "parking_status",
@@ -223,7 +224,7 @@ def offered_in_iso2(services: Iterable[ValueAddedService]) -> tuple[tuple[int, V
     edition alone, and stands there in the place of 65."""
     every = tuple(services)
     own = {one.id for one in every}
-    numbered = ((_number_in_iso2(one), one) for one in every)
+    numbered = ((number_in_iso2(one.id), one) for one in every)
     return tuple(
         (number, one)
         for number, one in numbered
@@ -231,11 +232,11 @@ def offered_in_iso2(services: Iterable[ValueAddedService]) -> tuple[tuple[int, V
     )
 
 
-def _number_in_iso2(service: ValueAddedService) -> int | None:
-    """The id that ISO 15118-2 offers it by; None: it does not know such a service."""
-    if service.id == INTERNET:
+def number_in_iso2(service: int) -> int | None:
+    """The id that ISO 15118-2 offers the service of this id by; None: it does not know such a service."""
+    if service == INTERNET:
         return _INTERNET_IN_ISO2
-    return None if service.id == PARKING_STATUS else service.id
+    return None if service == PARKING_STATUS else service
 
 
 class Guidance(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from iso15118.messages import iso2
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -20,6 +21,7 @@ from iso15118.session.value_added import (
     parking_status,
 )
 from iso15118.testing import AcPair, Pair
+from tests.pair import test_iso2 as of_iso2
 from tests.pair.ac_rig import ac_pair
 from tests.pair.rig import pair
 
@@ -193,3 +195,65 @@ def test_a_choice_that_the_station_refuses_is_no_news(monkeypatch: pytest.Monkey
     assert rig.evcc.ended is not None
     assert rig.evcc.ended.reason is EndReason.REFUSED
     assert heard.of("evcc", act.ServicesSelected) == []
+
+
+# -- ISO 15118-2
+
+WASH = ValueAddedService(id=60_020, name="Wash")
+WISHES = (
+    WantedService(id=65, values=(("Protocol", "https"), ("Port", 443))),
+    WantedService(id=66),
+    WantedService(id=60_010, values=(("Resolution", 0.5), ("StateOfHealth", True))),
+    WantedService(id=60_010, values=(("Interval", 600),)),
+    WantedService(id=60_010, values=(("Interval", 601),)),
+    WantedService(id=60_020),
+    WantedService(id=60_021),
+)
+TAKEN = ((65, 4), (60_010, 1), (60_010, 7), (60_020, None))
+IN_ISO2 = [(3, 4), *TAKEN[1:]]
+OFFERS = (internet(), parking_status(), BATTERY, WASH)
+
+
+def selected(heard: of_iso2.Heard) -> list[tuple[int, int | None]]:
+    (request,) = heard.of(iso2.PaymentServiceSelectionReq)
+    return [(one.service_id, one.parameter_set_id) for one in request.selected_service_list.selected_service]
+
+
+@pytest.mark.parametrize("way", ["external", "contract", "installation"])
+def test_a_vehicle_of_iso2_takes_what_it_wants(way: str) -> None:
+    said = of_iso2.Heard()
+    options: dict[str, Any] = {"value_added": OFFERS, "wanted": WISHES} | SOON
+    if way == "external":
+        rig = of_iso2.spoken(said, **options)
+    else:
+        names = ("contract-0",) if way == "contract" else ()
+        rig = of_iso2.contracted(said, *names, installs=way == "installation", **options)
+    heard = Heard(rig)
+    charged(rig)
+    own = [(1, None), (2, 1)] if way == "installation" else [(1, None)]
+    assert selected(said) == own + IN_ISO2
+    asked = [one.service_id for one in said.of(iso2.ServiceDetailReq)]
+    assert asked == [*(number for number, _ in own[1:]), 3, 60_010, 60_020]
+    for side in ("secc", "evcc"):
+        assert [one.services for one in heard.of(side, act.ServicesSelected)] == [TAKEN, ()], side
+    (remark,) = [one for one in heard.of("evcc", act.PeerDeviates) if one.name == "value-added"]
+    assert "60010" in remark.detail
+    assert said.refusals() == []
+
+
+def test_a_paused_session_of_iso2_takes_them_again() -> None:
+    options: dict[str, Any] = {"value_added": OFFERS, "wanted": WISHES}
+    rig = of_iso2.spoken(of_iso2.Heard(), **options)
+    rig.run(until=lambda: rig.loops >= 40)
+    rig.tell_evcc(ev.PauseRequested("later"))
+    rig.run()
+    assert rig.secc.ticket is not None
+    assert rig.evcc.ticket is not None
+    said = of_iso2.Heard()
+    tickets: dict[str, Any] = {"paused": (rig.secc.ticket,), "resume": rig.evcc.ticket}
+    again = of_iso2.spoken(said, now=3600.0, **tickets, **options, **SOON)
+    heard = Heard(again)
+    charged(again)
+    assert [body.response_code.value for body in said.of(iso2.SessionSetupRes)] == ["OK_OldSessionJoined"]
+    assert selected(said) == [(1, None), *IN_ISO2]
+    assert [one.services for one in heard.of("evcc", act.ServicesSelected)] == [TAKEN, ()]

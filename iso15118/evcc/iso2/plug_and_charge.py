@@ -17,6 +17,7 @@ from iso15118.evcc.config import Identification, InstallContracts
 from iso15118.evcc.conversation import Conversation, Leave
 from iso15118.evcc.iso2.exchange import exchange, exchange_message, poll
 from iso15118.evcc.iso2.plan import Plan
+from iso15118.evcc.iso2.value_added import select
 from iso15118.messages import iso2
 from iso15118.messages.xmldsig import Signature
 from iso15118.session.actions import EndReason, StoreContract
@@ -124,24 +125,20 @@ def _says(parameters: iso2.ParameterSet, wanted: str) -> bool:
     return not named or named == [wanted]
 
 
-async def authorize_by_contract(talk: Conversation, plan: Plan, choice: Choice) -> None:
+async def authorize_by_contract(
+    talk: Conversation, plan: Plan, offered: iso2.ServiceDiscoveryRes, choice: Choice
+) -> None:
     """Select, have the contract installed or renewed, show it, and sign the station's challenge."""
     if talk.stop_wanted:
         raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
-    services = [iso2.SelectedService(service_id=plan.charge_service)]
-    if choice.certificate_set is not None:
-        services.append(
-            iso2.SelectedService(service_id=_CERTIFICATE_SERVICE, parameter_set_id=choice.certificate_set)
-        )
-    await exchange(
-        talk,
-        iso2.PaymentServiceSelectionReq(
-            selected_payment_option=iso2.PaymentOption.Contract,
-            selected_service_list=iso2.SelectedServiceList(selected_service=tuple(services)),
-        ),
-    )
     contract = choice.contract
-    if choice.certificate_set is not None:
+    if choice.certificate_set is None:
+        await select(talk, plan, offered)
+    else:
+        certificates = iso2.SelectedService(
+            service_id=_CERTIFICATE_SERVICE, parameter_set_id=choice.certificate_set
+        )
+        await select(talk, plan, offered, certificates)
         contract = await _fresh(talk, choice)
     if contract is None:
         raise _in_vain(talk)

@@ -12,6 +12,7 @@ from iso15118.evcc.conversation import Conversation, Leave
 from iso15118.evcc.iso2.exchange import exchange, poll
 from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.plug_and_charge import authorize_by_contract, contract_to_use
+from iso15118.evcc.iso2.value_added import select
 from iso15118.messages import iso2
 from iso15118.session.actions import EndReason
 from iso15118.session.services import AC_SERVICES, ServiceID
@@ -74,11 +75,11 @@ async def identify(talk: Conversation, plan: Plan, offered: iso2.ServiceDiscover
             choice = await contract_to_use(talk, plan, offered)
             if choice is not None:
                 plan.payment = iso2.PaymentOption.Contract
-                await authorize_by_contract(talk, plan, choice)
+                await authorize_by_contract(talk, plan, offered, choice)
                 return
         elif iso2.PaymentOption.ExternalPayment in options:
             plan.payment = iso2.PaymentOption.ExternalPayment
-            await _external(talk, plan)
+            await _external(talk, plan, offered)
             return
     if talk.refusals:
         raise Leave(EndReason.AUTHORIZATION_FAILED, "; ".join(talk.refusals)[:300], cause="no-contract")
@@ -89,17 +90,10 @@ async def identify(talk: Conversation, plan: Plan, offered: iso2.ServiceDiscover
     )
 
 
-async def _external(talk: Conversation, plan: Plan) -> None:
+async def _external(talk: Conversation, plan: Plan, offered: iso2.ServiceDiscoveryRes) -> None:
     """External identification, repeated unaltered while the station waits for the driver [V2G2-854]."""
     _stop_if_wanted(talk)
-    selected = iso2.SelectedService(service_id=plan.charge_service)
-    await exchange(
-        talk,
-        iso2.PaymentServiceSelectionReq(
-            selected_payment_option=plan.payment,
-            selected_service_list=iso2.SelectedServiceList(selected_service=(selected,)),
-        ),
-    )
+    await select(talk, plan, offered)
     _stop_if_wanted(talk)
     await poll(
         talk,

@@ -61,8 +61,6 @@ STATES = (
     "SessionStop",
 )
 """Every await point of a DC vehicle with external identification, by the answer that is awaited."""
-
-
 LOOPS = ("CurrentDemand", "ChargingStatus")
 DC_MODES = (iso2.EnergyTransferMode.DC_core, iso2.EnergyTransferMode.DC_extended)
 AC_MODES = (iso2.EnergyTransferMode.AC_three_phase_core, iso2.EnergyTransferMode.AC_single_phase_core)
@@ -226,6 +224,7 @@ class Host:
         now: float = 0.0,
         session_id: bytes = SESSION_ID,
         charger: AcVehicleLimits | None = None,
+        wanted: Any = (),
         **settings: Any,
     ) -> None:
         if charger is not None:
@@ -240,6 +239,7 @@ class Host:
             contracts=contracts,
             resume=resume,
             charger=charger,
+            value_added=wanted,
         )
         self.watch = Watch()
         self.shown: list[ev.Event] = [
