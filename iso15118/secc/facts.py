@@ -52,6 +52,8 @@ __all__ = ["Facts", "Installation"]
 
 _FRESH_S = 1.0
 """A reading older than this says nothing about now."""
+_AUTHORIZATION_S = 55.0
+"""What the older editions give the driver, which is too short in the field."""
 
 
 @dataclass(slots=True)
@@ -430,6 +432,18 @@ class Facts:
         self.turn_down(why, cause)
         self.authorization_requested = self.authorized = None
         self.claim = self.contract_refusal = None
+
+    def note_long_authorization(self, waited_s: float) -> None:
+        """A time that only the field's preset bears with."""
+        if waited_s > _AUTHORIZATION_S:
+            self.note("long-authorization", f"the driver takes longer than {_AUTHORIZATION_S:g} s")
+
+    def note_target(self, target_v: float, most_v: float) -> None:
+        """A voltage target that ``SeccConfig.overvoltage_v`` bears with."""
+        if target_v > most_v:
+            self.note(
+                "target-voltage", f"voltage target {target_v:g} V, own maximum {most_v:g} V, which holds"
+            )
 
     def note(self, name: str, detail: str) -> None:
         """Tell the application once that the vehicle deviates and was understood all the same."""

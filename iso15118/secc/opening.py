@@ -6,6 +6,7 @@ from typing import Any
 
 from iso15118.session import actions as act
 from iso15118.session.actions import Action, EndReason
+from iso15118.session.services import Namespace
 
 from .edition import SeccEdition
 from .editions import usable
@@ -41,6 +42,8 @@ class Opening(Told):
             return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, choice.why, choice.response)
         edition = self._edition = choice.served.code()(self._facts)
         self._edition_name = choice.served.edition
+        if choice.served.namespace == Namespace.ISO2_2010.value:
+            self._facts.note("draft-namespace", "the draft of ISO 15118-2 of 2010 is spoken as DIN 70121")
         return [
             act.Send(choice.response),
             act.UseSchema(edition.schema),

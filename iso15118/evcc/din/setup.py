@@ -204,6 +204,8 @@ def _read_schedule(talk: Conversation, plan: Plan, schedules: din.SAScheduleList
     entries = chosen.p_max_schedule.p_max_schedule_entry
     if any(entry.p_max < 0 for entry in entries):
         talk.note("schedule", "the station gives a negative PMax")
+    if entries and not talk.config.din.use_pmax:
+        _note_pmax(talk, plan, max(float(entry.p_max) for entry in entries))
     if not talk.config.din.use_pmax or not entries:
         return
     starts = [entry.time_interval.start for entry in entries]
@@ -221,4 +223,14 @@ def _read_schedule(talk: Conversation, plan: Plan, schedules: din.SAScheduleList
         talk.note("schedule", "the schedule of the station has no duration")
 
 
+def _note_pmax(talk: Conversation, plan: Plan, most_w: float) -> None:
+    """PMax ends at 32.767 kW, where it says nothing about a station that gives more."""
+    given_w = plan.station.maximum_charge_power_w
+    if most_w < min(given_w, _PMAX_ENDS_W):
+        talk.note(
+            "pmax", f"PMax {most_w:g} W is below the {given_w:g} W that the station gives, and not followed"
+        )
+
+
+_PMAX_ENDS_W = 32_767.0
 _A_DAY = 86_400

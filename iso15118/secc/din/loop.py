@@ -44,9 +44,9 @@ def current_demand(request: din.CurrentDemandReq, ctx: Context) -> Answer | Refu
         # has to open its contactors yet.
         facts.note("vehicle-fault", f"the vehicle reports {fault} in the charge loop and is given no current")
         target_a = 0.0
-    if target_v > vehicle.maximum_voltage_v + facts.config.overvoltage_v or target_v < 0.0:
-        most = vehicle.maximum_voltage_v
-        facts.note("target-voltage", f"voltage target {target_v:g} V, own maximum {most:g} V, which holds")
+    facts.note_target(target_v, vehicle.maximum_voltage_v)
+    if target_v < 0.0:
+        facts.note("target-voltage", f"voltage target {target_v:g} V is taken for 0 V")
     if target_a < 0.0:
         facts.note("target-current", f"current target {target_a:g} A is taken for 0 A")
     ctx.vehicle_now = loop_limits(request, vehicle)

@@ -86,7 +86,9 @@ def contract_authentication(request: din.ContractAuthenticationReq, ctx: Context
         facts.ask_after = facts.now + facts.config.authorization_pause_s
         if ctx.settings.eim_rejected == "fail":
             return _not_authorized(why)
-    if facts.now - ctx.asked_first >= facts.timing.authorization_ongoing_timeout:
+    waited = facts.now - ctx.asked_first
+    facts.note_long_authorization(waited)
+    if waited >= facts.timing.authorization_ongoing_timeout:
         late = "" if facts.turned_down else "authorization-timeout"
         return _not_authorized(facts.turned_down or "nobody decided about the driver in time", late)
     return _wait_for_driver(ctx)
@@ -117,6 +119,8 @@ def session_stop(request: din.SessionStop, ctx: Context) -> Answer:
     """The vehicle leaves. The funnel makes the hardware safe before the answer goes out, in
     whatever phase this comes."""
     facts = ctx.facts
+    if ctx.state is State.CURRENT_DEMAND:
+        facts.note("session-stop", "SessionStop under power, without PowerDelivery off before it")
     end, detail, cause = EndReason.STOPPED_BY_EV, "", ""
     if facts.stop_wanted:
         end, detail = EndReason.STOPPED_BY_STATION, facts.stop_wanted

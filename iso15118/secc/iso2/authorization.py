@@ -40,6 +40,7 @@ def _driver(ctx: Context) -> Answer | Refused:
         facts.forget_authorization("the driver was refused")
         facts.ask_after = facts.now + facts.config.authorization_pause_s
     waited = facts.now - (facts.now if ctx.waited_since is None else ctx.waited_since)
+    facts.note_long_authorization(waited)
     if waited >= facts.timing.authorization_ongoing_timeout:
         late = "" if facts.turned_down else "authorization-timeout"
         return _failed(facts.turned_down or "nobody authorized the driver in time", late)

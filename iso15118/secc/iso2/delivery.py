@@ -185,6 +185,7 @@ def _start(request: iso2.PowerDeliveryReq, ctx: Context) -> Answer | Refused | W
         return refused
     if ctx.state is State.RENEGOTIATED:  # the table asks ``still_delivers`` before
         facts.lets_go, ctx.renegotiated = False, False
+        facts.note("short-renegotiation", "power again without cable check and pre-charge")
         if facts.vehicle is not None:  # which may have declared more since the cable was checked
             most_v = min(facts.vehicle.maximum_voltage_v, facts.cable_checked_v)
             facts.vehicle = replace(facts.vehicle, maximum_voltage_v=most_v)

@@ -53,6 +53,8 @@ def current_demand(request: iso2.CurrentDemandReq, ctx: Context) -> Answer | Ref
         return Refused(Fault.CHARGE_PARAMETER, EndReason.PARAMETERS_NOT_ACCEPTED, odd, code=Code.FAILED)
     if odd:
         facts.note("loop-target", odd)
+    else:
+        facts.note_target(target_v, vehicle.maximum_voltage_v)
     ctx.wish = request
     ask_anew(ctx)
     bounds = present_bounds(ctx)

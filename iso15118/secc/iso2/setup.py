@@ -180,6 +180,8 @@ def session_stop(request: iso2.SessionStopReq, ctx: Context) -> Answer | Refused
     """The vehicle leaves. The funnel makes the hardware safe before the answer goes out, in
     whatever phase this comes."""
     facts = ctx.facts
+    if ctx.state in (ctx.part.loop, State.METERING_RECEIPT):
+        facts.note("session-stop", "SessionStop under power, without PowerDelivery(Stop) before it")
     response = ctx.envelope(iso2.SessionStopRes(response_code=Code.OK))
     end, refused, cause = EndReason.STOPPED_BY_EV, "", ""
     if facts.stop_wanted:

@@ -64,6 +64,7 @@ def pre_charge(request: dc.DCPreChargeReq, ctx: Context) -> Answer | Refused:
     lowest = max(vehicle.minimum_voltage_v, limits.minimum_voltage_v) - _ROUNDING_V
     if not max(lowest, _ROUNDING_V) <= target <= most + facts.config.overvoltage_v:
         return Refused(Fault.FAILED, EndReason.PRE_CHARGE_FAILED, f"target {target:g} V is beyond the limits")
+    facts.note_target(target, vehicle.maximum_voltage_v)
     before = dc_output.pre_charge(facts, min(target, most))
     if isinstance(before, Refused):
         return before

@@ -55,6 +55,8 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Answer | Refused |
         target_v, target_a = si(mode.ev_target_voltage), si(mode.ev_target_current)
         if target_v > vehicle.maximum_voltage_v + facts.config.overvoltage_v or target_v < 0.0:
             return _wrong(f"voltage target {target_v:g} V, own maximum {vehicle.maximum_voltage_v:g} V")
+        if target_v > vehicle.maximum_voltage_v:
+            facts.note_target(target_v, vehicle.maximum_voltage_v)
         if target_a < 0.0 and not service.bidirectional:
             return _wrong("a negative current in a service that only charges")
     code = profile_exceeded(ctx)

@@ -143,7 +143,10 @@ class Iso20:
             return foreign
         # Only once a pre-charge has been asked for: there has to be a target to compare the output with.
         if facts.config.accept_ongoing_pre_charge and facts.precharge_started is not None:
-            state = TOLERATED.get((state, kind), state)
+            borne = TOLERATED.get((state, kind), state)
+            if borne is not state:
+                facts.note("ongoing-pre-charge", f"{kind.__name__} while pre-charge is said to be ongoing")
+                state = borne
         rows = self._table[state]
         row = rows.get(kind) or rows.get(key_of(message))
         if row is None:

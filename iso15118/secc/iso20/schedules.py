@@ -49,6 +49,8 @@ def schedule_exchange(request: cm.ScheduleExchangeReq, ctx: Context) -> Answer |
     odd = _odd(request)
     if odd and not facts.config.tolerate_odd_values:
         return _refused(Fault.FAILED, odd)
+    if odd:
+        facts.note("schedule-request", odd)
     before: tuple[Action, ...] = ()
     if not ctx.exchanging:
         ctx.exchanging, ctx.signing = True, None

@@ -47,8 +47,10 @@ def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Answer | Refused
     here is replaced [V2G20-2626, V2G20-2627]."""
     facts = ctx.facts
     facts.know_vehicle(request.evccid)
-    if not request.evccid and not facts.config.tolerate_odd_values:
-        return Refused(Fault.FAILED, EndReason.PARAMETERS_NOT_ACCEPTED, "the EVCCID is empty")
+    if not request.evccid:
+        if not facts.config.tolerate_odd_values:
+            return Refused(Fault.FAILED, EndReason.PARAMETERS_NOT_ACCEPTED, "the EVCCID is empty")
+        facts.note("evccid", "the EVCCID is empty")
     facts.certificate_name = facts.tls.peer_name if facts.tls is not None else ""
     news: tuple[Notify, ...] = ()
     if is_another(facts.evccid, facts.certificate_name):

@@ -187,8 +187,8 @@ def test_nothing_is_used_for_the_cabin_or_the_battery() -> None:
     assert len([one for one in said if one is not None]) >= 4
 
 
-@pytest.mark.parametrize(("p_max", "notes"), [(0, []), (1, []), (-1, ["schedule"])])
-def test_a_negative_power_is_noted(p_max: int, notes: list[str]) -> None:
+@pytest.mark.parametrize(("p_max", "notes"), [(0, ["pmax"]), (1, ["pmax"]), (-1, ["schedule", "pmax"])])
+def test_a_power_that_is_not_followed_is_noted(p_max: int, notes: list[str]) -> None:
     host = Host().to("ChargeParameterDiscovery")
     host.answer(sa_schedules=schedules(p_max))
     assert host.noted == notes

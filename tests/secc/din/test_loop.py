@@ -152,7 +152,7 @@ def test_odd_targets_are_cut_to_what_both_sides_have(
     [
         (100.0, 450.0, []),
         (0.0, 0.0, []),
-        (100.0, 450.5, []),
+        (100.0, 450.5, ["target-voltage"]),
         (100.0, 450.6, ["target-voltage"]),
         (100.0, -0.1, ["target-voltage"]),
         (-0.1, 420.0, ["target-current"]),
