@@ -41,6 +41,7 @@ bench: $(VENV)/built ## measure, as JSON lines
 
 fuzz: $(VENV)/built ## hostile input and random walks, many more than in the tests
 	ISO15118_FUZZ_ROUNDS=100000 ISO15118_WALKS=200000 $(BIN)/pytest tests/exi/test_hostile_input.py tests/exi/test_broken_streams.py tests/pair/test_random_walks.py
+	$(BIN)/python -m tests.pair.contrary --count 2000
 	$(BIN)/python -m tests.pair.odd_values --count 20000
 	$(BIN)/python -m tests.pair.odd_settings --count 5000
 	$(BIN)/iso15118 campaign examples/campaigns/fuzz.toml --out target/campaign-fuzz --afresh

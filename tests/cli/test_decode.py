@@ -161,6 +161,7 @@ def test_a_key_log_of_its_own(tmp_path: Path) -> None:
     assert [one["message"] for one in objects(opened) if one["layer"] == "message"][-1] == "SessionSetupReq"
     (tmp_path / "empty").write_text("nothing\n")
     assert "no line of TLS secrets" in iso15118("decode", "--keylog", str(tmp_path / "empty"), "80").refusal
+    assert "/dev/zero is a device" in iso15118("decode", "--keylog", "/dev/zero", "80").refusal
     assert "No such file" in iso15118("decode", "--keylog", str(tmp_path / "none"), "80").refusal
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -25,16 +26,29 @@ FOLDED: dict[tuple[type, str], str] = {(EvccConfig, "control_mode"): "control_mo
 
 def settings_classes() -> list[type[msgspec.Struct]]:
     """The classes of both roles, and of every table in their files."""
-    found: list[type[msgspec.Struct]] = [SeccConfig, EvccConfig, Timing]
-    queue: list[type] = [roles.SeccSettings, roles.EvccSettings]
+    found: list[type[msgspec.Struct]] = []
+    queue: list[type[msgspec.Struct]] = [
+        SeccConfig,
+        EvccConfig,
+        Timing,
+        roles.SeccSettings,
+        roles.EvccSettings,
+    ]
     while queue:
         kind = queue.pop()
-        if kind not in found:
-            found.append(kind)
+        if kind in found:
+            continue
+        found.append(kind)
         for field in msgspec.structs.fields(kind):
-            if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-                queue.append(field.type)
+            queue += [one for one in named_in(field.type) if one not in found]
     return sorted(found, key=lambda kind: kind.__name__)
+
+
+def named_in(annotation: object) -> list[type[msgspec.Struct]]:
+    """The classes of settings in a type: itself, or an item of a tuple, or one of several."""
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return [annotation]
+    return [one for part in get_args(annotation) for one in named_in(part)]
 
 
 @cache
@@ -116,4 +130,8 @@ def test_the_walk_finds_the_classes() -> None:
         "TlsSettings",
         "VehicleSettings",
         "SlacTiming",
+        "VehicleQuirk",
+        "StationQuirk",
+        "OwnParameterSet",
+        "OwnWish",
     }

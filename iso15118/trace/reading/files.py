@@ -7,6 +7,7 @@ The only module of the reader that opens anything; it opens for reading only.
 from __future__ import annotations
 
 import gzip
+import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,8 @@ def read_key_log(path: Path, secrets: Secrets) -> int:
     """Take the lines of a key log file; how many there were. Raises ``ConfigError`` for a file that
     cannot be read, or has none."""
     try:
+        if stat.S_ISCHR(path.stat().st_mode):  # it may be endless
+            raise ConfigError("--keylog", f"{path} is a device", "a file")
         with path.open("rb") as file:
             data = file.read(_LARGEST_KEY_LOG)
     except OSError as error:
