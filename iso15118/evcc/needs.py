@@ -12,7 +12,7 @@ from iso15118.session.actions import EndReason, SessionEnded
 
 from .conversation import Conversation
 
-__all__ = ["Progress", "departure_s", "enough", "has_enough", "target_voltage", "wanted_wh"]
+__all__ = ["Progress", "departure_s", "enough", "has_enough", "no_way_on", "target_voltage", "wanted_wh"]
 
 
 _ABOVE_V = 2.0
@@ -85,17 +85,19 @@ def enough(
     if talk.departure_at is not None and talk.now >= talk.departure_at:
         return SessionEnded(EndReason.STOPPED_BY_EV, "departure")
     measured = abs(talk.inlet.current_a) >= _FLOWS_A if flows is None else flows
-    return _no_way_on(talk, progress, measured, below_minimum)
+    return no_way_on(
+        talk, progress, progress.scheduled_power_w(talk.now), flows=measured, below_minimum=below_minimum
+    )
 
 
-def _no_way_on(
-    talk: Conversation, progress: Progress, flows: bool, below_minimum: bool
+def no_way_on(
+    talk: Conversation, progress: Progress, scheduled_w: float, *, flows: bool, below_minimum: bool
 ) -> SessionEnded | None:
-    """Nothing flows, and nothing will: the vehicle does not wait for ever."""
+    """Nothing flows, and nothing will: the vehicle does not wait for ever. ``scheduled_w``: what was agreed
+    on for now; ``flows`` and ``below_minimum`` as in ``enough``."""
     config, now = talk.config, talk.now
     # As agreed: a schedule that is over rests nothing.
-    resting = progress.scheduled_power_w(now) <= 0.0 and not progress.schedule_over(now)
-    if resting or flows:
+    if flows or (scheduled_w <= 0.0 and not progress.schedule_over(now)):
         progress.idle_since = None
     elif progress.idle_since is None:
         progress.idle_since = now

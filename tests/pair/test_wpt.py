@@ -325,3 +325,19 @@ def test_a_walk_of_events_at_any_moment(seed: int) -> None:
         pair.tell_evcc(StopRequested("long enough"))
         pair.run(max_s=4000.0)
     is_safe(pair)
+
+
+@pytest.mark.parametrize("mode", list(ControlMode), ids=lambda one: one.name)
+def test_a_battery_that_takes_less_than_the_pad_can_send_is_not_waited_for(mode: ControlMode) -> None:
+    rig = pad_pair(
+        mode,
+        battery={"maximum_charge_power_w": 2_000.0},
+        pad={"minimum_power_w": 3_000.0},
+        evcc={"below_minimum_s": 20.0},
+    )
+    rig.run(until=lambda: rig.loops >= 2)
+    began = rig.now
+    rig.run()
+    assert rig.evcc.ended is not None
+    assert rig.evcc.ended.detail == "the battery takes less than the least that can be given"
+    assert 19.0 <= rig.now - began <= 40.0

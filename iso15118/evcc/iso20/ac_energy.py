@@ -15,6 +15,7 @@ from iso15118.evcc.iso20.mobility import take_station_needs
 from iso15118.evcc.iso20.needs import done, rests, take_warning
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.profile import power_profile
+from iso15118.evcc.needs import no_way_on
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import EVSEStatus, Processing, ResponseCode
 from iso15118.session.actions import (
@@ -110,21 +111,9 @@ def _enough(talk: Conversation, plan: Plan) -> SessionEnded | None:
         return end
     if rests(talk, plan):
         return None
-    config, now = talk.config, talk.now
-    resting = plan.scheduled_power_w(now) <= 0.0 and not plan.schedule_over(now)
-    if resting or abs(talk.charger_measured.total_w) >= _NO_POWER_W:
-        plan.idle_since = None
-    elif plan.idle_since is None:
-        plan.idle_since = now
-    elif now - plan.idle_since >= config.no_power_s:
-        return SessionEnded(EndReason.STOPPED_BY_EV, f"no power for {config.no_power_s:g} s")
-    if _gives(plan) or any(present_limits(talk, plan).maximum_charge_power_w):
-        plan.too_little_since = None
-    elif plan.too_little_since is None:
-        plan.too_little_since = now
-    elif now - plan.too_little_since >= config.below_minimum_s:
-        return SessionEnded(EndReason.STOPPED_BY_EV, "the battery takes less than the charger can do")
-    return None
+    flows = abs(talk.charger_measured.total_w) >= _NO_POWER_W
+    below = not (_gives(plan) or any(present_limits(talk, plan).maximum_charge_power_w))
+    return no_way_on(talk, plan, plan.scheduled_power_w(talk.now), flows=flows, below_minimum=below)
 
 
 def _rest(talk: Conversation, plan: Plan) -> None:

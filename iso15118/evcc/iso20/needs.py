@@ -11,7 +11,7 @@ from typing import Any
 from iso15118.energy.dc import reaches
 from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.iso20.plan import Plan
-from iso15118.evcc.needs import has_enough
+from iso15118.evcc.needs import has_enough, no_way_on
 from iso15118.messages.iso20.common_types import RationalNumber, ResponseCode
 from iso15118.messages.values import ceil_rational, ceiled, floored, rational
 from iso15118.session.actions import EndReason, ScheduleRemark, SessionEnded
@@ -136,24 +136,9 @@ def done(talk: Conversation, plan: Plan) -> SessionEnded | None:
 
 
 def _no_way_on(talk: Conversation, plan: Plan, scheduled_w: float) -> SessionEnded | None:
-    """Nothing flows, and nothing will: the vehicle does not wait for ever."""
-    config, now = talk.config, talk.now
-    # Where nothing is scheduled, nothing flows as agreed.
-    if abs(talk.inlet.current_a) >= _FLOWS_A or (scheduled_w <= 0.0 and not plan.schedule_over(now)):
-        plan.idle_since = None
-    elif plan.idle_since is None:
-        plan.idle_since = now
-    elif now - plan.idle_since >= config.no_power_s:
-        return SessionEnded(EndReason.STOPPED_BY_EV, f"no power for {config.no_power_s:g} s")
-    if not plan.declared.of(plan.station, talk.limits).has_minimum or not _below_minimum(talk, plan):
-        plan.too_little_since = None
-    elif plan.too_little_since is None:
-        plan.too_little_since = now
-    elif now - plan.too_little_since >= config.below_minimum_s:
-        return SessionEnded(
-            EndReason.STOPPED_BY_EV, "the battery takes less than the least that can be given"
-        )
-    return None
+    below = plan.declared.of(plan.station, talk.limits).has_minimum and _below_minimum(talk, plan)
+    flows = abs(talk.inlet.current_a) >= _FLOWS_A
+    return no_way_on(talk, plan, scheduled_w, flows=flows, below_minimum=below)
 
 
 def wants_schedule(talk: Conversation, plan: Plan, *, gives: bool) -> bool:

@@ -15,6 +15,7 @@ from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.profile import power_profile
 from iso15118.evcc.iso20.shown import shown
 from iso15118.evcc.iso20.wpt import AGAIN, position, warned
+from iso15118.evcc.needs import no_way_on
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import wpt
 from iso15118.messages.iso20.common_types import EVSEStatus, Processing, RationalNumber
@@ -152,10 +153,13 @@ async def start(talk: Conversation, plan: Plan) -> None:
     note(talk, plan, response.evse_status)
 
 
-def _wanted_w(talk: Conversation, plan: Plan) -> float:
+def _takes_w(talk: Conversation) -> float:
     battery = talk.battery
-    takes = min(battery.maximum_charge_power_w, battery.target_current_a * battery.voltage_v)
-    power = min(max(takes, 0.0), plan.wpt_limit_w, plan.scheduled_power_w(talk.now))
+    return max(min(battery.maximum_charge_power_w, battery.target_current_a * battery.voltage_v), 0.0)
+
+
+def _wanted_w(talk: Conversation, plan: Plan) -> float:
+    power = min(_takes_w(talk), plan.wpt_limit_w, plan.scheduled_power_w(talk.now))
     return power if power >= plan.wpt_least_w else 0.0
 
 
@@ -256,15 +260,9 @@ def _enough(talk: Conversation, plan: Plan, flows: float) -> SessionEnded | None
         return end
     if rests(talk, plan):
         return None
-    config, now = talk.config, talk.now
-    resting = plan.scheduled_power_w(now) <= 0.0 and not plan.schedule_over(now)
-    if resting or flows >= _NONE_W:
-        plan.idle_since = None
-    elif plan.idle_since is None:
-        plan.idle_since = now
-    elif now - plan.idle_since >= config.no_power_s:
-        return SessionEnded(EndReason.STOPPED_BY_EV, f"no power for {config.no_power_s:g} s")
-    return None
+    scheduled_w = plan.scheduled_power_w(talk.now)
+    below = _takes_w(talk) < plan.wpt_least_w
+    return no_way_on(talk, plan, scheduled_w, flows=flows >= _NONE_W, below_minimum=below)
 
 
 async def stop(talk: Conversation, plan: Plan) -> None:
