@@ -33,6 +33,11 @@ class Told(Funnel):
         return self._facts.evccid
 
     @property
+    def certificate_name(self) -> str:
+        """Common name of the certificate that the vehicle proved in TLS; empty without one."""
+        return self._facts.certificate_name
+
+    @property
     def emaid(self) -> str:
         """The contract that pays; empty with external identification, and before authorization."""
         return self._facts.emaid

@@ -327,7 +327,7 @@ class PluggedSecc(ServiceCommands):
     def _told(self, news: Notify) -> None:
         """News of a session. One that only reads is ended as soon as there is nothing more to be learnt."""
         session = self.session if self._reads else None
-        if session is not None and self.read.learn(news, session.evccid):
+        if session is not None and self.read.learn(news, session.evccid, session.certificate_name):
             self.stop("what there is to be read has been read")
         self._session_news(news)
 
@@ -356,6 +356,7 @@ class PluggedSecc(ServiceCommands):
             hardware=hardware.ac_capabilities(),
             steps=steps,
             evccid=self.read.evccid,
+            certificate_name=self.read.certificate_name,
             supervision=self._supervision,
         )
 

@@ -29,10 +29,11 @@ class Reading:
         self.evccid = self.certificate_name = ""
         self.display = VehicleDisplay()
 
-    def learn(self, news: Notify, evccid: str) -> bool:
-        """Take one piece of news, and the EVCCID as the session has it now; True once there is
+    def learn(self, news: Notify, evccid: str, certificate_name: str) -> bool:
+        """Take one piece of news, and who the vehicle is as the session has it now; True once there is
         nothing more to be learnt."""
         self.evccid = evccid or self.evccid
+        self.certificate_name = certificate_name or self.certificate_name
         if isinstance(news, VehicleDisplay):
             self.display = news
             return news.present_soc is not None
