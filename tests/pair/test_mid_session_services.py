@@ -77,7 +77,8 @@ def test_another_schedule_is_agreed_on(
     tell(ev.ScheduleRenegotiationRequested("a better price"))
     beside = form is Renegotiation.BESIDE
     watched.to(60)
-    assert watched.of(act.ScheduleRenegotiated, "evcc") == [act.ScheduleRenegotiated(beside, True)]
+    for role in ("secc", "evcc"):
+        assert watched.of(act.ScheduleRenegotiated, role) == [act.ScheduleRenegotiated(beside, True)], role
     assert len(watched.said(cm.ScheduleExchangeReq)) == 2
     assert ("ScheduleRenegotiation" in rig.secc.states) is not beside
     assert once(watched) == before

@@ -13,7 +13,7 @@ from iso15118.session.services import SERVICES, Namespace, ServiceID
 
 from . import ac_loop, ac_parameters, telling
 from .context import Context
-from .notices import status
+from .notices import agreed_at_rest, status
 from .profiles import take_profile
 from .sequence import Part, State, key_of, row
 from .standby import over as standby_over
@@ -45,6 +45,7 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wai
     code = take_profile(request, ctx)
     if isinstance(code, Refused):
         return code
+    agreed_at_rest(ctx)
     standby_over(ctx)
     return close_contactors(
         ctx.facts,

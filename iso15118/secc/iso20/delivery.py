@@ -16,7 +16,7 @@ from iso15118.session.actions import Action, EndReason, ReadMeter, StopPower, Ur
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 
 from .context import Context
-from .notices import status
+from .notices import agreed_at_rest, status
 from .profiles import take_profile
 from .sequence import State, key_of
 from .standby import over as standby_over
@@ -101,6 +101,7 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wai
     code = take_profile(request, ctx)
     if isinstance(code, Refused):
         return code
+    agreed_at_rest(ctx)
     standby_over(ctx)
     if facts.contactors_closed and facts.delivered:
         # After a renegotiation: the battery holds the output, and nothing has to be compared.

@@ -12,8 +12,9 @@ from iso15118.session.actions import ScheduleRenegotiated, SupervisionWarning
 
 from .context import Context
 from .schedules import ask_anew
+from .sequence import State
 
-__all__ = ["IGNORED", "lapse", "over", "status"]
+__all__ = ["IGNORED", "agreed_at_rest", "lapse", "over", "status"]
 
 IGNORED = "notification-ignored"
 """Name of the news that a vehicle did not do what it was asked for."""
@@ -87,7 +88,16 @@ def _withdrawn(ctx: Context, what: str) -> None:
     ctx.facts.news.append(SupervisionWarning(IGNORED, f"the vehicle did not follow {what} in time"))
 
 
-# -- an attempt beside the loop
+# -- another schedule
+
+
+def agreed_at_rest(ctx: Context) -> None:
+    """PowerDelivery(Start) is granted: where power was there before and only rested, another schedule has
+    been agreed on meanwhile."""
+    facts = ctx.facts
+    there = facts.contactors_closed or (facts.pad_hardware is not None and facts.delivered)
+    if there and ctx.state is State.POWER_DELIVERY:
+        facts.news.append(ScheduleRenegotiated(beside=False, agreed=True))
 
 
 def over(ctx: Context, why: str) -> None:

@@ -21,6 +21,7 @@ from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.wireless import CoilDiagnosis, PadLimits, ReceiverLimits
 
 from .context import Context
+from .notices import agreed_at_rest
 from .profiles import profile_exceeded, take_profile
 from .schedules import allowed_w
 from .sequence import State, key_of
@@ -256,6 +257,7 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused:
     if facts.pad.vehicle_here is False:
         gone = "the vehicle is not over the pad any more"
         return Refused(Fault.NOT_APPLIED, EndReason.COUPLING_FAILED, gone)
+    agreed_at_rest(ctx)
     facts.delivered = True
     standby_over(ctx)
     return Answer(_ok(ctx, code), S.WPT_CHARGE_LOOP, (ReadMeter(),))
