@@ -6,6 +6,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 
 from iso15118.evcc.config import Renegotiation
@@ -279,6 +280,31 @@ def test_go_to_pause(service: ServiceID, follows: bool) -> None:
         assert rig.loops > 0  # it may start all the same
 
 
+@pytest.mark.parametrize("form", list(Renegotiation), ids=lambda one: one.name)
+@pytest.mark.parametrize("follows", [True, False])
+@pytest.mark.parametrize("service", [ServiceID.DC, ServiceID.AC], ids=lambda one: one.name)
+def test_go_to_pause_with_another_schedule(service: ServiceID, form: Renegotiation, follows: bool) -> None:
+    def adds(sender: str, message: Any, now: float) -> bool | None:
+        if sender != "secc" or not isinstance(message, cm.ScheduleExchangeRes) or watched.rig.loops < 10:
+            return None
+        said.append(msgspec.structs.replace(message, go_to_pause=True))
+        watched.rig.to_evcc.send(said[-1], now, beside=form is Renegotiation.BESIDE)
+        return False
+
+    said: list[cm.ScheduleExchangeRes] = []
+    watched = make(service, SCHEDULED, evcc={"renegotiation": form, "pause_if_asked": follows}).to(20)
+    watched.rig._on_message = adds
+    watched.rig.tell_evcc(ev.ScheduleRenegotiationRequested("test"))
+    watched.rig.run()
+    assert len(said) == 1
+    secc, evcc = watched.rig.secc.ended, watched.rig.evcc.ended
+    assert secc is not None
+    assert evcc is not None
+    expected = EndReason.PAUSED if follows else EndReason.STOPPED_BY_EV
+    assert secc.reason is evcc.reason is expected
+    assert (watched.rig.secc.ticket is not None) is follows
+
+
 def test_why_the_vehicle_leaves_is_told() -> None:
     watched = make(ServiceID.DC, SCHEDULED).to(20)
     watched.rig.tell_evcc(ev.StopRequested("the driver is back"))
@@ -307,8 +333,6 @@ def test_delays_count_down_and_the_most_urgent_is_told_first() -> None:
         statuses.append((now, status.evse_notification, status.notification_max_delay))
         if stop_after[0]:
             return None
-        import msgspec
-
         rig.to_evcc.send(msgspec.structs.replace(message, evse_status=None), now)
         return False
 

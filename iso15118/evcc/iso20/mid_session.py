@@ -19,6 +19,7 @@ from iso15118.evcc.config import Renegotiation
 from iso15118.evcc.conversation import Conversation, EndSession, Leave, Step
 from iso15118.evcc.iso20.exchange import exchange, header
 from iso15118.evcc.iso20.needs import wants_schedule
+from iso15118.evcc.iso20.pause import heed_go_to_pause
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.plug_and_charge import confirm_metering
 from iso15118.evcc.iso20.profile import power_profile
@@ -192,8 +193,7 @@ async def _stop_and_go(talk: Conversation, plan: Plan, loop: Loop) -> SessionEnd
     talk.act(
         ScheduleRenegotiated(beside=False, agreed=agreed, reason="" if agreed else "the station has no other")
     )
-    if plan.go_to_pause and talk.config.pause_if_asked and not talk.stop_wanted:
-        talk.pause_wanted = talk.pause_wanted or "the station asks for a pause"
+    heed_go_to_pause(talk, plan)
     if talk.pause_wanted and not talk.stop_wanted:
         return SessionEnded(EndReason.PAUSED, talk.pause_wanted)
     plan.standing_by = talk.standby_wanted = False  # Start ends it
@@ -225,6 +225,7 @@ async def _beside(talk: Conversation, plan: Plan) -> None:
     else:
         plan.never_beside = plan.beside_failed = True
     plan.attempt_open = False
+    heed_go_to_pause(talk, terms)  # whatever has become of the schedule
     talk.act(ScheduleRenegotiated(beside=True, agreed=agreed, reason="" if agreed else why))
 
 

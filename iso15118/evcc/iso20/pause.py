@@ -22,7 +22,7 @@ from iso15118.session.ticket import EvccTicket, peer_binding
 if TYPE_CHECKING:
     from iso15118.pnc.vehicle_contracts import Contract
 
-__all__ = ["keep", "session_setup"]
+__all__ = ["heed_go_to_pause", "keep", "session_setup"]
 
 
 async def session_setup(talk: Conversation, plan: Plan) -> bool:
@@ -75,6 +75,12 @@ def _contract(talk: Conversation, ticket: EvccTicket) -> Contract | None:
         return None
     usable = talk.contracts.usable(preferences=(ticket.emaid,), unix_time=talk.clock)
     return next((contract for contract in usable if contract.emaid == ticket.emaid), None)
+
+
+def heed_go_to_pause(talk: Conversation, plan: Plan) -> None:
+    """What the last ScheduleExchangeRes said of a pause, as EVSENotification Pause."""
+    if plan.go_to_pause and talk.config.pause_if_asked and not talk.stop_wanted:
+        talk.pause_wanted = talk.pause_wanted or "the station asks for a pause"
 
 
 def keep(talk: Conversation, plan: Plan) -> EvccTicket | None:

@@ -18,7 +18,7 @@ from iso15118.evcc.conversation import Conversation, EndSession, Leave, Step
 from iso15118.evcc.edition import Reading
 from iso15118.evcc.iso20 import ac_energy, ac_setup, acdp, der, energy, setup, value_added, wpt, wpt_power
 from iso15118.evcc.iso20.exchange import RESPONSES, exchange, header
-from iso15118.evcc.iso20.pause import keep, session_setup
+from iso15118.evcc.iso20.pause import heed_go_to_pause, keep, session_setup
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.setup import authorization, choose_service, schedule
 from iso15118.messages.iso20 import common_messages as cm
@@ -214,8 +214,7 @@ async def _charge(talk: Conversation, plan: Plan, family: Family) -> SessionEnde
     end = SessionEnded(EndReason.STOPPED_BY_EV)
     await family.charge_parameters(talk, plan)
     await schedule(talk, plan)
-    if plan.go_to_pause and talk.config.pause_if_asked and not talk.stop_wanted:
-        talk.pause_wanted = talk.pause_wanted or "the station asks for a pause"
+    heed_go_to_pause(talk, plan)
     if wants_pause(talk, end):
         await family.stop(talk, plan)  # without ever taking power [V2G20-2122]
         return end
