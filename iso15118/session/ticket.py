@@ -189,6 +189,8 @@ class EvccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=T
     parameter_set_id: int = 0
     """In ISO 15118-20."""
     control_mode: ControlMode = ControlMode.SCHEDULED
+    separate_channels: bool = False
+    """Charging and discharging have channels of their own."""
     iso2: Iso2Choice | None = None
     """What was chosen in ISO 15118-2."""
     emaid: str = ""

@@ -420,6 +420,19 @@ def test_one_channel_rather_than_two_and_never_a_grid_to_form(
         assert host.request.selected_energy_transfer_service.parameter_set_id == chosen
 
 
+def test_a_dc_vehicle_takes_no_separate_channels_where_the_station_alone_knows_what_flows() -> None:
+    config = EvccConfig(
+        services=(ServiceID.DC_BPT,), control_modes=(ControlMode.DYNAMIC, ControlMode.SCHEDULED)
+    )
+    host = Host(ServiceID.DC_BPT, config=config).to("ServiceDetail")
+    sets = (
+        parameter_set(1, ControlMode=2, BPTChannel=2),
+        parameter_set(2, ControlMode=1, BPTChannel=2),
+    )
+    host.answer(service_parameter_list=cm.ServiceParameterList(parameter_set=sets))
+    assert host.request.selected_energy_transfer_service.parameter_set_id == 2
+
+
 @pytest.mark.parametrize("channel", [1, 2])
 def test_with_two_channels_power_delivery_chooses_and_changes_them(channel: int) -> None:
     host = Host(ServiceID.DC_BPT).to("ServiceDetail")
@@ -432,6 +445,10 @@ def test_with_two_channels_power_delivery_chooses_and_changes_them(channel: int)
     if channel == 1:
         assert isinstance(host.request, dc.DCChargeLoopReq)
     else:
+        assert si(host.request.cl_req_control_mode.ev_target_current) == 0.0  # some still flows the other way
+        host.measure(BATTERY_V, 1.0)
+        host.answer(cl_res_control_mode=host.loop_mode(**ASKS))
+        host.wait(0.25)
         assert host.request.bpt_channel_selection is cm.ChannelSelection.Discharge
         host.answer()
     assert si(host.request.cl_req_control_mode.ev_target_current) == -250.0

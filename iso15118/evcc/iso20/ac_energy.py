@@ -7,7 +7,8 @@ PowerDeliveryReq(Start), and to stop on every way out.
 from __future__ import annotations
 
 from iso15118.evcc.conversation import Conversation, Leave, Until
-from iso15118.evcc.iso20.ac_loop import loop_request, present_limits, set_charger, take_answer
+from iso15118.evcc.iso20.ac_loop import goes_back, loop_request, present_limits, set_charger, take_answer
+from iso15118.evcc.iso20.channels import selection, turns
 from iso15118.evcc.iso20.exchange import exchange, header
 from iso15118.evcc.iso20.meter import heard
 from iso15118.evcc.iso20.mid_session import Loop, heed, look, note, service_wanted, standing_by
@@ -49,6 +50,7 @@ async def start(talk: Conversation, plan: Plan) -> None:
             ev_processing=Processing.Finished,
             charge_progress=cm.ChargeProgress.Start,
             ev_power_profile=power_profile(talk, plan),
+            bpt_channel_selection=selection(plan),
         ),
         then=(SignalReady(True),) if first else (),
     )
@@ -73,9 +75,12 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         elif abs(talk.charger_measured.total_w) < _NO_POWER_W or began >= wind_down_until:
             return end
         if end is None:
-            _, over = await look(talk, plan, _LOOP, gives=_gives(plan))
+            rested, over = await look(talk, plan, _LOOP, gives=_gives(plan))
             if over is not None:
                 return over
+            flows = abs(talk.charger_measured.total_w) >= _NO_POWER_W
+            if not rested and turns(plan, goes_back(talk, plan), flows=flows):
+                await start(talk, plan)  # over the other channel [V2G20-2123]
         nothing = end is not None or plan.standing_by
         if nothing:
             set_charger(talk, plan, winding_down=True)

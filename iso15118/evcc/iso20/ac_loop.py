@@ -13,6 +13,7 @@ from iso15118.energy.ac import NOTHING, Phases, balanced, follow, on_wire, sprea
 from iso15118.energy.ac_groups import elements, group_of, tenths
 from iso15118.evcc.conversation import Conversation, Leave
 from iso15118.evcc.iso20.ac_setup import limits_of
+from iso15118.evcc.iso20.channels import closed
 from iso15118.evcc.iso20.exchange import header
 from iso15118.evcc.iso20.needs import departure_s, energies, lowest_soc, v2x
 from iso15118.evcc.iso20.plan import AcPlan, Plan
@@ -23,7 +24,7 @@ from iso15118.session.ac_limits import AcVehicleLimits, ChargerBounds
 from iso15118.session.actions import EndReason, SetCharger
 from iso15118.session.services import ControlMode
 
-__all__ = ["loop_request", "present_limits", "set_charger", "take_answer"]
+__all__ = ["goes_back", "loop_request", "present_limits", "set_charger", "take_answer"]
 
 _DYNAMIC = ControlMode.DYNAMIC
 
@@ -160,8 +161,20 @@ def _power(talk: Conversation, plan: Plan) -> Phases:
         discharge=_may_discharge(talk, plan),
         schedule_w=None if scheduled is None or math.isinf(scheduled) else scheduled,
     )
+    if closed(plan, back=sum(power) < 0.0):
+        power = NOTHING
     power = balanced(power, chosen.phases, offer.maximum_asymmetry_w)
     return _ramped(plan, own, power, talk.now)
+
+
+def goes_back(talk: Conversation, plan: Plan) -> bool | None:
+    """Whether energy is to be given now, by what the station asks for; None if none is to flow."""
+    target = plan.ac.target_w
+    if target is None:  # in Scheduled mode it leaves the power to the vehicle
+        return None if plan.control_mode is _DYNAMIC else False
+    if sum(target) < 0.0:
+        return True if _may_discharge(talk, plan) else None
+    return False if any(target) else None
 
 
 def _may_discharge(talk: Conversation, plan: Plan) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from iso15118.evcc.contactors import close_contactors, found_open
 from iso15118.evcc.conversation import Bound, Conversation, EndSession, Leave, Until
+from iso15118.evcc.iso20.channels import selection, turns
 from iso15118.evcc.iso20.exchange import exchange, header, poll
 from iso15118.evcc.iso20.loop import discharging_wanted, loop_request, take_limits
 from iso15118.evcc.iso20.meter import heard
@@ -89,8 +90,6 @@ async def start(talk: Conversation, plan: Plan) -> None:
     """Ask for power along the schedule."""
     if talk.stop_wanted:
         raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
-    plan.discharge_channel = plan.separate_channels and discharging_wanted(talk, plan)
-    channel = cm.ChannelSelection.Discharge if plan.discharge_channel else cm.ChannelSelection.Charge
     response = await exchange(
         talk,
         cm.PowerDeliveryReq(
@@ -98,7 +97,7 @@ async def start(talk: Conversation, plan: Plan) -> None:
             ev_processing=Processing.Finished,
             charge_progress=cm.ChargeProgress.Start,
             ev_power_profile=power_profile(talk, plan),
-            bpt_channel_selection=channel if plan.separate_channels else None,
+            bpt_channel_selection=selection(plan),
         ),
     )
     plan.power_delivered = True
@@ -125,14 +124,14 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
             wind_down_until = began + _WIND_DOWN_S
         elif abs(talk.inlet.current_a) < _NO_CURRENT_A or began >= wind_down_until:
             return end
-        gives = plan.ask_to_discharge_w > 0.0 and discharging_wanted(talk, plan)
+        gives = discharging_wanted(talk, plan)
         if end is None:
             rested, over = await look(talk, plan, _LOOP, gives=gives)
             if over is not None:
                 return over
             if rested:
                 asked = None  # the supervision was told meanwhile that nothing is asked for
-            elif plan.discharge_channel is not (plan.separate_channels and gives) and not plan.standing_by:
+            elif turns(plan, gives, flows=abs(talk.inlet.current_a) >= _NO_CURRENT_A):
                 await start(talk, plan)  # over the other channel [V2G20-2123]
         wants_meter = meter_every > 0 and turn % meter_every == 0
         turn += 1

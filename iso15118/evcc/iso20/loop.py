@@ -12,6 +12,7 @@ import msgspec
 
 from iso15118.energy.dc import QUANTITIES, Bounds, PresentLimits, charging, discharging, reaches, tightened
 from iso15118.evcc.conversation import Conversation
+from iso15118.evcc.iso20.channels import closed
 from iso15118.evcc.iso20.exchange import header
 from iso15118.evcc.iso20.needs import departure_s, energies, lowest_soc, target_energy, v2x
 from iso15118.evcc.iso20.plan import Plan
@@ -91,10 +92,10 @@ def _now(battery: BatteryChanged, talk: Conversation, plan: Plan) -> PresentLimi
 def _scheduled(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_down: bool) -> Any:
     station, own = plan.station, _now(battery, talk, plan)
     present = battery.voltage_v if battery.voltage_v > 1.0 else 1.0
-    current = 0.0
-    if winding_down:
+    current, gives = 0.0, discharging_wanted(talk, plan)
+    if winding_down or closed(plan, back=gives):
         pass
-    elif plan.ask_to_discharge_w > 0.0 and discharging_wanted(talk, plan):
+    elif gives:
         wanted = Bounds(0.0, -battery.maximum_discharge_current_a, plan.scheduled_discharge_w(talk.now))
         # What it asks for is a wish: only its hardware needs a minimum.
         least_w = min(plan.offer.minimum_discharge_power_w, station.maximum_discharge_power_w)

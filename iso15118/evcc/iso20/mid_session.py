@@ -17,6 +17,7 @@ from msgspec import Struct
 from iso15118.evcc.beside import Aside
 from iso15118.evcc.config import Renegotiation
 from iso15118.evcc.conversation import Conversation, EndSession, Leave, Step
+from iso15118.evcc.iso20.channels import selection
 from iso15118.evcc.iso20.exchange import exchange, header
 from iso15118.evcc.iso20.needs import wants_schedule
 from iso15118.evcc.iso20.pause import heed_go_to_pause
@@ -215,6 +216,7 @@ async def _beside(talk: Conversation, plan: Plan) -> None:
                     ev_processing=Processing.Finished,
                     charge_progress=cm.ChargeProgress.Start,
                     ev_power_profile=power_profile(talk, terms),
+                    bpt_channel_selection=selection(plan),
                 ),
             )
             agreed = response.response_code is not ResponseCode.WARNING_ScheduleRenegotiationFailed

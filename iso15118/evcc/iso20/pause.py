@@ -47,6 +47,7 @@ async def session_setup(talk: Conversation, plan: Plan) -> bool:
     plan.pricing = (
         Pricing.NONE
     )  # what was agreed on about prices is not kept, and a level put beside a schedule says nothing
+    plan.separate_channels = ticket.separate_channels
     if ticket.phases:
         plan.ac.phases, plan.ac.nominal_voltage_v = ticket.phases, ticket.nominal_voltage_v
         plan.ac.der_functions = ticket.der_functions
@@ -96,6 +97,7 @@ def keep(talk: Conversation, plan: Plan) -> EvccTicket | None:
         service=plan.service.id,
         parameter_set_id=plan.parameter_set_id,
         control_mode=plan.control_mode,
+        separate_channels=plan.separate_channels,
         emaid=talk.contract.emaid if talk.contract is not None else "",
         phases=plan.ac.phases if plan.service.id in OUTLET_SERVICES else 0,
         nominal_voltage_v=plan.ac.nominal_voltage_v if plan.service.id in OUTLET_SERVICES else 0.0,

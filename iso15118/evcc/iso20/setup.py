@@ -112,14 +112,14 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
                 fitting,
                 key=lambda one: (
                     _phases_lost(talk, wanted, one),
-                    *_nuisance(talk, one),
+                    *_nuisance(talk, wanted, one),
                     _unpriced(talk, one),
                 ),
             )
             plan.service, plan.parameter_set_id = SERVICES[wanted], chosen.parameter_set_id
             plan.control_mode, plan.pricing = mode, _number(chosen, "Pricing") or 0
             plan.mobility_needs_mode = _needs_mode(chosen) or MobilityNeedsMode.PROVIDED_BY_EVCC
-            plan.separate_channels = _number(chosen, "BPTChannel") == BptChannel.SEPARATED
+            plan.separate_channels = _separate(wanted, chosen)
             if wanted in OUTLET_SERVICES:
                 take_parameters(talk, plan.ac, {one.name: one.int_value for one in chosen.parameter})
             selected = cm.SelectedService(service_id=wanted, parameter_set_id=chosen.parameter_set_id)
@@ -161,6 +161,11 @@ def _needs_mode(parameters: cm.ParameterSet) -> MobilityNeedsMode | None:
 _NEEDS_MODES: dict[int, MobilityNeedsMode] = {mode.value: mode for mode in MobilityNeedsMode}
 
 
+def _separate(service: ServiceID, parameters: cm.ParameterSet) -> bool:
+    """Charging and discharging have channels of their own."""
+    return SERVICES[service].bidirectional and _number(parameters, "BPTChannel") == BptChannel.SEPARATED
+
+
 def _can(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) -> bool:
     """The vehicle knows, and has, what this set asks for."""
     if _needs_mode(parameters) is None:
@@ -170,6 +175,8 @@ def _can(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) ->
     if service not in OUTLET_SERVICES:
         if service not in WPT_SERVICES and not _plugs_in(talk, parameters):
             return False
+        if _separate(service, parameters) and _number(parameters, "ControlMode") == ControlMode.DYNAMIC:
+            return False  # it would not know when to change channels (docs/sources.md)
         return not forms  # a vehicle that follows the grid cannot form one
     if charger is None:
         return False
@@ -193,13 +200,13 @@ def _phases_lost(talk: Conversation, service: ServiceID, parameters: cm.Paramete
     return talk.charger.phases - phases_of(_number(parameters, "Connector"))
 
 
-def _nuisance(talk: Conversation, parameters: cm.ParameterSet) -> tuple[int, bool]:
+def _nuisance(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) -> tuple[int, bool]:
     """The vehicle takes the set in which its needs are known to whom it wants, and it changes channels to
     give energy back only where there are two."""
     liked, needs = talk.config.mobility_needs, _needs_mode(parameters)
     return (
         liked.index(needs) if needs in liked else len(liked),
-        _number(parameters, "BPTChannel") == BptChannel.SEPARATED,
+        _separate(service, parameters),
     )
 
 

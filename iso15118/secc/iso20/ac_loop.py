@@ -19,6 +19,7 @@ from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.services import DER_SERVICES, ControlMode
 
 from .ac_wire import loop_limits, present, reactive_targets, targets
+from .channels import closed
 from .context import Context
 from .mobility import answered as needs_answered
 from .mobility import loop_fields, take_needs
@@ -100,6 +101,11 @@ def present_bounds(ctx: Context) -> AcBounds | None:
         ctx.ac_said = said
     target = _target(ctx, mode, vehicle)
     charge, back = (NOTHING, opposite(target)) if sum(target) < 0.0 else (target, NOTHING)
+    # What the vehicle is told stays: by it the vehicle knows which channel to choose.
+    if closed(ctx, back=False):
+        charge = NOTHING
+    if closed(ctx, back=True):
+        back = NOTHING
     amperes = limits.maximum_current_a
     var = facts.set_point_var
     # An inverter that supports the grid has reactive current whatever its active power.

@@ -12,6 +12,7 @@ from iso15118.session.edition import Answer, Refused, Stage, Wait
 from iso15118.session.services import SERVICES, Namespace, ServiceID
 
 from . import ac_loop, ac_parameters, telling
+from .channels import take_channel
 from .context import Context
 from .notices import agreed_at_rest, status
 from .profiles import take_profile
@@ -45,6 +46,7 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wai
     code = take_profile(request, ctx)
     if isinstance(code, Refused):
         return code
+    take_channel(request, ctx)
     agreed_at_rest(ctx)
     standby_over(ctx)
     return close_contactors(

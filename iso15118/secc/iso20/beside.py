@@ -21,6 +21,7 @@ from iso15118.secc.hardware import bounds_change
 from iso15118.session.actions import Action, EndReason, ScheduleRenegotiated
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 
+from .channels import take_channel
 from .context import Context
 from .exchange import schedule_exchange
 from .notices import lapse, over
@@ -179,6 +180,7 @@ def _power(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused:
         return code
     if code.value.startswith("FAILED"):
         return Refused(Fault.POWER_PROFILE, EndReason.PARAMETERS_NOT_ACCEPTED, code.value, code=code)
+    take_channel(request, attempt.terms)
     _take_over(ctx, attempt)
     ctx.facts.news.append(ScheduleRenegotiated(beside=True, agreed=True))
     return Answer(_ok(ctx, code), None, _bounds(ctx))

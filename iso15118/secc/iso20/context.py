@@ -89,6 +89,8 @@ class Context:
     while the next is on its way."""
     service: EnergyService | None = None
     parameter_set: ParameterSet | None = None
+    discharge_channel: bool = False
+    """Where charging and discharging have channels of their own: the one for discharging is chosen."""
     checks_in: cm.EvCheckInStatus | None = None
     """How far the vehicle has checked in to its parking space; None: it has not begun."""
     checks_out: cm.EvCheckOutStatus | None = None

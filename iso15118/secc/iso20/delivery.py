@@ -15,6 +15,7 @@ from iso15118.secc.dc_output import close_contactors, open_contactors, start_cab
 from iso15118.session.actions import Action, EndReason, ReadMeter, StopPower, Urgency
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 
+from .channels import rebound, take_channel
 from .context import Context
 from .notices import agreed_at_rest, status
 from .profiles import take_profile
@@ -101,11 +102,12 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wai
     code = take_profile(request, ctx)
     if isinstance(code, Refused):
         return code
+    take_channel(request, ctx)
     agreed_at_rest(ctx)
     standby_over(ctx)
     if facts.contactors_closed and facts.delivered:
         # After a renegotiation: the battery holds the output, and nothing has to be compared.
-        return Answer(_ok(ctx, code), State.DC_CHARGE_LOOP)
+        return Answer(_ok(ctx, code), State.DC_CHARGE_LOOP, rebound(ctx))
     return close_contactors(facts, lambda: Answer(_ok(ctx, code), State.DC_CHARGE_LOOP, (ReadMeter(),)))
 
 

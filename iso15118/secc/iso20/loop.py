@@ -22,6 +22,7 @@ from iso15118.session.limits import StationLimits
 from iso15118.session.services import ControlMode
 from iso15118.session.supervision import Rule
 
+from .channels import closed
 from .context import Context
 from .mobility import answered as needs_answered
 from .mobility import loop_fields, take_needs
@@ -155,6 +156,8 @@ def present_bounds(ctx: Context) -> tuple[float, float, float, bool] | None:
         wanted = Bounds(ctx.asked_v, asked_a, allowed_w(ctx))
         bounds = charging(wanted, ctx.both.of(limits, now), present_v, loss=LOSS)
     current = bounds.current_a
+    if current and closed(ctx, back=current < 0.0):
+        bounds, current = nothing(limits, now), 0.0
     if current < 0.0:
         return facts.within_power(bounds.voltage_v, -current, bounds.power_w, True)
     return facts.within_power(bounds.voltage_v, current, bounds.power_w, False)

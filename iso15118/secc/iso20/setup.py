@@ -345,7 +345,7 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
                 facts.cable_check_ok = None
                 ctx.renegotiate_until = ctx.renegotiate_next = 0.0
                 ctx.needs_told = ctx.acknowledged = None
-                ctx.target_told = False
+                ctx.target_told = ctx.discharge_channel = False
                 ctx.detailed.clear()
                 facts.wishes.service_anew()
                 # Some vehicles say so and hang up: that is an ordinary end.
