@@ -24,7 +24,7 @@ from iso15118.session.edition import Answer, Fault, Refused, Wait
 from .channels import take_channel
 from .context import Context
 from .exchange import schedule_exchange
-from .notices import lapse, over
+from .notices import lapse, over, status
 from .profiles import take_profile
 from .replies import neutral
 from .sequence import Key, State, key_of
@@ -187,7 +187,8 @@ def _power(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused:
 
 
 def _ok(ctx: Context, code: ResponseCode) -> cm.PowerDeliveryRes:
-    return cm.PowerDeliveryRes(header=ctx.header(), response_code=code)
+    wanted = status(ctx, confirm=False)
+    return cm.PowerDeliveryRes(header=ctx.header(), response_code=code, evse_status=wanted)
 
 
 def _take_over(ctx: Context, attempt: Attempt) -> None:

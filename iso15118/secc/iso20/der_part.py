@@ -27,6 +27,7 @@ from . import ac_parameters
 from .ac_part import AC
 from .ac_wire import offer_fields
 from .context import Context
+from .notices import early_status
 from .sequence import Part, State, row
 
 __all__ = ["AC_DER_IEC", "AC_DER_SAE", "why_no_grid_code"]
@@ -152,6 +153,7 @@ def _sae(ctx: Context, limits: AcStationLimits, code: SaeGridCode) -> dict[str, 
     modes, connections = ac_der_sae.RequiredDEROperatingMode, ac_der_sae.GridConnectionMode
     return {
         "evse_processing": Processing.Finished,
+        "evse_status": early_status(ctx),
         "der_control_cpd_res": der_sae.control(code, facts.config.ac.reactive_sign),
         # What the outlet bears is a current, whatever its phase angle.
         "evse_reactive_power_limits": ac_der_sae.EVSEReactivePowerLimits(

@@ -14,7 +14,7 @@ from .context import Context
 from .schedules import ask_anew
 from .sequence import State
 
-__all__ = ["IGNORED", "agreed_at_rest", "lapse", "over", "status"]
+__all__ = ["IGNORED", "agreed_at_rest", "early_status", "lapse", "over", "status"]
 
 IGNORED = "notification-ignored"
 """Name of the news that a vehicle did not do what it was asked for."""
@@ -26,7 +26,16 @@ _MOST = 65_535
 def status(ctx: Context, *, confirm: bool) -> EVSEStatus | None:
     """What the next response says; None: nothing is wanted. ``confirm``: it has a
     reading that is to be signed."""
-    found = _notice(ctx, confirm=confirm)
+    return _on_wire(_notice(ctx, confirm=confirm))
+
+
+def early_status(ctx: Context) -> EVSEStatus | None:
+    """The same before there is a schedule: an end and a pause. What else is wanted waits for the loop, and
+    its delay with it."""
+    return _on_wire(_urgent(ctx))
+
+
+def _on_wire(found: tuple[EvseNotification, float] | None) -> EVSEStatus | None:
     if found is None:
         return None
     notification, left_s = found
@@ -34,15 +43,21 @@ def status(ctx: Context, *, confirm: bool) -> EVSEStatus | None:
     return EVSEStatus(notification_max_delay=delay, evse_notification=notification)
 
 
-def _notice(ctx: Context, *, confirm: bool) -> tuple[EvseNotification, float] | None:
+def _urgent(ctx: Context) -> tuple[EvseNotification, float] | None:
     """Delays count down [V2G20-3318]."""
-    facts, wishes, settings = ctx.facts, ctx.facts.wishes, ctx.facts.config.renegotiation
-    now = facts.now
+    facts, now = ctx.facts, ctx.facts.now
     if facts.stop_wanted:
         return EvseNotification.Terminate, (facts.stop_deadline or now) - now
     if facts.pause_until > now:
         facts.pause_until = min(facts.pause_until, now + _PAUSE_S)
         return EvseNotification.Pause, facts.pause_until - now
+    return None
+
+
+def _notice(ctx: Context, *, confirm: bool) -> tuple[EvseNotification, float] | None:
+    if (urgent := _urgent(ctx)) is not None:
+        return urgent
+    wishes, settings, now = ctx.facts.wishes, ctx.facts.config.renegotiation, ctx.facts.now
     if wishes.service.why:
         left_s = wishes.service.told(now, settings.service_delay_s)
         if left_s > 0.0:

@@ -3,6 +3,8 @@ flows until it starts again."""
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.secc.hardware import bounds_change
@@ -21,7 +23,8 @@ def stand_by(request: cm.PowerDeliveryReq, ctx: Context) -> Answer:
     the loop goes on either way."""
     facts = ctx.facts
     if ctx.state is not ctx.part.loop or not facts.config.renegotiation.standby or facts.stop_wanted:
-        return Answer(neutral(request, ctx, ResponseCode.WARNING_StandbyNotAllowed), ctx.state)
+        refusal = neutral(request, ctx, ResponseCode.WARNING_StandbyNotAllowed)
+        return Answer(replace(refusal, evse_status=status(ctx, confirm=False)), ctx.state)
     if not facts.wishes.standing_by:
         facts.wishes.standing_by = True
         facts.news.append(StandbyChanged(True))

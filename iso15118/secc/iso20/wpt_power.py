@@ -226,11 +226,11 @@ def power_delivery(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refus
     standby_over(ctx)
     facts.delivered = ctx.wpt.aligning = False
     if facts.pad_power is None and facts.pad.power_w < _NONE_W:
-        return Answer(_ok(ctx), S.SESSION_STOP, (*_taken_back(ctx), ReadMeter()))
+        return Answer(_ok(ctx, stops=True), S.SESSION_STOP, (*_taken_back(ctx), ReadMeter()))
 
     def finish(timed_out: bool) -> Answer | Refused | None:
         if facts.pad.power_w < _NONE_W:
-            return Answer(_ok(ctx), S.SESSION_STOP, (ReadMeter(),))
+            return Answer(_ok(ctx, stops=True), S.SESSION_STOP, (ReadMeter(),))
         if timed_out:
             why = f"the pad still sends {facts.pad.power_w:.0f} W after PowerDelivery stop"
             return Refused(Fault.NOT_APPLIED, EndReason.HARDWARE_FAULT, why)
@@ -263,8 +263,10 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused:
     return Answer(_ok(ctx, code), S.WPT_CHARGE_LOOP, (ReadMeter(),))
 
 
-def _ok(ctx: Context, code: ResponseCode = Code.OK) -> cm.PowerDeliveryRes:
-    return cm.PowerDeliveryRes(header=ctx.header(), response_code=code)
+def _ok(ctx: Context, code: ResponseCode = Code.OK, *, stops: bool = False) -> cm.PowerDeliveryRes:
+    """``stops``: the vehicle ends power, and nothing else is wanted of it any more."""
+    wanted = None if stops else status(ctx, confirm=False)
+    return cm.PowerDeliveryRes(header=ctx.header(), response_code=code, evse_status=wanted)
 
 
 def charge_loop(request: wpt.WPTChargeLoopReq, ctx: Context) -> Answer | Refused | Wait:
