@@ -86,13 +86,16 @@ class EndSession(V2GError):  # noqa: N818 - an ending, not an error
 
 
 class Leave(V2GError):  # noqa: N818 - a wish, not an error
-    """The vehicle wants to go: the script turns to its orderly way out."""
+    """The vehicle wants its orderly way out. ``told``: what the station is told for the detail, if less."""
 
-    def __init__(self, reason: EndReason, detail: str = "", rule: str = "", cause: str = "") -> None:
+    def __init__(
+        self, reason: EndReason, detail: str = "", rule: str = "", cause: str = "", told: str | None = None
+    ) -> None:
         self.reason = reason
         self.detail = detail
         self.rule = rule
         self.cause = cause
+        self.told = detail if told is None else told
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
 
 
@@ -284,6 +287,8 @@ class Conversation:
         """The schedule that the vehicle took last."""
         self.refusals: list[str] = []
         """Why contracts did not come to be, human-readable."""
+        self.set_aside: tuple[str, ...] = ()
+        """The same of contracts that the station was not shown; it is not told."""
         self.stop_wanted = ""
         """Not empty: somebody wants the session to end in an orderly way, for this reason."""
         self.stop_rule = ""

@@ -43,8 +43,9 @@ class Told(Funnel):
 
     @property
     def refusals(self) -> tuple[str, ...]:
-        """Why contracts were not installed or not taken, in order, human-readable."""
-        return tuple(self._talk.refusals)
+        """Why contracts were not installed or not taken, in order, human-readable; then those that were not
+        even tried, and why."""
+        return (*self._talk.refusals, *self._talk.set_aside)
 
     @property
     def schedule(self) -> act.ScheduleChosen | None:

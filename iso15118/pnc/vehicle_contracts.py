@@ -8,7 +8,6 @@ provisioning keys, and roots.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,7 +17,6 @@ from iso15118.messages.iso2 import V2GMessage
 from iso15118.messages.iso20.common_messages import CertificateInstallationRes, SignedCertificateChain
 from iso15118.messages.iso20.common_types import ListOfRootCertificateIDs
 from iso15118.messages.xmldsig import Signature, X509IssuerSerial
-from iso15118.pki.chain.identifiers import is_emaid, normal_emaid
 from iso15118.pki.chain.parsed import UnreadableError, parse
 from iso15118.pki.chain.profiles import Edition, load_profile
 from iso15118.pki.keys.credential import Credential
@@ -26,6 +24,7 @@ from iso15118.pki.keys.signer import Signer, signer_of
 from iso15118.pki.store import Store
 from iso15118.pnc.authorization import time_of
 from iso15118.pnc.contract_key import ISO20_P521, ISO20_X448, KeyTransport
+from iso15118.pnc.held_contract import Contract, Wanted, contract_of, name_of, same_contract
 from iso15118.pnc.installation import (
     InstallationError,
     InstalledContract,
@@ -43,16 +42,6 @@ __all__ = ["Contract", "HeldContracts", "StoredContracts", "VehicleContracts"]
 
 _MOST_ROOTS = 20
 """Of ListOfRootCertificateIDs."""
-
-
-class Contract(msgspec.Struct, frozen=True, kw_only=True):
-    """One contract of the vehicle."""
-
-    emaid: str
-    """14 capitals and digits."""
-    signer: Signer
-    not_before: datetime
-    not_after: datetime
 
 
 class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,20 +83,35 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
         clock is set, then validity is not judged. ``edition``: the one that is spoken, if it is
         another than that of the contracts.
         """
-        kinds = {row.key for row in load_profile(edition or self.edition).algorithms.values()}
-        at = time_of(unix_time)
-        known = [one.replace("-", "").upper() for one in providers]
+        wanted = Wanted.of(edition or self.edition, providers, time_of(unix_time))
         found = {}
         for signer in self.signers:
-            contract = _contract(signer)
-            if (
-                contract is not None
-                and signer.algorithm in kinds
-                and (at is None or contract.not_before <= at <= contract.not_after)
-                and (not known or _of_provider(contract.emaid, known))
-            ):
+            contract = contract_of(signer)
+            if contract is not None and not wanted.why_not(contract):
                 found[contract.emaid] = contract
         return tuple(found[emaid] for emaid in preferred(found, preferences))
+
+    def set_aside(
+        self,
+        *,
+        providers: Sequence[str] = (),
+        unix_time: float | None = None,
+        edition: Edition | None = None,
+    ) -> tuple[str, ...]:
+        """What ``usable`` leaves out, in words: each contract by its EMAID, and why. One that is there anew
+        for this edition is none of them.
+        """
+        wanted = Wanted.of(edition or self.edition, providers, time_of(unix_time))
+        usable = self.usable(providers=providers, unix_time=unix_time, edition=edition)
+        there = {contract.emaid for contract in usable}
+        said = []
+        for signer in self.signers:
+            contract = contract_of(signer)
+            if contract is None:
+                said.append(f"{name_of(signer)}: no contract with an EMAID and its Sub-CAs")
+            elif contract.emaid not in there:
+                said.append(f"{contract.emaid}: {wanted.why_not(contract)}")
+        return tuple(dict.fromkeys(said))
 
     def request(self) -> tuple[SignedCertificateChain, Signature, ListOfRootCertificateIDs]:
         """What a CertificateInstallationReq says of this vehicle. Raises InstallationError without
@@ -205,10 +209,10 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises PkiError if the one that is there is newer, by the beginning of its validity and then its end.
         """
-        new = _contract(signer)
+        new = contract_of(signer)
         for one in self.signers:
-            old = _contract(one)
-            if new is None or old is None or not _same(old, new):
+            old = contract_of(one)
+            if new is None or old is None or not same_contract(old, new):
                 continue
             if (new.not_before, new.not_after) < (old.not_before, old.not_after):
                 raise PkiError(
@@ -217,7 +221,7 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
         others = tuple(
             one
             for one in self.signers
-            if new is None or (old := _contract(one)) is None or not _same(old, new)
+            if new is None or (old := contract_of(one)) is None or not same_contract(old, new)
         )
         return msgspec.structs.replace(self, signers=(*others, signer))
 
@@ -291,35 +295,6 @@ class StoredContracts:
 
     def __repr__(self) -> str:
         return f"StoredContracts({self._store!r})"
-
-
-def _contract(signer: Signer) -> Contract | None:
-    """What the chain says; None for one that the messages cannot carry, or whose name is no EMAID."""
-    try:
-        if len(signer.chain) < 2:
-            return None
-        leaf = parse(signer.chain[0])
-    except UnreadableError:
-        return None
-    if len(leaf.common_names) != 1 or not is_emaid(leaf.common_names[0]):
-        return None
-    return Contract(
-        emaid=normal_emaid(leaf.common_names[0]),
-        signer=signer,
-        not_before=leaf.not_before,
-        not_after=leaf.not_after,
-    )
-
-
-def _same(one: Contract, other: Contract) -> bool:
-    """The same contract for the same edition."""
-    older = {contract.signer.algorithm == "secp256r1" for contract in (one, other)}
-    return one.emaid == other.emaid and len(older) == 1
-
-
-def _of_provider(emaid: str, known: Sequence[str]) -> bool:
-    # With or without the country: how ProviderID is written is not settled by any public source.
-    return any(one and (emaid.startswith(one) or emaid[2:5] == one) for one in known)
 
 
 def _issuer_serial(der: bytes) -> X509IssuerSerial:

@@ -62,7 +62,7 @@ receipt-refused | AUTHORIZATION_FAILED | evcc | - | - | -
     as for signatures
 no-contract | AUTHORIZATION_FAILED | own | - | - | -
     the vehicle has no contract that it could show, and no other way to pay is offered
-    install a contract, or let the terminal decide
+    the refusals name each contract and why: renew it or have one installed, or let the terminal decide
 no-common-authorization | AUTHORIZATION_FAILED | peer | - | - | -
     the station offers no way to be authorized that the vehicle has
     `session.authorization` of the vehicle, and what the station offers

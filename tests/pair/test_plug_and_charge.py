@@ -164,7 +164,10 @@ def test_when_contracts_are_asked_for(
         charged(rig)
     else:
         assert rig.evcc.ended is not None
-        assert rig.evcc.ended.detail == "the vehicle has no contract that could be used here"
+        assert rig.evcc.ended.detail == (
+            "the vehicle has no contract that could be used here; "
+            'session.install_contracts = "if-needed" has a station install one'
+        )
 
 
 @pytest.mark.parametrize("refusal", list(Refusal), ids=lambda one: one.value)
@@ -226,6 +229,7 @@ def test_the_next_contract_is_tried_and_no_more_than_wanted() -> None:
     assert rig.evcc.refusals == (
         f"{EMAIDS[0]}: WARNING_eMSPUnknown",
         f"{EMAIDS[1]}: WARNING_eMSPUnknown",
+        f"{EMAIDS[2]}: not tried, session.contract_attempts is 2",
     )
     rig = contract_pair("p521", *names, backend=backend, secc={"authorization_attempts": 1})
     rig.run()

@@ -19,6 +19,7 @@ from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.pki import IssuedPki, Store, issue_leaf, issue_test_pki
 from iso15118.pki.cases.messages import TRANSPORTS
 from iso15118.pki.chain.identifiers import is_emaid
+from iso15118.pki.chain.parsed import parse
 from iso15118.pki.keys.signer import Signer, SoftwareSigner, signer_of
 from iso15118.pnc.authorization import signed_authorization
 from iso15118.pnc.contract_service import ContractService, emaid_for, issuing
@@ -69,6 +70,40 @@ def test_what_cannot_be_sent_or_is_no_contract_is_not_tried() -> None:
     held = VehicleContracts(signers=(signer_of(p256.credential("contract")),))
     assert emaids(held) == []
     assert len(emaids(msgspec.structs.replace(held, edition="lab"))) == 1
+
+
+def test_a_contract_that_is_left_out_is_named_with_the_reason() -> None:
+    held = VehicleContracts(signers=signers("c0", "c1"))
+    assert held.set_aside() == held.set_aside(unix_time=NOW.timestamp()) == ()
+    late, early = NOW + timedelta(days=4000), NOW - timedelta(days=400)
+    end = parse(held.signers[0].chain[0]).not_after
+    assert held.set_aside(unix_time=late.timestamp()) == tuple(
+        f"{emaid}: expired on {end:%Y-%m-%d}" for emaid in EMAIDS
+    )
+    begin = parse(held.signers[0].chain[0]).not_before
+    assert held.set_aside(unix_time=early.timestamp())[0] == (
+        f"{EMAIDS[0]}: valid only from {begin:%Y-%m-%d}, by this clock it is {early:%Y-%m-%d}"
+    )
+    for provider in ("FRXYZ", "FR\x1b[2J", "F" * 500):  # what a station says is in the text, and does not act
+        (said, *_) = held.set_aside(providers=(provider,))
+        assert said.startswith(f"{EMAIDS[0]}: the station knows the providers F")
+        assert said.isprintable()
+        assert len(said) < 150
+    assert held.set_aside(edition="iso2") == tuple(
+        f"{emaid}: its key is of ed448, ISO 15118-2 takes secp256r1" for emaid in EMAIDS
+    )
+    alone = SoftwareSigner(signers("c0")[0]._key, signers("c0")[0].chain[:1])
+    no_contracts = VehicleContracts(signers=(SoftwareSigner(alone._key), alone)).set_aside()
+    assert [one.split(": ")[0] for one in no_contracts] == ["a certificate without a name", EMAIDS[0]]
+
+
+def test_a_contract_that_is_there_anew_is_not_named() -> None:
+    old = issue_leaf(
+        issued(), "contract", "old", at=NOW - timedelta(days=2000), names={"emaid": EMAIDS[0]}
+    ).credential("old")
+    held = VehicleContracts(signers=(signer_of(old), *signers("c0")))
+    assert held.set_aside(unix_time=NOW.timestamp()) == ()
+    assert len(VehicleContracts(signers=(signer_of(old),)).set_aside(unix_time=NOW.timestamp())) == 1
 
 
 def test_a_fresh_contract_takes_the_place_of_the_old_one() -> None:

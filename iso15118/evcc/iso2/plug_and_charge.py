@@ -18,6 +18,7 @@ from iso15118.evcc.conversation import Conversation, Leave
 from iso15118.evcc.iso2.exchange import exchange, exchange_message, poll
 from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.value_added import select
+from iso15118.evcc.no_contract import leave_without_contract, tell_set_aside
 from iso15118.messages import iso2
 from iso15118.messages.xmldsig import Signature
 from iso15118.session.actions import EndReason, StoreContract
@@ -65,6 +66,9 @@ async def contract_to_use(talk: Conversation, plan: Plan, offered: iso2.ServiceD
         if refused := ", ".join(talk.contracts.refused):
             talk.refusals.append(f"refused before: {refused}")
         talk.refusals.append("the vehicle has no contract that could be used here")
+        if resumed is not None:
+            talk.refusals.append(f"the session that was paused is that of {resumed.emaid}")
+        tell_set_aside(talk, iso2=True)
         return None
     return Choice(contract)
 
@@ -149,7 +153,8 @@ async def authorize_by_contract(
 
 
 def _in_vain(talk: Conversation) -> Leave:
-    return Leave(EndReason.AUTHORIZATION_FAILED, "; ".join(talk.refusals)[:300], cause="no-contract")
+    tell_set_aside(talk, iso2=True)
+    return leave_without_contract(talk)
 
 
 async def _fresh(talk: Conversation, choice: Choice) -> Contract | None:

@@ -13,6 +13,7 @@ from iso15118.evcc.iso2.exchange import exchange, poll
 from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.plug_and_charge import authorize_by_contract, contract_to_use
 from iso15118.evcc.iso2.value_added import select
+from iso15118.evcc.no_contract import leave_without_contract
 from iso15118.messages import iso2
 from iso15118.session.actions import EndReason
 from iso15118.session.services import AC_SERVICES, ServiceID
@@ -82,7 +83,7 @@ async def identify(talk: Conversation, plan: Plan, offered: iso2.ServiceDiscover
             await _external(talk, plan, offered)
             return
     if talk.refusals:
-        raise Leave(EndReason.AUTHORIZATION_FAILED, "; ".join(talk.refusals)[:300], cause="no-contract")
+        raise leave_without_contract(talk)
     wanted = {Identification.PNC: "Plug and Charge", Identification.EIM: "external identification"}
     names = " or ".join(wanted[way] for way in ways)
     raise Leave(

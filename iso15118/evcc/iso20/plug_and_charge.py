@@ -20,6 +20,7 @@ from iso15118.evcc.conversation import Conversation, KeyUse
 from iso15118.evcc.iso20.exchange import header, poll
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.metering import MeterReading
+from iso15118.evcc.no_contract import not_tried, tell_set_aside
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MeterInfo, Processing, Receipt, ResponseCode
 from iso15118.messages.xmldsig import Signature
@@ -64,6 +65,8 @@ async def plug_and_charge(talk: Conversation, offered: cm.AuthorizationSetupRes)
         if await _authorize(talk, contract, mode.gen_challenge):
             talk.contract = contract
             return True
+    late = [contract.emaid for contract in usable[talk.config.contract_attempts :]]
+    tell_set_aside(talk, providers=providers, untried=not_tried(talk, late))
     return False
 
 

@@ -168,7 +168,7 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
     plan = Plan(namespace=family.namespace)
     joined = plan.joined = await session_setup(talk, plan)
     set_up()
-    end = SessionEnded(EndReason.STOPPED_BY_EV)
+    end, told = SessionEnded(EndReason.STOPPED_BY_EV), None
     try:
         if not joined:
             if family.begin is not None:
@@ -191,6 +191,7 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
     except Leave as leave:
         talk.bound = None
         end = talk.left = SessionEnded(leave.reason, leave.detail, leave.rule, leave.cause)
+        told = leave.told
         await break_off(talk, plan, leave, family)
     paused = end.reason is EndReason.PAUSED
     await exchange(
@@ -199,7 +200,7 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
             header=header(talk),
             charging_session=cm.ChargingSession.Pause if paused else cm.ChargingSession.Terminate,
             ev_termination_code=end.reason.name,
-            ev_termination_explanation=end.detail[:160] or None,
+            ev_termination_explanation=(end.detail if told is None else told)[:160] or None,
         ),
     )
     # Leaving state C under power is an emergency on MCS, so it is held until the session is over (IEC

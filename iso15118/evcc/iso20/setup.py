@@ -20,6 +20,7 @@ from iso15118.evcc.iso20.mobility import take_station_needs
 from iso15118.evcc.iso20.needs import departure_or_a_day, departure_s, energies, v2x
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.plug_and_charge import plug_and_charge
+from iso15118.evcc.no_contract import leave_without_contract
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import Processing, ResponseCode
@@ -62,7 +63,7 @@ async def authorization(talk: Conversation) -> None:
             await _external(talk)
             return
     if talk.refusals:
-        raise Leave(EndReason.AUTHORIZATION_FAILED, "; ".join(talk.refusals)[:300], cause="no-contract")
+        raise leave_without_contract(talk)
     wanted = {Identification.PNC: "Plug and Charge", Identification.EIM: "external identification"}
     names = " or ".join(wanted[way] for way in talk.config.identification)
     raise Leave(
