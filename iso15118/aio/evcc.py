@@ -21,6 +21,7 @@ from iso15118.aio.ports.contract_store import read_ahead
 from iso15118.aio.ports.coupling_calls import coupled
 from iso15118.aio.ports.guard import Callback, Port, describe, insist
 from iso15118.aio.ports.hardware import PortLimits
+from iso15118.aio.ports.held_certificates import held_by_vehicle
 from iso15118.aio.ports.inbox import ALARMS, Inbox
 from iso15118.aio.ports.inverter import abilities_of
 from iso15118.aio.ports.value_added import wanted_of
@@ -462,6 +463,8 @@ class EvccClient:
         if epoch is None:
             epoch = time.time() - asyncio.get_running_loop().time()
         contracts = contracts_of(self.vehicle, self._refused)
+        if self._tls is not None:
+            self._tls.look_at(held_by_vehicle(contracts))
         limits = None
         if self.vehicle.inlet is not None:
             limits = self._battery.read("limits", readings.vehicle_limits)

@@ -17,6 +17,7 @@ from .logs import Log
 
 if TYPE_CHECKING:
     from iso15118.aio.net.ending import TlsEndpoint, TlsSource
+    from iso15118.aio.ports.held_certificates import Held
     from iso15118.pki.status.renewal import Expiry
 
 __all__ = [
@@ -55,7 +56,8 @@ class RenewableTls:
     given.
 
     ``ahead``: how long before the end of a certificate of ours, or of a root we trust, that is said, in the
-    log and to ``news``. ``clock``: tells the time that certificates are held against.
+    log and to ``news``; for TLS, and for what its servers and clients hold for Plug and Charge. ``clock``:
+    tells the time that certificates are held against.
     """
 
     def __init__(
@@ -92,12 +94,17 @@ class RenewableTls:
         _check(chains_of(self._source), self._clock())
         self._watch.look()
 
-    def start(self) -> asyncio.Task[None]:
-        """:meth:`check` now, and look again from time to time until the task is cancelled. Raises as
-        ``check``.
+    def look_at(self, held: Iterable[Held]) -> None:
+        """Say what runs out soon of this, too. What has expired there is said, and refused where it is
+        used."""
+        self._watch.look_at(held)
+
+    def start(self, held: Callable[[], Iterable[Held]] = tuple) -> asyncio.Task[None]:
+        """:meth:`check` now, and look again from time to time until the task is cancelled; ``held`` gives
+        what is looked at beside TLS. Raises as ``check``.
         """
         self.check()
-        return asyncio.get_running_loop().create_task(self._watch.run(), name="expiry of certificates")
+        return asyncio.get_running_loop().create_task(self._watch.run(held), name="expiry of certificates")
 
     def renew(self, source: TlsSource) -> None:
         """Make new connections from this source; from the event loop's thread. Connections that are there
@@ -179,8 +186,8 @@ def renewable(source: TlsSource | None) -> RenewableTls | None:
 
 
 class ExpiryWatch:
-    """Says when certificates of ``tls`` run out: in the log, and to ``news``, ``ahead`` of their end and each
-    day again.
+    """Says when certificates of ``tls``, and others that it is shown, run out: in the log, and to ``news``,
+    ``ahead`` of their end and each day again.
     """
 
     def __init__(
@@ -198,19 +205,29 @@ class ExpiryWatch:
         self._said: dict[tuple[str, datetime], datetime] = {}
 
     def look(self) -> tuple[Expiry, ...]:
-        """Those that run out, the first at the front; what was not said within a day is said."""
+        """Those of TLS that run out, the first at the front; what was not said within a day is said."""
         source, now = self._tls(), self._clock()
         if source is None:
             return ()
         from iso15118.pki.status.renewal import expiring  # as in _check
 
-        found = expiring(chains_of(source), anchors_of(source), now, ahead=self._ahead)
-        said = {}
+        return self._say(expiring(chains_of(source), anchors_of(source), now, ahead=self._ahead), now)
+
+    def look_at(self, held: Iterable[Held]) -> tuple[Expiry, ...]:
+        """The same of what is there beside TLS."""
+        from iso15118.pki.status.renewal import expiring  # as in _check
+
+        now = self._clock()
+        found: list[Expiry] = []
+        for one in held:
+            found += expiring(one.chains, one.anchors, now, ahead=self._ahead, purpose=one.purpose)
+        return self._say(tuple(sorted(found, key=lambda one: one.not_after)), now)
+
+    def _say(self, found: tuple[Expiry, ...], now: datetime) -> tuple[Expiry, ...]:
+        said = {name: last for name, last in self._said.items() if timedelta() <= now - last < _AGAIN}
         for one in found:
             name = one.name, one.not_after
-            last = self._said.get(name)
-            if last is not None and timedelta() <= now - last < _AGAIN:
-                said[name] = last
+            if name in said:
                 continue
             said[name] = now
             (_log.error if one.expired else _log.warning)("the %s: renew it", str(one))
@@ -222,10 +239,11 @@ class ExpiryWatch:
         self._said = said
         return found
 
-    async def run(self) -> None:
-        """Look now and every few hours, until cancelled."""
+    async def run(self, held: Callable[[], Iterable[Held]] = tuple) -> None:
+        """Look now and every few hours, until cancelled; ``held`` gives what there is beside TLS."""
         while True:
             self.look()
+            self.look_at(held())
             await asyncio.sleep(_EVERY_S)
 
 

@@ -150,6 +150,7 @@ class SeccServer(SeccReadings):
             find_interface(interface)  # what cannot be used is said here
         self._where, self._wait = interface, wait_for_interface
         limits = port_limits if port_limits is not None else PortLimits.of(config.timing)
+        self._tls = renewable(tls)
         self.sessions = SeccSessions(
             config,
             station,
@@ -163,8 +164,8 @@ class SeccServer(SeccReadings):
             changed=self._service_changed,
             talks_with=talks_with,
             opening=lambda: self._reception is not None and self._reception.openings > 0,
+            holds=None if self._tls is None else self._tls.look_at,
         )
-        self._tls = renewable(tls)
         self._expiry: asyncio.Task[None] | None = None
         self._sdp_wanted, self._sdp_port = sdp, sdp_port
         self._place = None if place is None else named_place(place, config)
@@ -201,7 +202,7 @@ class SeccServer(SeccReadings):
             raise MisuseError("this server is open already")
         self._open = True
         try:
-            self._expiry = None if self._tls is None else self._tls.start()
+            self._expiry = None if self._tls is None else self._tls.start(self.sessions.held)
             self.sessions.listen()
             self.sessions.open()
             self._reception = HandshakePool(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from iso15118.aio.ports.contract_calls import trust_of
 from iso15118.aio.ports.guard import Callback, Port
+from iso15118.aio.ports.held_certificates import Held, held_by_station
 from iso15118.aio.ports.inbox import ALARMS, Inbox
 from iso15118.aio.ports.inverter import grid_code_of
 from iso15118.aio.ports.schedule_calls import asks_schedules, price_signers_of
@@ -74,7 +75,8 @@ class SeccSessions:
 
     ``changed`` hears when the connector goes out of service (the reason) or comes back (empty); ``opening``
     says whether a connection is in its handshake. ``talks_with``: what sessions with messages may work with,
-    if that is less than the station.
+    if that is less than the station. ``holds`` hears of the certificates for contracts and prices when a
+    session begins with others than the last.
     """
 
     def __init__(
@@ -92,12 +94,15 @@ class SeccSessions:
         changed: Callable[[str], None],
         opening: Callable[[], bool],
         talks_with: ports.Station | None = None,
+        holds: Callable[[Iterable[Held]], None] | None = None,
     ) -> None:
         self._config, self._station, self._limits = config, station, limits
         self._talks_with = station if talks_with is None else talks_with
         """What sessions with messages work with."""
         self._observer, self.watch = observer, watch
         self._opening = opening
+        self._holds = Callback("the watch over certificates", holds, lasting=True)
+        self._held: tuple[Held, ...] = ()
         self._epoch = epoch
         self.news = Callback("the application, told of news,", news)
         self._connections = Callback("whoever follows the connections", connections, lasting=True)
@@ -337,7 +342,19 @@ class SeccSessions:
         latched = self.inbox.latched()
         return [*latched, ev.StopRequested(f"out of service: {refused}")] if refused else latched
 
+    def held(self) -> tuple[Held, ...]:
+        """The certificates that the station has beside TLS, read now."""
+        self._held = held_by_station(self._talks_with)
+        return self._held
+
+    def _look_at_held(self) -> None:
+        """Roots may be others since the last session."""
+        before = self._held
+        if self._holds and self.held() != before:
+            self._holds(self._held)
+
     def _new_session(self) -> SeccSession:
+        self._look_at_held()
         hardware = self._hardware
         if hardware is None:
             raise MisuseError("a session needs hardware")

@@ -267,7 +267,8 @@ class ContractAuthorizer(Protocol):
 
     @property
     def trust(self) -> ContractTrust:
-        """Roots and policy; read once when a session begins, so that it may change in between."""
+        """Roots and policy; read when a session begins, so that it may change in between, and now and then
+        to look for the end of the roots."""
         ...
 
     async def authorize_contract(self, claim: ContractClaim) -> bool | Refusal:

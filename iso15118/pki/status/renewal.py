@@ -13,6 +13,7 @@ import msgspec
 
 from iso15118.errors import ConfigError
 from iso15118.pki.chain.parsed import UnreadableError, parse
+from iso15118.printable import printable
 
 __all__ = ["Expiry", "check_identity", "expiring", "refresh_at", "retry_s"]
 
@@ -32,9 +33,13 @@ class Expiry(msgspec.Struct, frozen=True, kw_only=True):
     """Its subject, human-readable."""
     not_after: datetime
     expired: bool
+    purpose: str = ""
+    """What it is there for, such as ``contracts``; empty: TLS."""
 
     def __str__(self) -> str:
         what = "certificate of ours" if self.kind == "own" else "trust anchor"
+        if self.purpose:
+            what += f" for {self.purpose}"
         when = "expired" if self.expired else "expires"
         return f"{what} {self.name} {when} on {self.not_after:%Y-%m-%d %H:%M} UTC"
 
@@ -58,10 +63,15 @@ def retry_s(failures: int) -> float:
 
 
 def expiring(
-    chains: Iterable[Sequence[bytes]], anchors: Iterable[bytes], at: datetime, *, ahead: timedelta
+    chains: Iterable[Sequence[bytes]],
+    anchors: Iterable[bytes],
+    at: datetime,
+    *,
+    ahead: timedelta,
+    purpose: str = "",
 ) -> tuple[Expiry, ...]:
     """Certificates (DER) of our chains and our trust that run out before ``at`` plus ``ahead``, the first at
-    the front.
+    the front. ``purpose``: what they are there for, unless it is TLS.
     """
     found = {}
     for kind, ders in (("own", [der for chain in chains for der in chain]), ("anchor", list(anchors))):
@@ -72,7 +82,11 @@ def expiring(
                 continue  # what cannot be read is refused where it is used
             if one.not_after - at < ahead:
                 found[der] = Expiry(
-                    kind=kind, name=one.name[:200], not_after=one.not_after, expired=one.not_after < at
+                    kind=kind,
+                    name=printable(one.name, 200),
+                    not_after=one.not_after,
+                    expired=one.not_after < at,
+                    purpose=purpose,
                 )
     return tuple(sorted(found.values(), key=lambda one: one.not_after))
 
