@@ -220,7 +220,7 @@ class PlausibleStation(SimEVSEController):
         return PVEVSEMaxPowerLimit(multiplier=1, value=5000, unit="W")
 
     async def send_charging_command(
-        self, ev_target_voltage, ev_target_current, is_precharge=False, *_unused, **_more
+        self, ev_target_voltage, ev_target_current, _bidirectional=False, *, is_precharge=False, **_more
     ):
         now = self.evse_data_context
         if is_precharge:
