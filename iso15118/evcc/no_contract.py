@@ -16,10 +16,16 @@ from iso15118.session.actions import EndReason
 if TYPE_CHECKING:
     from iso15118.pnc.vehicle_contracts import VehicleContracts
 
-__all__ = ["leave_without_contract", "not_tried", "tell_set_aside"]
+__all__ = ["Untold", "leave_without_contract", "not_tried", "tell_set_aside"]
 
 _LONGEST: Final = 300
 """Characters of the detail of an end; all of it is in the refusals."""
+
+
+class Untold(str):
+    """A refusal of the vehicle's own, about a contract that the station was not shown."""
+
+    __slots__ = ()
 
 
 def tell_set_aside(
@@ -67,5 +73,5 @@ def leave_without_contract(talk: Conversation) -> Leave:
         EndReason.AUTHORIZATION_FAILED,
         detail[:_LONGEST],
         cause="no-contract",
-        told="; ".join(talk.refusals)[:_LONGEST],
+        told="; ".join(one for one in talk.refusals if not isinstance(one, Untold))[:_LONGEST],
     )

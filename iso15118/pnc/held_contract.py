@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from iso15118.pki.chain.identifiers import is_emaid, normal_emaid
-from iso15118.pki.chain.parsed import UnreadableError, parse
+from iso15118.pki.chain.parsed import parse
 from iso15118.pki.chain.profiles import Edition, load_profile
 from iso15118.pki.keys.signer import Signer
 from iso15118.printable import printable
@@ -75,12 +75,13 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def contract_of(signer: Signer) -> Contract | None:
-    """What the chain says; None for one that the messages cannot carry, or whose name is no EMAID."""
+    """What the chain says; None for one that the messages cannot carry, or whose name is no EMAID, and for a
+    signer that cannot say: a token may be gone."""
     try:
-        if len(signer.chain) < 2:
+        if len(signer.chain) < 2 or not isinstance(signer.algorithm, str):
             return None
         leaf = parse(signer.chain[0])
-    except UnreadableError:
+    except Exception:  # the application's own signer, whatever it raises
         return None
     if len(leaf.common_names) != 1 or not is_emaid(leaf.common_names[0]):
         return None
@@ -96,7 +97,7 @@ def name_of(signer: Signer) -> str:
     """What the certificate of a signer is called, EMAID or not."""
     try:
         names = parse(signer.chain[0]).common_names if signer.chain else ()
-    except UnreadableError:
+    except Exception:  # as above
         return "a certificate that cannot be read"
     return printable(", ".join(names), _LONGEST_NAME) or "a certificate without a name"
 

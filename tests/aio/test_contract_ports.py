@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ from iso15118.messages import iso2
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.messages.xmldsig import X509IssuerSerial
+from iso15118.pnc.authorization import ContractTrust
 from iso15118.pnc.contracts import ContractClaim, Refusal
+from iso15118.pnc.vehicle_contracts import VehicleContracts
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from tests import clock
@@ -278,7 +281,9 @@ def test_a_store_that_cannot_be_read_is_no_store(caplog: pytest.LogCaptureFixtur
     site: Any = Site(trust=OSError("disk"))
     assert trust_of(site) is None
     site = Site(answers(None))
-    assert trust_of(site) is site.trust
+    assert trust_of(site) is None  # it is there, and of another class
+    site = SimpleNamespace(contract_authorizer=SimpleNamespace(trust=ContractTrust(mo_anchors=())))
+    assert trust_of(site) is site.contract_authorizer.trust
     assert trust_of(Site()) is None  # type: ignore[arg-type]
 
     class Vehicle:
@@ -290,8 +295,12 @@ def test_a_store_that_cannot_be_read_is_no_store(caplog: pytest.LogCaptureFixtur
     vehicle: Any = Vehicle()
     vehicle.contracts = Vehicle.contracts()
     assert contracts_of(vehicle) is None
+    for wrong in (None, 7, SimpleNamespace(signers=()), VehicleContracts(signers=None)):  # type: ignore[arg-type]
+        assert contracts_of(SimpleNamespace(contracts=SimpleNamespace(present=wrong))) is None  # type: ignore[arg-type]
+    right = VehicleContracts()
+    assert contracts_of(SimpleNamespace(contracts=SimpleNamespace(present=right))) is right  # type: ignore[arg-type]
     logs.flush()
-    assert len([one for one in caplog.records if "no Plug and Charge" in one.message]) == 2
+    assert len([one for one in caplog.records if "no Plug and Charge" in one.message]) == 3
 
 
 def test_contracts_are_kept_one_after_the_other_whatever_becomes_of_one(

@@ -192,3 +192,25 @@ def test_a_vehicle_that_names_no_channel_is_let_charge_only(
     if service is ServiceID.AC_BPT:
         assert watched.rig.secc.ended is not None
         assert not watched.rig.secc.ended.reason.orderly
+
+
+@pytest.mark.parametrize(
+    "service", [ServiceID.AC_BPT, ServiceID.AC_DER_IEC, ServiceID.DC_BPT], ids=lambda one: one.name
+)
+def test_the_old_bounds_do_not_outlive_their_channel(
+    service: ServiceID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the answer, and not with a request that may never come."""
+    offer_separate_channels(monkeypatch)
+    watched = make(service, SCHEDULED).to(20)
+    rig = watched.rig
+    assert power_w(watched) > 1_000.0
+    start = watched.said(cm.PowerDeliveryReq)[0]
+    asked = rig.secc.handle(
+        ev.MessageReceived(msgspec.structs.replace(start, bpt_channel_selection=DISCHARGE)), rig.now
+    )
+    (bounds,) = [one for one in asked if isinstance(one, act.SetPower | act.SetAcPower)]
+    if isinstance(bounds, act.SetPower):
+        assert bounds.current_a == 0.0
+    else:
+        assert bounds.bounds.charge_w == (0.0, 0.0, 0.0)

@@ -145,3 +145,15 @@ def test_the_same_in_iso2(never: bool) -> None:
     assert f"{NONE}; {EMAIDS_ISO2[0]}: expired on {day}; " in said
     assert said.startswith("the station installs no contracts") is not never
     assert ("session.install_contracts" in said) is never
+
+
+def test_a_contract_whose_key_is_gone_is_not_told_to_the_station() -> None:
+    heard = Heard()
+    rig = contract_pair("p521", "contract-0", evcc=NEVER, on_message=heard)
+    rig.vehicle.faults.raises("use_key", OSError("taken out"))
+    rig.run()
+    assert rig.evcc.ended is not None
+    assert rig.evcc.ended.reason is EndReason.AUTHORIZATION_FAILED
+    assert rig.evcc.refusals[0].startswith(EMAIDS[0])
+    assert heard.of(cm.AuthorizationReq) == []
+    assert all(EMAIDS[0] not in repr(one) for one in heard.all)

@@ -133,3 +133,28 @@ def test_what_an_edition_has_no_words_for_is_told_to_who_asked(
         one.go_on(5.0)
     assert [told.name for told in one.of(act.PeerDeviates, role)] == [name]
     assert not one.rig.done
+
+
+def test_who_leaves_from_a_negotiation_does_so_without_current() -> None:
+    one = Session("iso2", "ac")
+    one.rig.tell_evcc(ev.ScheduleRenegotiationRequested("a better price"))
+    one.rig.run(until=lambda: "Renegotiate" in one.progresses())
+    station: Any = one.rig.station
+    assert station.measure(one.rig.now).total_w < 1_000.0
+    one.rig.tell_evcc(ev.StopRequested("enough"))
+    one.rig.run()
+    one.rig.let_pass(3.0)
+    assert not one.rig.station.outlet.closed
+
+
+@kinds
+def test_a_wish_has_all_of_its_time_whatever_was_asked_before(kind: str) -> None:
+    never = Iso2EvccSettings(most_renegotiations=0)
+    one = Session("iso2", kind, evcc={"editions": ("iso2",), "iso2": never})
+    one.rig.tell_secc(ev.PlanChanged(plans=(((86_400.0, 9_000.0),),)))
+    one.go_on(20.0)  # the station asks of itself
+    one.rig.tell_secc(ev.ScheduleRenegotiationRequested("a better price"))
+    one.go_on(20.0)
+    assert one.of(act.ScheduleRenegotiated, "secc") == []
+    one.go_on(20.0)
+    assert [told.agreed for told in one.of(act.ScheduleRenegotiated, "secc")] == [False]

@@ -53,9 +53,7 @@ def trust_of(station: ports.Station) -> ContractTrust | None:
     if station.contract_authorizer is None:
         return None
     try:
-        trust: ContractTrust = Port(station.contract_authorizer, "contract_authorizer").read(
-            "trust", _as_it_is
-        )
+        trust: ContractTrust = Port(station.contract_authorizer, "contract_authorizer").read("trust", _trust)
     except HardwareError as error:
         _log.warning("no Plug and Charge in this session: %s", brief(error))
         return None
@@ -68,22 +66,33 @@ def contracts_of(vehicle: ports.Vehicle, refused: tuple[str, ...] = ()) -> Vehic
     if vehicle.contracts is None:
         return None
     try:
-        contracts: VehicleContracts = Port(vehicle.contracts, "contracts").read("present", _as_it_is)
+        contracts: VehicleContracts = Port(vehicle.contracts, "contracts").read("present", _present)
     except HardwareError as error:
         _log.warning("no Plug and Charge in this session: %s", brief(error))
         return None
-    if not refused:
-        return contracts
-    try:
-        return replace(contracts, refused=refused)
-    except TypeError:  # what it is instead is judged by the session
-        return contracts
+    return replace(contracts, refused=refused) if refused else contracts
 
 
-def _as_it_is(value: Any, name: str) -> Any:
-    """The session judges what is in it; here it only has to be there."""
-    if value is None:
-        raise HardwareError(f"{name} is None")
+def _trust(value: Any, name: str) -> Any:
+    from iso15118.pnc.authorization import ContractTrust  # here: only for who does Plug and Charge
+
+    if not isinstance(value, ContractTrust):
+        raise HardwareError(
+            f"{name} is a value of {type(value).__name__}, not iso15118.pnc.authorization.ContractTrust"
+        )
+    return value
+
+
+def _present(value: Any, name: str) -> Any:
+    """What is in it is judged by the session; here it only has to be such a thing."""
+    from iso15118.pnc.vehicle_contracts import VehicleContracts  # as above
+
+    if not isinstance(value, VehicleContracts):
+        raise HardwareError(
+            f"{name} is a value of {type(value).__name__}, not iso15118.pnc.vehicle_contracts.VehicleContracts"
+        )
+    if not isinstance(value.signers, tuple):
+        raise HardwareError(f"{name}.signers is no tuple")
     return value
 
 

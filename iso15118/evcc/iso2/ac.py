@@ -67,6 +67,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     interval = talk.config.iso2.ac_loop_interval_s
     end: SessionEnded | None = None
     wind_down_until = 0.0
+    rest_until: float | None = None
     while True:
         began = talk.now
         withdraw(talk, "ISO 15118-2", renegotiates=True)
@@ -74,15 +75,22 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
             flows = abs(talk.charger_measured.total_w) >= _FLOWS_W
             end = enough(talk, plan, flows=flows, below_minimum=_below_minimum(talk, plan))
             wind_down_until = began + _WIND_DOWN_S
-        elif max(talk.charger_measured.current_a) < _NO_CURRENT_A or began >= wind_down_until:
+        elif _is_at_rest(talk) or began >= wind_down_until:
             return end
-        if end is None and negotiation_due(talk, plan):
+        rests = end is None and negotiation_due(talk, plan)
+        if not rests:
+            rest_until = None
+        elif rest_until is None:  # nobody leaves from a negotiation under power
+            rest_until = began + _WIND_DOWN_S
+        if rest_until is not None and (_is_at_rest(talk) or began >= rest_until):
             await _renegotiate(talk, plan)
-        _set_charger(talk, plan, winding_down=end is not None)
+            rests, rest_until = False, None
+        _set_charger(talk, plan, winding_down=rests or end is not None)
         response: iso2.ChargingStatusRes = await exchange(talk, iso2.ChargingStatusReq())
         if response.evse_max_current is not None:
             take_most(talk, plan, quantity(response.evse_max_current))
-        _set_charger(talk, plan, winding_down=end is not None)  # before anything else is said
+        # Before anything else is said.
+        _set_charger(talk, plan, winding_down=rests or end is not None)
         status: iso2.EVSEStatus = response.ac_evse_status
         _look_at_rcd(talk, status)
         asking = asks_to_end(status)
@@ -99,6 +107,10 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
             _set_charger(talk, plan, winding_down=True)
         if talk.now < began + interval:
             await Until(began + interval)
+
+
+def _is_at_rest(talk: Conversation) -> bool:
+    return max(talk.charger_measured.current_a) < _NO_CURRENT_A
 
 
 def _bounds(talk: Conversation, plan: Plan) -> ChargerBounds:

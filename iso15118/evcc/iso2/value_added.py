@@ -1,8 +1,8 @@
 """The selection of services in ISO 15118-2: charging, what brings a contract, and the value-added services
 that the vehicle takes.
 
-What the vehicle did not ask for is passed over, whatever id it has; a service that does not
-come as wanted ends no charge.
+What the vehicle did not ask for is passed over, whatever id it has; a service that does not come as wanted
+ends no charge, but a refused question does, as any refusal.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from iso15118.evcc.conversation import Conversation, KeyUse
 from iso15118.evcc.iso20.exchange import header, poll
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.metering import MeterReading
-from iso15118.evcc.no_contract import not_tried, tell_set_aside
+from iso15118.evcc.no_contract import Untold, not_tried, tell_set_aside
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MeterInfo, Processing, Receipt, ResponseCode
 from iso15118.messages.xmldsig import Signature
@@ -89,7 +89,7 @@ async def _authorize(talk: Conversation, contract: Contract, challenge: bytes) -
             lambda: signed_authorization(contract.signer, challenge, form=_form(talk)),
         )
     except (PkiError, MisuseError) as error:  # the token is gone, or the chain cannot be sent
-        talk.refusals.append(f"{contract.emaid}: {error}")
+        talk.refusals.append(Untold(f"{contract.emaid}: {error}"))
         return False
     response = await poll(
         talk,

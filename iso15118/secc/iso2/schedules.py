@@ -235,6 +235,9 @@ def ask_anew(ctx: Context) -> None:
     wish = facts.wishes.schedule
     withdraw(facts, "ISO 15118-2", renegotiates=True)
     schedule, every = ctx.schedules.get(ctx.tuple_id), facts.config.schedule_renegotiation_s
+    if wish.why and wish.until is None:  # it has all of its time, whatever was asked before
+        wish.told(facts.now, _ASKED_S)
+        ctx.asked_anew = facts.now
     if ctx.asked_anew is not None:
         if facts.now - ctx.asked_anew >= _ASKED_S:
             ctx.asked_anew = None
@@ -242,9 +245,6 @@ def ask_anew(ctx: Context) -> None:
                 wish.done()
                 why = "the vehicle did not ask for another schedule in time"
                 facts.news.append(ScheduleRenegotiated(beside=False, agreed=False, reason=why))
-        return
-    if wish.why:
-        ctx.asked_anew = facts.now
         return
     if schedule is None or every <= 0.0 or facts.now < ctx.ask_not_before:
         return

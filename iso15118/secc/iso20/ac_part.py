@@ -12,7 +12,7 @@ from iso15118.session.edition import Answer, Refused, Stage, Wait
 from iso15118.session.services import SERVICES, Namespace, ServiceID
 
 from . import ac_loop, ac_parameters, telling
-from .channels import take_channel
+from .channels import rebound, take_channel
 from .context import Context
 from .notices import agreed_at_rest, status
 from .profiles import take_profile
@@ -52,7 +52,7 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wai
     return close_contactors(
         ctx.facts,
         ac_parameters.phases(ctx),
-        lambda: Answer(_ok(ctx, code), S.AC_CHARGE_LOOP, (ReadMeter(),)),
+        lambda: Answer(_ok(ctx, code), S.AC_CHARGE_LOOP, (*rebound(ctx), ReadMeter())),
     )
 
 

@@ -292,7 +292,7 @@ def test_a_schedule_that_ends_is_negotiated_again() -> None:
     while progresses(one)[-1] == "Start" and one.book.now < 60.0:
         one.step()
     assert progresses(one) == ["Start", "Renegotiate"]
-    assert 30.0 <= one.book.now < 31.0
+    assert 30.0 <= one.book.now < 34.5  # a charger that still draws is given its time
 
 
 def test_a_tripped_rcd_is_told() -> None:
