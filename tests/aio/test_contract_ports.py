@@ -300,7 +300,7 @@ def test_a_store_that_cannot_be_read_is_no_store(caplog: pytest.LogCaptureFixtur
     right = VehicleContracts()
     assert contracts_of(SimpleNamespace(contracts=SimpleNamespace(present=right))) is right  # type: ignore[arg-type]
     logs.flush()
-    assert len([one for one in caplog.records if "no Plug and Charge" in one.message]) == 3
+    assert len([one for one in caplog.records if "no Plug and Charge" in one.message]) == 7
 
 
 def test_contracts_are_kept_one_after_the_other_whatever_becomes_of_one(
