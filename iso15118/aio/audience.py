@@ -7,7 +7,7 @@ What is to be told waits here until the hardware has been asked.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from iso15118.aio.ports.guard import Callback
 from iso15118.session import actions as act
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Audience", "write_down"]
 
 _log = Log(__name__)
+
+_ROUNDS: Final = 16
+"""So often what listeners do upon being told is told at once."""
 
 
 def write_down(news: act.Notify) -> None:
@@ -46,6 +49,7 @@ class Audience:
         self._news = Callback("the application, told of news of the session,", news)
         self.waiting: list[tuple[float, Any]] = []
         """What is to be told, with its time."""
+        self._showing = False
         self._tap: SessionTap | None = None
         self._record = Callback("the recording of the session", None)
         self.there = observer is not None or news is not None
@@ -85,12 +89,22 @@ class Audience:
                 if isinstance(action, act.Notify):
                     self.waiting.append((now, action))
 
-    def show(self) -> None:
-        """Tell it all, in order."""
-        while self.waiting:
-            waiting, self.waiting = self.waiting, []
-            for now, what in waiting:
-                self.observer(now, what)
-                self._record(now, what)
-                if isinstance(what, act.Notify):
-                    self._news(what)
+    def show(self) -> bool:
+        """Tell it all, in order, with what that brings along. From within itself it does nothing, and who
+        answers everything with something new is heard ``_ROUNDS`` times: True if there is more to tell."""
+        if self._showing:
+            return False
+        self._showing = True
+        try:
+            for _ in range(_ROUNDS):
+                waiting, self.waiting = self.waiting, []
+                for now, what in waiting:
+                    self.observer(now, what)
+                    self._record(now, what)
+                    if isinstance(what, act.Notify):
+                        self._news(what)
+                if not self.waiting:
+                    break
+        finally:
+            self._showing = False
+        return bool(self.waiting)

@@ -122,7 +122,7 @@ class SessionDriver(Finishing):
         self._early: list[ev.Event] = []
         self._alarms: list[ev.Event] = []
         """Told from outside, and not yet heard by a session that could end because of them."""
-        self._busy = False
+        self._busy = self._tells_later = False
         self._due_at = self._sample_at = 0.0
         self._skip_rate = RateLimit(per_second=1.0, burst=5.0)
         self._keeper: asyncio.Task[None] | None = None
@@ -244,7 +244,7 @@ class SessionDriver(Finishing):
             else:
                 self.tell(ev.TransportLost(_LOSSES.get(end.ending, TransportLoss.LINK_DOWN)))
         if not self._busy:
-            self.audience.show()
+            self._tell_audience()
 
     # -- the session --------------------------------------------------------------------------------------
 
@@ -264,7 +264,19 @@ class SessionDriver(Finishing):
             self._busy = False
         self._after()
         if self.audience.waiting:
-            self.audience.show()
+            self._tell_audience()
+
+    def _tell_audience(self) -> None:
+        """Tell the audience. Who answers everything with something new is told the rest in another turn of
+        the loop: everybody else has theirs, too."""
+        audience = self.audience
+        if audience.show() and not self._tells_later:
+            self._tells_later = True
+            self._loop.call_soon(self._tell_rest)
+
+    def _tell_rest(self) -> None:
+        self._tells_later = False
+        self._tell_audience()
 
     def _after(self) -> None:
         session = self.session
