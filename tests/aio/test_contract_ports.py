@@ -295,10 +295,12 @@ def test_a_store_that_cannot_be_read_is_no_store(caplog: pytest.LogCaptureFixtur
     vehicle: Any = Vehicle()
     vehicle.contracts = Vehicle.contracts()
     assert contracts_of(vehicle) is None
-    for wrong in (None, 7, SimpleNamespace(signers=()), VehicleContracts(signers=None)):  # type: ignore[arg-type]
-        assert contracts_of(SimpleNamespace(contracts=SimpleNamespace(present=wrong))) is None  # type: ignore[arg-type]
-    right = VehicleContracts()
-    assert contracts_of(SimpleNamespace(contracts=SimpleNamespace(present=right))) is right  # type: ignore[arg-type]
+    signers: Any = None
+    for wrong in (None, 7, SimpleNamespace(signers=()), VehicleContracts(signers=signers)):
+        vehicle.contracts = SimpleNamespace(present=wrong)
+        assert contracts_of(vehicle) is None
+    vehicle.contracts = SimpleNamespace(present=VehicleContracts())
+    assert contracts_of(vehicle) is vehicle.contracts.present
     logs.flush()
     assert len([one for one in caplog.records if "no Plug and Charge" in one.message]) == 7
 
