@@ -113,7 +113,7 @@ def _curve(
         iec.DataTuple(
             x_value=rational(x),
             y_value=iec.SetpointExcitation(
-                setpoint_value=rational(y if factor else sign.value * y + 0.0),
+                setpoint_value=rational(y if factor else sign.value * y),
                 excitation=(_OVER if over else _UNDER) if factor else None,
             ),
         )
@@ -178,7 +178,7 @@ def set_point(value: DsoSetPoint, sign: ReactiveSign) -> dict[str, Any]:
         "step_response_time_constant_reactive_power": rational(value.response.time_s),
     }
     if value.reactive_var is not None:
-        var = rational(sign.value * value.reactive_var + 0.0)
+        var = rational(sign.value * value.reactive_var)
         fields["dsoq_setpoint"] = iec.DSOQSetpoint(dsoq_setpoint_value=var, **lag)
     if value.cos_phi is not None:
         fields["dso_cos_phi_setpoint"] = iec.DSOCosPhiSetpoint(

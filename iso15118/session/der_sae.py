@@ -137,7 +137,7 @@ def _enter(enter: EnterService) -> dict[str, RationalNumber]:
 def _points(points: tuple[tuple[float, float], ...], sign: int = 1) -> sae.CurveDataPointsList:
     return sae.CurveDataPointsList(
         curve_data_point=tuple(
-            sae.DataTuple(x_value=rational(x), y_value=rational(sign * y + 0.0)) for x, y in points
+            sae.DataTuple(x_value=rational(x), y_value=rational(sign * y)) for x, y in points
         )
     )
 
@@ -219,7 +219,7 @@ def _constant_var(mode: ConstantPower, sign: ReactiveSign) -> sae.ConstantVar:
     return sae.ConstantVar(
         enable=mode.enable,
         priority=mode.priority,
-        var_setpoint=rational(sign.value * mode.set_point + 0.0),
+        var_setpoint=rational(sign.value * mode.set_point),
         unit=_UNITS[mode.unit],
     )
 
