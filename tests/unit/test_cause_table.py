@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from iso15118.session import __main__ as printing
+from iso15118.session import causes
 from iso15118.session.actions import EndReason
 from iso15118.session.causes import CAUSES, UNVERIFIED_MREC, Side, cause_of, cause_of_fault, refined
 from iso15118.session.edition import Fault
@@ -25,6 +29,50 @@ def test_the_page_is_that_of_the_table() -> None:
     page = (ROOT / "docs" / "causes.md").read_text(encoding="utf-8")
     assert page == made.stdout, "run python -m iso15118.session --causes > docs/causes.md"
     assert all(f"`{code}`" in page for code in CAUSES)
+
+
+def test_the_command_prints_the_page_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs" / "causes.md").read_text(encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["iso15118.session", "--causes"])
+    assert printing.main() == 0
+    assert capsys.readouterr().out == page == printing.page()
+    monkeypatch.setattr(sys, "argv", ["iso15118.session"])
+    with pytest.raises(SystemExit) as ended:
+        printing.main()
+    assert ended.value.code == 2
+    assert "--causes" in capsys.readouterr().err
+
+
+ROW = "some-code | TIMEOUT | evcc | - | V2G20-1 V2G2-2 | CX001\n    What it means.\n    What to try.\n"
+
+
+def test_a_row_of_the_table_is_read_cell_by_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = ROW.replace("some", "other").replace("| - | V2G20-1 V2G2-2 | CX001", "| V2G_Timer | - | -")
+    monkeypatch.setattr(causes, "TABLE", f"# a remark\n\n{ROW}\n# another\n{other}")
+    table = causes._table()
+    assert list(table) == ["some-code", "other-code"]
+    some, more = table["some-code"], table["other-code"]
+    assert (some.reason, some.side) == (EndReason.TIMEOUT, Side.EVCC)
+    assert (some.timer, some.requirements, some.mrec) == ("", ("V2G20-1", "V2G2-2"), "CX001")
+    assert (some.meaning, some.hint) == ("What it means.", "What to try.")
+    assert (more.timer, more.requirements, more.mrec) == ("V2G_Timer", (), "")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        ROW + ROW,
+        ROW.replace("    What it", "What it"),
+        ROW.replace("    What to", "What to"),
+        ROW.replace("    What to try.\n", ""),
+    ],
+)
+def test_a_table_that_is_none_is_noticed_when_it_is_read(monkeypatch: pytest.MonkeyPatch, table: str) -> None:
+    monkeypatch.setattr(causes, "TABLE", table)
+    with pytest.raises(ValueError, match=r"some-code|argument"):
+        causes._table()
 
 
 def test_rows_say_something_and_requirements_look_like_some() -> None:
