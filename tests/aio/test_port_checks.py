@@ -154,6 +154,13 @@ def test_direct_current_or_alternating_current_may_be_left_out_but_not_both(name
         bundle_of(name, **none, **{alternating: None, wireless: None})
 
 
+@pytest.mark.parametrize("left", [("power", "cable_check"), ("ac",), ("ac", "pad"), ("pad",), ()])
+def test_an_output_and_an_outlet_have_contactors(left: tuple[str, ...]) -> None:
+    without = dict.fromkeys(left)
+    with pytest.raises(ConfigError, match="contactors: this port is missing"):
+        bundle_of("Station", contactors=None, **without)
+
+
 def test_a_pad_does_without_contactors_and_a_device_without_its_sensor_is_none() -> None:
     assert bundle_of("Station", power=None, cable_check=None, ac=None, contactors=None)
     assert bundle_of("Station", connection_device=None, vehicle_position=None)

@@ -29,6 +29,18 @@ class Plain:
         return "Plain()"
 
 
+class Unequal:
+    """What cannot even be compared."""
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return "Unequal()"
+
+
 def ac(**changes: Any) -> ev.AcMeasured:
     fields: dict[str, Any] = {
         "voltage_v": (230.0, 231.0, 229.0),
@@ -91,6 +103,9 @@ def test_an_outlet_has_three_phases(field: str) -> None:
         ({"frequency_hz": NAN}, False),
         ({"one_meter": True}, True),
         ({"one_meter": "no"}, False),
+        ({"one_meter": Unequal()}, False),
+        ({"voltage_v": (230, 230, 230), "current_a": (16, 16, 16)}, True),
+        ({"power_w": (True, 0.0, 0.0)}, False),
         ({"at": 0.0}, True),
         ({"at": -5.0}, True),
         ({"at": INF}, False),
@@ -120,6 +135,8 @@ def coil(**changes: Any) -> ev.ReceiverMeasured:
 
 _EDGES = (
     (0.0, True),
+    (0, True),
+    (7, True),
     (0.5, True),
     (-0.5, False),
     (HIGHEST_W, True),
