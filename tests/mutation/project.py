@@ -24,6 +24,8 @@ class Project:
     """Modules below the sources, which no mutant changes: they are imported once."""
     warm: tuple[str, ...] = ()
     """Functions without arguments that keep what is expensive to make, such as keys: called once."""
+    everywhere: tuple[str, ...] = ()
+    """Test modules that look at what is made at import, whoever makes it: no line of it runs in them."""
 
     @property
     def cache(self) -> Path:
@@ -87,5 +89,6 @@ HERE = Project(
         "iso15118.tls",
     ),
     warm=("tests.tls.rig:issued", "tests.aio.site:secc_tls", "tests.aio.site:evcc_tls"),
+    everywhere=("tests/unit/test_declared_defaults.py", "tests/unit/test_defaults.py"),
 )
 """The sessions and their drivers. Tests that start other programs see no mutant and are not among these."""

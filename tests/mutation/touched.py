@@ -95,6 +95,8 @@ class Touched:
         if not found:
             folder = mutant.file.rpartition("/")[0] + "/"
             found = self._anywhere([file for file in self._project.files() if file.startswith(folder)])
+        for name in self._project.everywhere:
+            found |= set(self.modules[name].names) if name in self.modules else set()
         return found
 
     def _is_async(self, mutant: Mutant) -> bool:
