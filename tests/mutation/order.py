@@ -46,7 +46,8 @@ class Order:
 
         variants: Counter[str] = Counter()
         dear = []
-        for price, test in sorted((cost(test), test) for test in among):
+        first = self._where.lookers(mutant)
+        for price, test in sorted((0.0 if test in first else cost(test), test) for test in among):
             name = test.partition("[")[0]
             dear.append((price * (1 + variants[name]), test))
             variants[name] += 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import sys
 import time
 import traceback
@@ -24,7 +25,7 @@ import coverage
 import pytest
 
 from .mutants import Mutant
-from .places import mentions
+from .places import mentions, names_made
 from .project import Project, digest
 
 __all__ = ["OPTIONS", "Touched", "silence", "touched"]
@@ -41,6 +42,8 @@ OPTIONS = [
 ]
 OPTIONS += ["-W", "ignore:Module already imported"]  # by preload
 """The same tests in each run, with the same values."""
+_FIELD = re.compile(r"\w+: .* = ")
+_CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]+$")
 
 
 @dataclass
@@ -69,6 +72,7 @@ class Touched:
         self.modules = modules
         self._places: dict[tuple[str, str], dict[int, list[int]]] = {}
         self._shares: dict[str, Counter[str]] = {}
+        self._test_texts: dict[str, str] = {}
 
     @cached_property
     def seconds(self) -> dict[str, float]:
@@ -95,9 +99,26 @@ class Touched:
         if not found:
             folder = mutant.file.rpartition("/")[0] + "/"
             found = self._anywhere([file for file in self._project.files() if file.startswith(folder)])
-        for name in self._project.everywhere:
-            found |= set(self.modules[name].names) if name in self.modules else set()
-        return found
+        return found | self.lookers(mutant)
+
+    def lookers(self, mutant: Mutant) -> set[str]:
+        """Who looks at what is made at import without running a line of it: at the default of a field, and at
+        a constant by its name."""
+        if mutant.function is not None:
+            return set()
+        wanted = set(self._project.everywhere) if _FIELD.match(mutant.text) else set()
+        constants = [
+            one for one in names_made(self._project.read(mutant.file), mutant.line) if _CONSTANT.match(one)
+        ]
+        if constants:
+            word = re.compile(r"\b(?:" + "|".join(map(re.escape, sorted(constants))) + r")\b")
+            wanted |= {name for name in self.modules if word.search(self._test_text(name))}
+        return {test for name in wanted if name in self.modules for test in self.modules[name].names}
+
+    def _test_text(self, name: str) -> str:
+        if name not in self._test_texts:
+            self._test_texts[name] = self._project.read(name).decode()
+        return self._test_texts[name]
 
     def _is_async(self, mutant: Mutant) -> bool:
         text = self._project.read(mutant.file).decode().splitlines()
