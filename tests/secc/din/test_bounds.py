@@ -104,6 +104,21 @@ def test_a_pilot_that_is_late_by_a_setting(off: float, over: bool) -> None:
 
 
 @pytest.mark.parametrize(("off", "over"), [(-0.001, False), (0.0, True)])
+def test_power_delivery_has_a_time_of_its_own_for_its_answer(off: float, over: bool) -> None:
+    timing = DinTiming(answer_time=0.4, contactor_answer=1.4)
+    check = drive_with(timing=timing).to(S.CABLE_CHECK)
+    check.tell(ev.SignalChanged(SignalState.B))
+    check.send(din.CableCheckReq)
+    check.wait(0.4 + off)
+    assert (check.session.ended is not None) is over
+    power = drive_with(timing=timing).to(S.POWER_DELIVERY)
+    power.measure(BATTERY_V)
+    power.send(din.PowerDeliveryReq)
+    power.wait(1.4 + off)
+    assert (power.session.ended is not None) is over
+
+
+@pytest.mark.parametrize(("off", "over"), [(-0.001, False), (0.0, True)])
 def test_the_next_request_has_times_of_its_own_inside_the_loop_and_outside(off: float, over: bool) -> None:
     timing = DinTiming(sequence_timeout=7.0, sequence_timeout_loop=3.0)
     inside = drive_with(timing=timing).to(S.CURRENT_DEMAND)
