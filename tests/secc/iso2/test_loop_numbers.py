@@ -9,13 +9,23 @@ from __future__ import annotations
 import pytest
 
 from iso15118.messages import iso2
-from iso15118.messages.physical import amperes, quantity, volts
+from iso15118.messages.physical import amperes, physical, quantity, volts
 from iso15118.secc.iso2.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.session.supervision import Rule, SupervisionLimits
-from tests.secc.iso2.vehicle import BATTERY_V, STATION, VEHICLE_V, Drive, configured, replace, settings
+from tests.secc.iso2.vehicle import (
+    BATTERY_V,
+    READY,
+    STATION,
+    VEHICLE_V,
+    Drive,
+    configured,
+    dc_parameters,
+    replace,
+    settings,
+)
 
 # -- the loop
 
@@ -128,6 +138,55 @@ def test_which_limit_is_reached(
         answer.evse_current_limit_achieved,
         answer.evse_voltage_limit_achieved,
     ) == flags
+
+
+@pytest.mark.parametrize(
+    ("set_point_w", "limits_"),
+    [
+        (20_000.0, (20_000.0, 400.0)),
+        (1.0, (1.0, 400.0)),
+        (0.5, (0.5, 400.0)),
+        (0.0, (0.0, 0.0)),
+        (-5.0, (0.0, 0.0)),
+    ],
+)
+def test_a_set_point_is_the_limit_of_power_and_without_power_there_is_no_current(
+    set_point_w: float, limits_: tuple[float, float]
+) -> None:
+    drive = Drive().to(State.CURRENT_DEMAND)
+    drive.book.tell(ev.SetPointChanged(set_point_w))
+    answer = drive.loop()
+    told = quantity(answer.evse_maximum_power_limit), quantity(answer.evse_maximum_current_limit)
+    assert told == limits_
+
+
+@pytest.mark.parametrize(
+    ("percent", "told"), [(-1, None), (0, 0), (1, 1), (99, 99), (100, 100), (101, None), (127, None)]
+)
+def test_a_state_of_charge_is_a_percentage(percent: int, told: int | None) -> None:
+    drive = Drive().to(State.CURRENT_DEMAND)
+    drive.loop(dc_ev_status=replace(READY, evresssoc=percent))
+    assert drive.session.display is not None
+    assert drive.session.display.present_soc == told
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.0, 0), (0.5, 0), (1.0, 1), (900.9, 900), (-0.5, None)])
+def test_a_time_below_zero_says_nothing(seconds: float, told: int | None) -> None:
+    drive = Drive().to(State.CURRENT_DEMAND)
+    said = physical(seconds, iso2.UnitSymbol.s)
+    drive.loop(remaining_time_to_full_soc=said, remaining_time_to_bulk_soc=said)
+    assert drive.session.display is not None
+    assert (drive.session.display.to_maximum_s, drive.session.display.to_target_s) == (told, told)
+
+
+def test_what_the_charge_parameters_told_of_the_battery_stays_in_the_loop() -> None:
+    drive = Drive().to(State.CHARGE_PARAMETER_DISCOVERY)
+    said = dc_parameters(full_soc=90, bulk_soc=70)
+    drive.send(iso2.ChargeParameterDiscoveryReq, ev_charge_parameter=said)
+    drive.to(State.CURRENT_DEMAND).loop(charging_complete=True)
+    display = drive.session.display
+    assert display is not None
+    assert (display.maximum_soc, display.target_soc, display.charging_complete) == (90, 70, True)
 
 
 def test_a_limit_of_nothing_is_reached_by_whoever_asks_for_something() -> None:
