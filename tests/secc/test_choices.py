@@ -83,7 +83,7 @@ def test_what_may_be_chosen_by_what_the_station_has(
 
 
 def test_an_outlet_that_takes_nothing_back_is_none_for_an_energy_resource() -> None:
-    one_way = EVERYTHING | {"ac_hardware": AcStationLimits.of(current_a=32.0)}
+    one_way: dict[str, Any] = EVERYTHING | {"ac_hardware": AcStationLimits.of(current_a=32.0)}
     assert IEC.value not in usable(ALL, **one_way)
 
 

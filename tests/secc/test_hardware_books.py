@@ -21,7 +21,8 @@ from iso15118.session.actions import Urgency
 from iso15118.session.limits import NO_DC_OUTPUT
 from iso15118.session.supervision import Rule, SupervisionLimits
 from iso15118.timing import Timer, TimerTable, Timing
-from tests.secc.test_facts import NOW, OUTLET, PAD, STATION
+from tests.secc.test_facts import NOW, OUTLET, PAD
+from tests.secc.vehicle import STATION
 
 THREE = AcBounds(phases=3, charge_a=(16.0,) * 3, charge_w=(3680.0,) * 3)
 EMERGENCY, ORDERLY = Urgency.EMERGENCY, Urgency.ORDERLY
@@ -147,11 +148,9 @@ def test_what_opens_and_closes_again_does_not_wait_for_readings_of_another_outpu
     for has, first in (("ac", act.SetAcPower(THREE)), ("pad", act.SetPad(500.0))):
         rig = Books("dc", has)
         rig.keep(first, act.StopPower(ORDERLY), act.OpenContactors(ORDERLY, "a pause"))
-        assert not rig.facts.energized
-        assert rig.facts.told_safe
+        assert (rig.facts.energized, rig.facts.told_safe) == (False, True)
         rig.keep(CLOSE)
-        assert rig.facts.energized
-        assert not rig.facts.told_safe
+        assert (rig.facts.energized, rig.facts.told_safe) == (True, False)
         assert rig.books.supervisor.fresh_until == math.inf
 
 
@@ -187,11 +186,9 @@ def test_a_stop_of_an_outlet_or_a_pad_is_watched_from_when_it_was_asked_for(
 def test_a_stop_takes_back_whatever_was_asked_for() -> None:
     rig = Books("dc")
     rig.keep(act.PreCharge(400.0, 2.0), act.SetPower(400.0, 10.0, 4000.0, True))
-    assert rig.facts.precharging
-    assert rig.facts.power == (400.0, 10.0, 4000.0, True)
+    assert (rig.facts.precharging, rig.facts.power) == (True, (400.0, 10.0, 4000.0, True))
     rig.keep(act.StopPower(ORDERLY))
-    assert not rig.facts.precharging
-    assert rig.facts.power is None
+    assert (rig.facts.precharging, rig.facts.power) == (False, None)
     assert rig.facts.energized, "contactors are another matter"
 
 

@@ -29,16 +29,12 @@ from tests.secc.din.test_parameters import ask
 from tests.secc.din.vehicle import BATTERY_V, READY, STATION, Drive, value
 
 S = State
+EDGE = pytest.mark.parametrize(("off", "over"), [(-0.001, False), (0.0, True)])
 
 
 def drive_with(*, supervision: SupervisionLimits | None = None, **settings: Any) -> Drive:
-    return Drive(
-        config=SeccConfig(
-            editions=("din",),
-            din=DinSeccSettings(**settings),
-            supervision=supervision or SupervisionLimits(),
-        )
-    )
+    limits, chosen = supervision or SupervisionLimits(), DinSeccSettings(**settings)
+    return Drive(config=SeccConfig(editions=("din",), din=chosen, supervision=limits))
 
 
 # -- what a step wants to be there
@@ -93,7 +89,7 @@ def test_an_answer_that_leads_where_the_table_does_not_is_a_fault_of_this_softwa
 # -- times of the edition
 
 
-@pytest.mark.parametrize(("off", "over"), [(-0.001, False), (0.0, True)])
+@EDGE
 def test_a_pilot_that_is_late_by_a_setting(off: float, over: bool) -> None:
     """The time for state C, where it is less than that of the answer."""
     drive = drive_with(timing=DinTiming(control_pilot_error=0.6)).to(S.CABLE_CHECK)
@@ -103,7 +99,7 @@ def test_a_pilot_that_is_late_by_a_setting(off: float, over: bool) -> None:
     assert (drive.session.ended is not None) is over
 
 
-@pytest.mark.parametrize(("off", "over"), [(-0.001, False), (0.0, True)])
+@EDGE
 def test_power_delivery_has_a_time_of_its_own_for_its_answer(off: float, over: bool) -> None:
     timing = DinTiming(answer_time=0.4, contactor_answer=1.4)
     check = drive_with(timing=timing).to(S.CABLE_CHECK)
@@ -118,7 +114,7 @@ def test_power_delivery_has_a_time_of_its_own_for_its_answer(off: float, over: b
     assert (power.session.ended is not None) is over
 
 
-@pytest.mark.parametrize(("off", "over"), [(-0.001, False), (0.0, True)])
+@EDGE
 def test_the_next_request_has_times_of_its_own_inside_the_loop_and_outside(off: float, over: bool) -> None:
     timing = DinTiming(sequence_timeout=7.0, sequence_timeout_loop=3.0)
     inside = drive_with(timing=timing).to(S.CURRENT_DEMAND)

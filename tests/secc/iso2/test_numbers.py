@@ -12,6 +12,7 @@ import pytest
 
 from iso15118.messages import iso2
 from iso15118.messages.physical import amperes, quantity, volts, watt_hours, watts
+from iso15118.secc.iso2 import dc_limits
 from iso15118.secc.iso2.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -159,6 +160,31 @@ def test_what_the_vehicle_needs_is_told_once_with_the_moment_at_which_it_leaves(
     assert (needs.target_wh, needs.maximum_wh, needs.minimum_wh) == (wanted, wanted, 0.0)
     assert (needs.departure_s, needs.maximum_points) == (departure_s or None, 12)
     assert needs.departure_at == (drive.book.now + 3600.0 if departure_s else None)
+
+
+@pytest.mark.parametrize(
+    ("current_a", "power_w", "most_w"),
+    [(400.0, 150_000.0, 150_000.0), (1.0, 150_000.0, 150_000.0), (0.0, 150_000.0, 0.0), (400.0, 0.0, 0.0)],
+)
+def test_there_is_power_where_there_is_current(current_a: float, power_w: float, most_w: float) -> None:
+    drive = Drive().to(State.CABLE_CHECK)
+    ctx = drive.context
+    drive.book.tell(
+        ev.LimitsChanged(replace(STATION, maximum_charge_current_a=current_a, maximum_charge_power_w=power_w))
+    )
+    assert dc_limits.most_w(ctx, now=True) == most_w
+    assert dc_limits.most_w(ctx, now=False) == 150_000.0
+    ctx.facts.limits = ctx.facts.offered = None
+    assert dc_limits.most_w(ctx, now=True) == dc_limits.most_w(ctx, now=False) == 0.0
+
+
+@pytest.mark.parametrize(("percent", "told"), [(-1, None), (0, 0), (1, 1), (100, 100), (101, None)])
+def test_a_state_of_charge_is_a_percentage_before_power_too(percent: int, told: int | None) -> None:
+    drive = Drive().to(State.CHARGE_PARAMETER_DISCOVERY)
+    said = dc_parameters(full_soc=percent, bulk_soc=percent, dc_ev_status=replace(READY, evresssoc=percent))
+    drive.send(iso2.ChargeParameterDiscoveryReq, ev_charge_parameter=said)
+    display = drive.session.display or act.VehicleDisplay()
+    assert (display.present_soc, display.target_soc, display.maximum_soc) == (told,) * 3
 
 
 def test_ripple_and_tolerance_are_told_no_smaller_than_they_are() -> None:

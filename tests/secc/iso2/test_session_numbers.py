@@ -15,6 +15,7 @@ from iso15118.messages import iso2
 from iso15118.messages.physical import quantity
 from iso15118.pki.chain.parsed import parse
 from iso15118.pnc.contracts import Refusal
+from iso15118.pnc.installation_iso2 import installation_request
 from iso15118.secc.iso2 import machine, metering, pause, plug_and_charge
 from iso15118.secc.iso2.sequence import State
 from iso15118.secc.schedule_settings import ScheduleSeccSettings
@@ -24,7 +25,8 @@ from iso15118.session.actions import EndReason
 from iso15118.session.edition import Answer
 from iso15118.session.ticket import Iso2Choice
 from iso15118.timing import Iso2Timing
-from tests.secc.iso2.contracts import ContractDrive, pki
+from tests.secc.iso2.contracts import ContractDrive, pki, signer
+from tests.secc.iso2.test_certificates import service
 from tests.secc.iso2.test_metering import due, receipt
 from tests.secc.iso2.test_pause import EPOCH, paused
 from tests.secc.iso2.vehicle import BATTERY_V, STATION, Drive, configured, replace, settings
@@ -314,6 +316,16 @@ def test_a_backend_has_its_time_to_the_moment(off: float, over: bool) -> None:
     assert (drive.session.ended is not None) is over
     if over:
         assert Refusal.NOT_AVAILABLE.value in drive.session.refusals[-1]
+
+
+def test_a_service_that_refuses_is_believed_whatever_it_sends_beside() -> None:
+    drive = ContractDrive(installs=True)
+    drive.selects((2, None))
+    request = installation_request(signer("oemprov"), [pki().v2g_root], drive.session_id)
+    drive.say(request)
+    drive.book.tell(ev.ContractCertificateAnswered(service().answer(request), Refusal.NOT_AVAILABLE, request))
+    assert code(drive.heard()).startswith("FAILED")
+    drive.book.ends(EndReason.AUTHORIZATION_FAILED)
 
 
 @pytest.mark.parametrize("again", ["challenge", "signature"])

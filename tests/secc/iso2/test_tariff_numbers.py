@@ -12,18 +12,20 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from iso15118.energy.offer import PowerOffer, ScheduleOffer
 from iso15118.energy.price import AbsolutePrices, PriceLevels, PriceRule, PriceRuleStack
 from iso15118.messages import iso2
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.physical import quantity
+from iso15118.pki.keys.signer import signer_of
 from iso15118.secc.iso2.sequence import State
 from iso15118.secc.iso20.sequence import State as State20
+from iso15118.secc.schedule_settings import ScheduleSeccSettings
+from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.price_wire import shortened
 from tests.secc import vehicle
-from tests.secc.iso2.test_tariffs import ALWAYS, discovered, entries, money, tariffs
-from tests.secc.iso2.vehicle import Drive
+from tests.secc.iso2.test_tariffs import ALWAYS, discovered, entries, issued, money, offer, tariffs
+from tests.secc.iso2.vehicle import Drive, configured
 
 LATER = 5000.0
 """The session's clock when the vehicle asks."""
@@ -89,8 +91,7 @@ def test_the_same_in_iso_15118_20() -> None:
     drive = vehicle.Drive().to(State20.SCHEDULE_EXCHANGE)
     spans = tuple((60, 1 + number % 3) for number in range(300))
     prices = levels(drive.book.now - 60.0 * 14, *spans)
-    offer = ScheduleOffer(charging=PowerOffer(entries=((7200.0, 50_000.0),), prices=prices))
-    drive.book.tell(ev.SchedulesGiven((offer,)))
+    drive.book.tell(ev.SchedulesGiven((offer(prices),)))
     answer = drive.send(cm.ScheduleExchangeReq, maximum_supporting_points=12)
     (one,) = answer.se_res_control_mode.schedule_tuple
     said = one.charging_schedule.price_schedule
@@ -187,3 +188,41 @@ def test_as_many_levels_as_the_message_can_say(many: int, first: int, last: int)
     told = [level for _, _, level in entries(one)]
     assert (told[0], told[-1]) == (first, last)
     assert len(set(told)) == min(many, 255)
+
+
+# -- while tariffs are signed
+
+
+def signing(key_use_s: float = 5.0) -> Drive:
+    """A station that was asked for schedules whose tariffs it signs, half a minute after the vehicle came."""
+    keys = (signer_of(issued().credential("mo-sub2")),)
+    config = configured(ALWAYS, schedules=ScheduleSeccSettings(key_use_s=key_use_s))
+    drive = Drive(config=config, price_signers=keys).to(State.CHARGE_PARAMETER_DISCOVERY)
+    drive.book.wait(30.0)
+    drive.book.tell(ev.SchedulesGiven((offer(money("0.3", begins=30.0)),)))
+    assert drive.send(iso2.ChargeParameterDiscoveryReq) is None
+    return drive
+
+
+@pytest.mark.parametrize(("key_use_s", "held_s"), [(5.0, 0.75), (0.3, 0.3)])
+def test_the_answer_is_held_back_for_half_its_time_while_a_key_is_used(
+    key_use_s: float, held_s: float
+) -> None:
+    drive = signing(key_use_s)
+    drive.book.wait(held_s - 0.001)
+    assert drive.heard() is None
+    drive.book.wait(0.001)
+    waits = held_s < key_use_s
+    assert drive.heard().evse_processing is (
+        iso2.EVSEProcessing.Ongoing if waits else iso2.EVSEProcessing.Finished
+    )
+
+
+def test_a_schedule_begins_when_it_is_told_and_not_when_it_was_made() -> None:
+    drive = signing()
+    (use,) = [one for one in drive.book.actions if isinstance(one, act.UseKey)]
+    drive.book.wait(0.5)
+    drive.book.tell(ev.KeyUsed.of(use))
+    assert drive.heard().evse_processing is iso2.EVSEProcessing.Finished
+    (schedule,) = drive.context.schedules.values()
+    assert (schedule.begins, schedule.over_at) == (30.5, 30.5 + 3600.0)
