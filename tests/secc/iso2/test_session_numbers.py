@@ -90,6 +90,14 @@ def test_the_service_that_brings_contracts_is_free_and_charging_is_not() -> None
     ]
 
 
+def test_a_refusal_says_nothing_in_the_unit_of_each_field() -> None:
+    drive = Drive().to(State.SERVICE_DISCOVERY)
+    answer = drive.send(iso2.CurrentDemandReq)
+    assert code(answer) == "FAILED_SequenceError"
+    for field, unit in ((answer.evse_present_voltage, "V"), (answer.evse_present_current, "A")):
+        assert (field.multiplier, field.value, field.unit.value) == (0, 0, unit)
+
+
 # -- the driver
 
 
@@ -296,11 +304,8 @@ def test_a_contract_that_ends_soon_to_the_day(days: float, soon: bool) -> None:
 
 
 def test_without_a_clock_nobody_knows_what_ends_soon() -> None:
-    drive = ContractDrive(epoch=0.0)
-    drive.selects()
-    ctx = drive.context
-    assert ctx.facts.unix_time is None
-    assert plug_and_charge._expires_soon(ctx, pki().chain("contract")) is False
+    drive = ContractDrive(epoch=0.0).to(State.SERVICE_DISCOVERY)
+    assert plug_and_charge._expires_soon(drive.context, pki().chain("contract")) is False
 
 
 @EDGE
