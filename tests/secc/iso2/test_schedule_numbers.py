@@ -35,6 +35,28 @@ def test_a_plan_counts_as_long_as_a_second_of_it_is_left(left_s: float, counts: 
 
 
 @pytest.mark.parametrize(
+    ("begins", "lasts", "expected"),
+    [
+        (100.0, 600, [(60, 5 * KW), (60, 9 * KW)]),
+        (100.4, 600, [(60, 5 * KW), (60, 9 * KW)]),
+        (110.0, 600, [(10, 0.0), (60, 5 * KW), (60, 9 * KW)]),
+        (110.0, 90, [(10, 0.0), (60, 5 * KW), (20, 9 * KW)]),
+        (700.0, 600, [(600, 0.0)]),
+        (800.0, 600, [(600, 0.0)]),
+        (50.0, 600, [(10, 5 * KW), (60, 9 * KW)]),
+        (40.0, 600, [(60, 9 * KW)]),
+        (100.0, 60, [(60, 5 * KW)]),
+    ],
+)
+def test_a_plan_from_now_on_in_whole_seconds(
+    begins: float, lasts: int, expected: list[tuple[int, float]]
+) -> None:
+    """Of 5 kW and 20 kW, where 9 kW were offered; until it begins nothing flows."""
+    plan = Schedule.of(begins, ((60.0, 5 * KW), (60.0, 20 * KW)))
+    assert schedules._from_now(plan, 100.0, lasts, 9 * KW) == expected
+
+
+@pytest.mark.parametrize(
     ("plan", "most", "expected"),
     [
         ([(10, 10.0), (10, 10.0), (10, 100.0)], 2, [(20, 10.0), (10, 100.0)]),
