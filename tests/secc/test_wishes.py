@@ -205,6 +205,13 @@ def test_the_first_answer_to_this_use_of_the_key_counts(
     assert bool(remarks(known)) is not kept
 
 
+def test_a_key_that_answers_after_the_prices_went_out_is_not_heard() -> None:
+    known, signing = facts(), PriceSigning(3, NOW + 5.0, "made")
+    assert signing.signature(known) is None
+    signing.done(ev.KeyUsed(3, MADE))
+    assert signing.signature(known) is None
+
+
 def test_a_signature_is_waited_for_until_it_is_there_or_its_time_is_over() -> None:
     signing = PriceSigning(1, NOW + 5.0, "made")
     assert [signing.is_settled(NOW + s) for s in (4.9, 5.0, 5.1)] == [False, True, True]
