@@ -143,6 +143,19 @@ def test_readings_count_while_there_is_power_or_contactors_are_closed_and_not_af
     assert any(isinstance(one, act.StopPower) for one in actions) is readings
 
 
+@pytest.mark.parametrize(("at", "fresh_s"), [(None, 1.0), (-0.4, 0.6), (0.0, 1.0), (0.4, 1.0)])
+def test_a_reading_is_as_old_as_it_says_and_never_from_the_future(at: float | None, fresh_s: float) -> None:
+    drive = Drive().to(S.DC_CHARGE_LOOP)
+    drive.measure(BATTERY_V)
+    drive.send(dc.DCChargeLoopReq)
+    drive.session.timers.clear_all()
+    drive.book.now += 0.5
+    now = drive.book.now
+    drive.book.tell(ev.PowerMeasured(BATTERY_V, 0.0, at=None if at is None else now + at))
+    assert drive.session.deadline == pytest.approx(now + fresh_s)
+    assert drive.session._facts.measured_at == pytest.approx(now + fresh_s - 1.0)
+
+
 def test_where_nobody_minds_old_readings_there_is_no_deadline_of_them() -> None:
     supervision = SupervisionLimits(off=(Rule.STALE_READINGS,))
     drive = Drive(config=SeccConfig(services=ALL_SERVICES, supervision=supervision)).to(S.DC_CHARGE_LOOP)
