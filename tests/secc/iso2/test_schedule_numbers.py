@@ -98,6 +98,16 @@ def test_a_plan_of_up_to_256_entries_is_shortened_with_care(many: int, lossless:
     assert kept <= energy
 
 
+@pytest.mark.parametrize("many", [300, 512, 700, 1001])
+@pytest.mark.parametrize("most", [1, 12, 200, 290])
+def test_a_plan_that_is_shortened_lasts_as_long_as_before(many: int, most: int) -> None:
+    """Though its entries are many: the first of them are merged by twos, and an odd one stays as it is."""
+    plan = [(60 + number % 3, 1000.0 * (1 + number % 7)) for number in range(many)]
+    said = schedules._shortened(list(plan), most)
+    assert len(said) <= most
+    assert sum(seconds for seconds, _ in said) == sum(seconds for seconds, _ in plan)
+
+
 @pytest.mark.parametrize(
     ("duration", "most", "expected"),
     [
