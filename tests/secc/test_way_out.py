@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from iso15118.messages import din, iso2
 from iso15118.messages.iso20 import ac, acdp, dc, wpt
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import Processing
 from iso15118.secc import SeccConfig
 from iso15118.secc.acdp_settings import AcdpSeccSettings
+from iso15118.secc.din.sequence import State as DinState
+from iso15118.secc.iso2.sequence import State as Iso2State
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -24,6 +27,7 @@ from iso15118.session.supervision import Rule
 from iso15118.timing import Timing
 from tests.secc.ac_vehicle import AC_SERVICES, AcDrive
 from tests.secc.din.vehicle import Drive as DinDrive
+from tests.secc.iso2.vehicle import Drive as Iso2Drive
 from tests.secc.pad import PadDrive
 from tests.secc.pantograph import HERE, SERVICES, PantographDrive
 from tests.secc.vehicle import ALL_SERVICES, BATTERY_V, Drive
@@ -121,11 +125,7 @@ def test_a_vehicle_that_goes_after_it_was_refused_goes_because_of_it() -> None:
 
 def test_a_cable_that_somebody_doubted_is_never_good_again() -> None:
     """Not by a check that says so later: the vehicle is told of a fault."""
-    drive = DinDrive()
-    from iso15118.messages import din
-    from iso15118.secc.din.sequence import State as DinState
-
-    drive.to(DinState.CABLE_CHECK)
+    drive = DinDrive().to(DinState.CABLE_CHECK)
     drive.send(din.CableCheckReq)
     drive.tell(ev.CableCheckFinished(False, "80 kOhm"))
     drive.tell(ev.CableCheckFinished(True))
@@ -159,6 +159,38 @@ def test_current_in_any_one_phase_is_current_that_did_not_end(
     assert facts.abort_reason is (EndReason.HARDWARE_FAULT if fault else EndReason.STOPPED_BY_STATION)
     assert facts.abort_rule == (Rule.NO_DECAY.value if fault else "")
     assert not fault or f"{amperes:.0f} A still flow 10 s" in facts.abort_detail
+
+
+@pytest.mark.parametrize("edition", ["din", "iso2", "iso20"])
+def test_state_b_behind_the_request_to_stop_is_how_a_vehicle_lets_go_with_dc(edition: str) -> None:
+    """Contactors that are still closed open at once, and it is no fault; before that request it is one."""
+    drive: Any
+    check: Any
+    loop: Any
+    for asks in (False, True):
+        match edition:
+            case "din":
+                drive, check, loop = DinDrive(), DinState.CABLE_CHECK, DinState.CURRENT_DEMAND
+                stop: tuple[type, dict[str, Any]] = (din.PowerDeliveryReq, {"ready_to_charge_state": False})
+            case "iso2":
+                drive, check, loop = Iso2Drive(), Iso2State.CABLE_CHECK, Iso2State.CURRENT_DEMAND
+                stop = (iso2.PowerDeliveryReq, {"charge_progress": iso2.ChargeProgress.Stop})
+            case _:
+                drive, check, loop = Drive(), S.DC_CABLE_CHECK, S.DC_CHARGE_LOOP
+                stop = (cm.PowerDeliveryReq, {"charge_progress": cm.ChargeProgress.Stop})
+        drive.to(check)
+        drive.book.tell(ev.SignalChanged(ev.SignalState.C))
+        drive.to(loop)
+        if asks:
+            assert drive.send(stop[0], **stop[1]) is None
+        drive.book.tell(ev.SignalChanged(ev.SignalState.B))
+        assert {one.urgency for one in found(drive, act.StopPower)} == {EMERGENCY}
+        assert (drive.session._facts.abort_reason is None) is asks
+    drive.book.tell(ev.ContactorsChanged(False))
+    (answer,) = (one.message for one in found(drive, act.Send))
+    answer = answer if edition == "iso20" else answer.body.body_element
+    assert answer.response_code.value == "OK"
+    assert drive.session.ended is None
 
 
 # -- the connection device
