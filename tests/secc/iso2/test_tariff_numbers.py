@@ -18,6 +18,7 @@ from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.physical import quantity
 from iso15118.pki.keys.signer import signer_of
 from iso15118.secc.iso2.sequence import State
+from iso15118.secc.iso2.tariffs import wanted
 from iso15118.secc.iso20.sequence import State as State20
 from iso15118.secc.schedule_settings import ScheduleSeccSettings
 from iso15118.session import actions as act
@@ -25,7 +26,7 @@ from iso15118.session import events as ev
 from iso15118.session.price_wire import shortened
 from tests.secc import vehicle
 from tests.secc.iso2.test_tariffs import ALWAYS, discovered, entries, issued, money, offer, tariffs
-from tests.secc.iso2.vehicle import Drive, configured
+from tests.secc.iso2.vehicle import Drive, configured, settings
 
 LATER = 5000.0
 """The session's clock when the vehicle asks."""
@@ -117,6 +118,28 @@ def test_what_is_left_of_prices_that_are_too_many(now: float, begins: float, fir
         assert dear == replace(money_, begins=begins, anchor=None, stacks=stacks[first : first + most])
     assert shortened(some, 4, now) is some
     assert shortened(replace(some, id="signed"), 3, now) is None
+
+
+def test_a_last_entry_lasts_a_second_at_least_however_its_edges_are_rounded() -> None:
+    (one,) = tariffs(discovered(late(), levels(LATER + 0.5, (1, 1), (1, 2))))
+    assert entries(one) == [(0, None, 1), (2, 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("setting", "emaid", "told"),
+    [
+        ("always", "", True),
+        ("always", "DE8AAC12345678", True),
+        ("contract", "", False),
+        ("contract", "DE8AAC12345678", True),
+        ("never", "", False),
+        ("never", "DE8AAC12345678", False),
+    ],
+)
+def test_who_is_told_tariffs_by_setting(setting: Any, emaid: str, told: bool) -> None:
+    ctx = Drive(settings(tariffs=setting)).to(State.CHARGE_PARAMETER_DISCOVERY).context
+    ctx.facts.emaid = emaid
+    assert wanted(ctx) is told
 
 
 # -- what energy costs
