@@ -26,7 +26,7 @@ from iso15118.session.coupling import DevicePosition
 from iso15118.session.limits import NO_DC_OUTPUT
 from iso15118.session.services import ServiceID
 from iso15118.session.supervision import Rule, SupervisionLimits
-from iso15118.timing import Timing
+from iso15118.timing import Timer, Timing
 from tests.secc.din.vehicle import Drive as DinDrive
 from tests.secc.iso2.test_pause import paused
 from tests.secc.test_facts import OUTLET, PAD
@@ -148,10 +148,11 @@ def test_a_reading_is_as_old_as_it_says_and_never_from_the_future(at: float | No
     drive = Drive().to(S.DC_CHARGE_LOOP)
     drive.measure(BATTERY_V)
     drive.send(dc.DCChargeLoopReq)
+    drive.measure(BATTERY_V, 100.0)
     drive.session.timers.clear_all()
     drive.book.now += 0.5
     now = drive.book.now
-    drive.book.tell(ev.PowerMeasured(BATTERY_V, 0.0, at=None if at is None else now + at))
+    drive.book.tell(ev.PowerMeasured(BATTERY_V, 99.0, at=None if at is None else now + at))
     assert drive.session.deadline == pytest.approx(now + fresh_s)
     assert drive.session._facts.measured_at == pytest.approx(now + fresh_s - 1.0)
 
@@ -188,6 +189,24 @@ def test_any_time_before_that_is_one() -> None:
 
 
 # -- silence
+
+
+def test_a_vehicle_that_negotiates_has_to_begin_a_session_in_time() -> None:
+    drive = Drive().to(S.SESSION_SETUP)
+    drive.book.wait(17.999)
+    drive.book.waits_for(S.SESSION_SETUP.value)
+    drive.book.wait(0.001)
+    drive.book.ends(EndReason.TIMEOUT)
+    assert drive.session.ended is not None
+    assert drive.session.ended.cause == "setup-timeout-station"
+
+
+def test_a_phase_is_bounded_where_nobody_waits_for_a_driver_or_for_a_battery() -> None:
+    lasting = (S.AUTHORIZATION_SETUP, S.AUTHORIZATION, S.DC_CHARGE_LOOP)
+    for state in (S.SERVICE_DISCOVERY, S.DC_CABLE_CHECK, S.POWER_DELIVERY, *lasting):
+        drive = Drive().to(state)
+        bounded = Timer.PHASE in drive.session.timers
+        assert bounded is (state not in lasting[1:]), state
 
 
 @pytest.mark.parametrize(

@@ -216,13 +216,15 @@ def test_only_a_device_that_is_where_it_was_told_to_be_is_no_longer_waited_for(
     assert drive.session._facts.abort_reason is (None if arrived else EndReason.COUPLING_FAILED)
 
 
-def test_a_device_is_retracted_in_its_time_and_nobody_waits_for_it_after_the_end() -> None:
+@pytest.mark.parametrize("when", [None, 0.0])
+def test_a_device_is_retracted_in_its_time_and_nobody_waits_for_it_after_the_end(when: float | None) -> None:
+    """By a reading of now, or one that says of when it is."""
     drive = PantographDrive().to(S.DC_CHARGE_LOOP)
     drive.measure(BATTERY_V)
     drive.book.tell(ev.TransportLost(ev.TransportLoss.RESET))
     drive.book.tell(ev.ContactorsChanged(False))
     assert found(drive, act.DisconnectDevice) == []
-    drive.measure(0.0)
+    drive.book.tell(ev.PowerMeasured(0.0, 0.0, at=None if when is None else drive.book.now + when))
     assert found(drive, act.DisconnectDevice) == [act.DisconnectDevice(drive.book.now + 55.0)]
     assert drive.session.deadline is None
 
