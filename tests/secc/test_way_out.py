@@ -255,6 +255,21 @@ def test_a_vehicle_that_leaves_the_pad_while_its_place_is_tried_gets_no_power_at
     assert found(drive, act.StopPower) == []
 
 
+def test_a_pad_that_sends_nothing_any_more_is_answered_at_once_and_one_that_goes_on_is_a_fault() -> None:
+    for watts, code in ((0.0, "OK"), (4_900.0, "FAILED_PowerDeliveryNotApplied")):
+        drive = PadDrive().to(S.WPT_CHARGE_LOOP)
+        drive.send(wpt.WPTChargeLoopReq)
+        drive.pad = ev.PadMeasured(power_w=4_900.0, vehicle_here=True)
+        assert drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.Stop) is None
+        drive.book.wait(0.3)
+        drive.pad = ev.PadMeasured(power_w=watts, vehicle_here=True)
+        drive.book.tell(drive.pad)
+        if watts:
+            assert found(drive, act.Send) == []
+            drive.book.wait(1.2)
+        drive.book.sends(cm.PowerDeliveryRes, code)
+
+
 # -- the status stream
 
 
