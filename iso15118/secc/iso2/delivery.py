@@ -85,7 +85,6 @@ def _check(ctx: Context) -> Answer | Refused:
         # After a renegotiation: contactors open and the output is discharged before the test voltage.
         before = () if facts.told_safe else take_back("cable check after a renegotiation")
     elif facts.cable_check_started is None:
-        facts.lets_go = False
         started = start_cable_check(facts)
         if isinstance(started, Refused):
             return started
@@ -159,7 +158,6 @@ def power_delivery(request: iso2.PowerDeliveryReq, ctx: Context) -> Answer | Ref
             return _start(request, ctx)
         case iso2.ChargeProgress.Renegotiate:
             return _renegotiate(ctx)
-    ctx.facts.lets_go = True
     return open_contactors(
         ctx.facts, lambda: Answer(_ok(ctx, Status.EVSE_Shutdown), State.WELDING_DETECTION, (ReadMeter(),))
     )
