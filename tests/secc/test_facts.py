@@ -297,6 +297,23 @@ def test_the_cable_check_begins_at_a_voltage_that_nobody_minds(present: float, b
     assert [type(one) for one in before] == ([act.StartCableCheck] if begins else [])
 
 
+@pytest.mark.parametrize(("waited_s", "waits"), [(0.0, True), (4.9, True), (5.0, False), (9.0, False)])
+def test_an_output_that_falls_is_waited_for_by_setting(waited_s: float, waits: bool) -> None:
+    known = facts(
+        authorized=True,
+        vehicle=VEHICLE,
+        limits=STATION,
+        measured=ev.PowerMeasured(300.0, 0.0),
+        cable_check_asked=NOW - waited_s,
+    )
+    before = dc_output.start_cable_check(known)
+    assert (before == ()) is waits
+    if not waits:
+        assert isinstance(before, Refused)
+        assert before.end is EndReason.CABLE_CHECK_FAILED
+        assert "300 V at the output before the cable check, 5 s" in before.detail
+
+
 def test_with_pre_charge_the_battery_no_longer_holds_the_output() -> None:
     known = facts(cable_check_ok=True, delivered=True)
     assert dc_output.pre_charge(known, 400.0) == (act.PreCharge(400.0, 2.0),)
