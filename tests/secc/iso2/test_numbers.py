@@ -14,6 +14,7 @@ from iso15118.messages import iso2
 from iso15118.messages.physical import amperes, quantity, volts, watt_hours, watts
 from iso15118.secc.iso2 import dc_limits
 from iso15118.secc.iso2.sequence import State
+from iso15118.secc.iso2.wire import charge_only
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
@@ -194,6 +195,19 @@ def test_ripple_and_tolerance_are_told_no_smaller_than_they_are() -> None:
     offer = drive.send(iso2.ChargeParameterDiscoveryReq).evse_charge_parameter
     assert quantity(offer.evse_peak_current_ripple) == 0.124
     assert quantity(offer.evse_current_regulation_tolerance) == 0.001
+
+
+def test_what_is_offered_cannot_take_back_and_ends_where_quantities_end() -> None:
+    both = replace(
+        STATION,
+        maximum_charge_power_w=1e9,
+        maximum_discharge_power_w=9000.0,
+        maximum_discharge_current_a=40.0,
+    )
+    offered = charge_only(both)
+    back = [getattr(offered, name) for name in offered.__struct_fields__ if "discharge" in name]
+    assert back == [0.0] * 4
+    assert offered.maximum_charge_power_w == 32_767_000.0
 
 
 # -- cable check and pre-charge
