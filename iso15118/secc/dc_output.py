@@ -46,7 +46,7 @@ def start_cable_check(facts: Facts) -> tuple[Action, ...] | Refused:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "cable check without its preconditions")
     if (apart := _apart(facts)) is not None:
         return apart
-    supervision = facts.config.supervision
+    supervision, facts.lets_go = facts.config.supervision, False
     if facts.cable_check_asked is None:
         facts.cable_check_asked = facts.now
     present = facts.measured.voltage_v
@@ -115,7 +115,8 @@ def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refus
 
 def open_contactors(facts: Facts, opened: Callable[[], Answer]) -> Wait:
     """Current to zero and contactors open before the answer that ``opened`` gives: the
-    vehicle opens its own on it."""
+    vehicle opens its own on it. State B is now how it lets go."""
+    facts.lets_go = True
     deadline = facts.now + facts.timing.contactor_answer
 
     def finish(timed_out: bool) -> Answer | Refused | None:

@@ -127,7 +127,9 @@ class Funnel(ConnectionDevice):
                 "contactors closed without permission" if known else "the level of the contactors is unknown"
             )
             return self._abort(EndReason.CONTACTOR_FAILED, what, cause="contactors-unasked" if known else "")
-        if was and not closed and self._stage.holds and facts.energized:
+        # Those that a cable check left closed may open until pre-charge begins: closed again later, they
+        # would join what nobody has pre-charged since.
+        if was and not closed and (self._stage.holds or facts.precharging) and facts.energized:
             what = "contactors opened under power"
             return self._abort(EndReason.CONTACTOR_FAILED, what, cause="contactors-opened")
         return []

@@ -166,29 +166,41 @@ def _overstay(rules: OverstayRules) -> cm.OverstayRuleList:
     )
 
 
-def shortened(prices: Prices, most: int) -> Prices | None:
-    """With no more than ``most`` entries: equal neighbours become one, and what is beyond is left out, since
-    no price may be another than it is. None for one that is signed and too long."""
+def shortened(prices: Prices, most: int, now: float) -> Prices | None:
+    """With no more than ``most`` entries: of a longer one what has passed at ``now`` is left out, equal
+    neighbours become one, and what is beyond is left out, since no price may be another than it is. None for
+    one that is signed and too long."""
     entries: tuple[object, ...] = prices.entries if isinstance(prices, PriceLevels) else prices.stacks
     if len(entries) <= most:
         return prices
     if prices.id is not None:
         return None
     if isinstance(prices, PriceLevels):
+        passed, begins = _passed([duration for duration, _ in prices.entries], prices.begins, now)
         levels: list[tuple[int, int]] = []
-        for duration, level in prices.entries:
+        for duration, level in prices.entries[passed:]:
             if levels and levels[-1][1] == level:
                 levels[-1] = (levels[-1][0] + duration, level)
             else:
                 levels.append((duration, level))
-        return replace(prices, entries=tuple(levels[:most]))
+        return replace(prices, begins=begins, anchor=None, entries=tuple(levels[:most]))
+    passed, begins = _passed([stack.duration_s for stack in prices.stacks], prices.begins, now)
     stacks: list[PriceRuleStack] = []
-    for stack in prices.stacks:
+    for stack in prices.stacks[passed:]:
         if stacks and stacks[-1].rules == stack.rules:
             stacks[-1] = PriceRuleStack(stacks[-1].duration_s + stack.duration_s, stack.rules)
         else:
             stacks.append(stack)
-    return replace(prices, stacks=tuple(stacks[:most]))
+    return replace(prices, begins=begins, anchor=None, stacks=tuple(stacks[:most]))
+
+
+def _passed(durations: list[int], begins: float, now: float) -> tuple[int, float]:
+    """How many of these spans are over, the last one never, and when the next one begins."""
+    for number, duration in enumerate(durations[:-1]):
+        if begins + duration > now:
+            return number, begins
+        begins += duration
+    return len(durations) - 1, begins
 
 
 # -- read

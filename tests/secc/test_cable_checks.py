@@ -1,18 +1,25 @@
-"""One cable check after the other in one session: what is said about an earlier one says
-nothing about a later one."""
+"""One cable check after the other in one session: what is said about an earlier one says nothing about a
+later one. And contactors that a check left closed, in every edition."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from iso15118.messages import din, iso2
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import Processing
 from iso15118.secc import SeccConfig
+from iso15118.secc.din.sequence import State as DinState
+from iso15118.secc.iso2.sequence import State as Iso2State
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
+from tests.secc.din.vehicle import Drive as DinDrive
+from tests.secc.iso2.vehicle import Drive as Iso2Drive
 from tests.secc.vehicle import ALL_SERVICES, Drive
 
 CONFIG = SeccConfig(services=ALL_SERVICES, service_renegotiation=True)
@@ -64,3 +71,68 @@ def test_the_result_of_a_check_that_was_stopped_is_not_its_failure() -> None:
         drive.book.does()
     drive.send(cm.SessionStopReq)
     drive.book.ends(EndReason.STOPPED_BY_EV)
+
+
+# -- contactors that a cable check left closed
+
+
+class Checked:
+    """A cable check that left contactors closed, in any edition: what follows has one name here."""
+
+    def __init__(self, edition: str) -> None:
+        self.drive: Any = {"din": DinDrive, "iso2": Iso2Drive, "iso20": Drive}[edition]()
+        self._check, self._pre_charge, self._power, state = {
+            "din": (din.CableCheckReq, din.PreChargeReq, din.PowerDeliveryReq, DinState.CABLE_CHECK),
+            "iso2": (iso2.CableCheckReq, iso2.PreChargeReq, iso2.PowerDeliveryReq, Iso2State.CABLE_CHECK),
+            "iso20": (dc.DCCableCheckReq, dc.DCPreChargeReq, cm.PowerDeliveryReq, State.DC_CABLE_CHECK),
+        }[edition]
+        self._volts = {"din": 380.0, "iso2": 400.0, "iso20": 800.0}[edition]
+        self._more = {"ev_processing": Processing.Ongoing} if edition == "iso20" else {}
+        self.drive.to(state)
+        self.drive.send(self._check)
+        self.drive.book.tell(ev.ContactorsChanged(True))
+        self.drive.book.tell(ev.CableCheckFinished(True))
+        self.drive.send(self._check)
+
+    def pre_charge(self, *, over: bool) -> Any:
+        answer = self.drive.send(self._pre_charge, **({} if over else self._more))
+        self.drive.measure(self._volts)
+        return answer
+
+    def opens(self) -> bool:
+        """The contactors open; whether that ends the session."""
+        self.drive.book.tell(ev.ContactorsChanged(False))
+        return any(isinstance(one, act.StopPower) for one in self.drive.book.actions)
+
+    def power(self) -> Any:
+        return self.drive.send(self._power)
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["under way", "over"])
+@pytest.mark.parametrize("edition", ["din", "iso2", "iso20"])
+def test_they_may_not_open_once_pre_charge_began(edition: str, over: bool) -> None:
+    """Closed again for power, they would join what nobody has pre-charged since."""
+    rig = Checked(edition)
+    rig.pre_charge(over=False)
+    if over:
+        rig.pre_charge(over=True)
+    assert rig.opens()
+    assert rig.power().response_code.value == "FAILED"
+    assert rig.drive.session.ended.reason is EndReason.CONTACTOR_FAILED
+    assert not any(isinstance(one, act.CloseContactors) for one in rig.drive.book.actions)
+
+
+@pytest.mark.parametrize("edition", ["din", "iso2", "iso20"])
+def test_they_may_open_before_and_are_closed_for_power(edition: str) -> None:
+    rig = Checked(edition)
+    assert not rig.opens()
+    rig.pre_charge(over=True)
+    assert rig.power() is None
+    rig.drive.book.does(act.CloseContactors)
+
+
+@pytest.mark.parametrize("edition", ["din", "iso2", "iso20"])
+def test_they_may_stay_closed(edition: str) -> None:
+    rig = Checked(edition)
+    rig.pre_charge(over=True)
+    assert rig.power().response_code.value == "OK"

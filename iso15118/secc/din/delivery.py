@@ -145,7 +145,6 @@ def power_delivery(request: din.PowerDeliveryReq, ctx: Context) -> Answer | Refu
     it stops changes nothing."""
     if not request.ready_to_charge_state:
         # Also before there was any power: a cable check that still runs has voltage on the cable.
-        ctx.facts.lets_go = True
         return open_contactors(
             ctx.facts, lambda: Answer(_switched(ctx), State.WELDING_DETECTION, (ReadMeter(),))
         )

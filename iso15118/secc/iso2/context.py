@@ -64,8 +64,6 @@ class Context:
     """What the signed authorization came to."""
 
     # -- energy
-    renegotiated: bool = False
-    """DC: power rests for another schedule, and has not come back since."""
     asked_for_parameters: float | None = None
     """When the first ChargeParameterDiscoveryReq of a negotiation came."""
     needs_told: bool = False
@@ -80,8 +78,6 @@ class Context:
     """The plans of the energy manager that they were made from."""
     tuple_id: int = 1
     """The one that the vehicle chose, at first the station's default."""
-    departure: float | None = None
-    """When the vehicle leaves, on the session's clock; None if it did not say."""
     asked_anew: float | None = None
     """Since when the vehicle is asked for another schedule."""
     ask_not_before: float = 0.0

@@ -85,7 +85,6 @@ def _check(ctx: Context) -> Answer | Refused:
         # After a renegotiation: contactors open and the output is discharged before the test voltage.
         before = () if facts.told_safe else take_back("cable check after a renegotiation")
     elif facts.cable_check_started is None:
-        facts.lets_go = False
         started = start_cable_check(facts)
         if isinstance(started, Refused):
             return started
@@ -159,7 +158,6 @@ def power_delivery(request: iso2.PowerDeliveryReq, ctx: Context) -> Answer | Ref
             return _start(request, ctx)
         case iso2.ChargeProgress.Renegotiate:
             return _renegotiate(ctx)
-    ctx.facts.lets_go = True
     return open_contactors(
         ctx.facts, lambda: Answer(_ok(ctx, Status.EVSE_Shutdown), State.WELDING_DETECTION, (ReadMeter(),))
     )
@@ -184,7 +182,7 @@ def _start(request: iso2.PowerDeliveryReq, ctx: Context) -> Answer | Refused | W
     if refused is not None:
         return refused
     if ctx.state is State.RENEGOTIATED:  # the table asks ``still_delivers`` before
-        facts.lets_go, ctx.renegotiated = False, False
+        facts.lets_go = False
         facts.note("short-renegotiation", "power again without cable check and pre-charge")
         if facts.vehicle is not None:  # which may have declared more since the cable was checked
             most_v = min(facts.vehicle.maximum_voltage_v, facts.cable_checked_v)
@@ -195,7 +193,6 @@ def _start(request: iso2.PowerDeliveryReq, ctx: Context) -> Answer | Refused | W
         return Refused(Fault.NOT_APPLIED, EndReason.PRE_CHARGE_FAILED, "there was no pre-charge")
 
     def closed() -> Answer:
-        ctx.renegotiated = False
         agreed_anew(ctx)
         return Answer(_ok(ctx, Status.EVSE_Ready), State.CURRENT_DEMAND, (ReadMeter(),))
 
@@ -206,7 +203,7 @@ def _renegotiate(ctx: Context) -> Answer:
     """The current goes. Where the short form is taken contactors stay closed until cable
     check, or state B, opens them."""
     facts = ctx.facts
-    facts.lets_go, ctx.renegotiated, ctx.wish = True, True, None
+    facts.lets_go, ctx.wish = True, None
     short = ctx.settings.dc_renegotiation_short == "accept"
     before = (StopPower(Urgency.ORDERLY),) if short else take_back("PowerDelivery renegotiate")
     return Answer(_ok(ctx, Status.EVSE_Ready), State.RENEGOTIATION, before)

@@ -48,7 +48,6 @@ def offer_schedules(
     ``most_w``: the power in W that was offered, which no schedule exceeds.
     """
     facts = ctx.facts
-    ctx.departure = facts.now + departure_s if departure_s else None
     lasts = min(departure_s or _DAY, _LONGEST)
     ctx.schedules.clear()
     ctx.plans_offered = facts.plans

@@ -76,7 +76,7 @@ def tariff_of(ctx: Context, prices: Prices | None, number: int, most: int) -> is
 def _entries(ctx: Context, prices: Prices, most: int) -> list[iso2.SalesTariffEntry]:
     """Starts in whole seconds from now on; what has passed is left out, and so is what does not fit."""
     now = ctx.facts.now
-    prices = shortened(_unsigned(prices), most) or prices
+    prices = shortened(_unsigned(prices), most, now) or prices
     spans: list[tuple[int, int, tuple[iso2.ConsumptionCost, ...]]]
     if isinstance(prices, PriceLevels):
         spans = [(duration, level, ()) for duration, level in prices.entries]

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from iso15118.energy.dc import PresentLimits, on_wire, tightened
 from iso15118.messages import iso2
-from iso15118.messages.physical import LARGEST, ceil_physical, floor_physical, physical, quantity
+from iso15118.messages.physical import LARGEST, ceil_physical, floor_physical, quantity
 from iso15118.session.limits import StationLimits, VehicleLimits
 
 __all__ = ["charge_only", "loop_limits", "maxima", "offer", "vehicle_limits"]
@@ -75,13 +75,14 @@ def maxima(limits: StationLimits) -> dict[str, iso2.PhysicalValue]:
 def offer(
     limits: StationLimits, status: iso2.DCEVSEStatus, ripple_a: float, tolerance_a: float | None
 ) -> iso2.DCEVSEChargeParameter:
-    """The station's side of ChargeParameterDiscoveryRes."""
+    """The station's side of ChargeParameterDiscoveryRes; ripple and tolerance are told no smaller than they
+    are."""
     fields: dict[str, Any] = maxima(limits)
     return iso2.DCEVSEChargeParameter(
         dc_evse_status=status,
         **fields,
         evse_minimum_current_limit=ceil_physical(limits.minimum_charge_current_a, _U.A),
         evse_minimum_voltage_limit=ceil_physical(limits.minimum_voltage_v, _U.V),
-        evse_current_regulation_tolerance=None if tolerance_a is None else physical(tolerance_a, _U.A),
-        evse_peak_current_ripple=physical(ripple_a, _U.A),
+        evse_current_regulation_tolerance=None if tolerance_a is None else ceil_physical(tolerance_a, _U.A),
+        evse_peak_current_ripple=ceil_physical(ripple_a, _U.A),
     )

@@ -160,7 +160,7 @@ def _price(
     facts = ctx.facts
     config = facts.config
     if prices is not None:
-        prices = shortened(prices, points)
+        prices = shortened(prices, points, facts.now)
         if prices is None:
             detail = f"a signed price schedule has more than the {points} entries that the vehicle takes, and is left out"
             facts.news.append(ScheduleRemark("price-points", detail))

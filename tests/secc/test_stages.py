@@ -1,0 +1,108 @@
+"""What the station's funnel knows about each state of the older editions, pinned without their tables: where
+the pilot has to stay in C, where contactors may not open, which timer runs, and what a wish to stop does.
+
+And the protocols of supportedAppProtocol with their versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from iso15118.secc import editions
+from iso15118.secc.din import sequence as din
+from iso15118.secc.iso2.ac_part import AC
+from iso15118.secc.iso2.dc_part import DC
+from iso15118.secc.iso2.machine import _STAGES
+from iso15118.session.edition import Stage
+
+LIVE, HOLDS, LASTS = "live", "holds", "lasts"
+"""The output may carry voltage; contactors stay as they are; energy flows as long as both want."""
+TOLD = "told"
+"""A wish to stop is not told by refusing."""
+WELDING = (TOLD, "welding detection: welding_detection_performance")
+
+PINNED: dict[str, tuple[Mapping[Any, Stage], dict[str, tuple[str, ...]]]] = {
+    "DIN 70121": (
+        din.STAGES,
+        {
+            "SessionSetup": ("first",),
+            "ServiceDiscovery": (),
+            "ServicePaymentSelection": (),
+            "ContractAuthentication": ("authorizing",),
+            "ChargeParameterDiscovery": (),
+            "CableCheck": (LIVE, "cable check"),
+            "PreCharge": (LIVE, "pre-charge"),
+            "PowerDelivery": (LIVE, HOLDS, "pre-charge: pre_charge_performance"),
+            "CurrentDemand": (LIVE, HOLDS, LASTS),
+            "WeldingDetection": WELDING,
+            "Ended": (TOLD,),
+        },
+    ),
+    "ISO 15118-2": (
+        _STAGES,
+        {
+            "SessionSetup": ("first",),
+            "ServiceDiscovery": (),
+            "PaymentServiceSelection": (),
+            "CertificateInstallation": (),
+            "PaymentDetails": (),
+            "Authorization": ("authorizing",),
+            "ChargeParameterDiscovery": (),
+            "Renegotiation": (LIVE, HOLDS),
+            "MeteringReceipt": (LIVE, HOLDS),
+            "SessionStop": (TOLD,),
+            "Ended": (TOLD,),
+        },
+    ),
+    "DC in it": (
+        DC.stages,
+        {
+            "CableCheck": (LIVE, "cable check"),
+            "PreCharge": (LIVE,),
+            "PowerDelivery": (LIVE, "pre-charge: pre_charge_performance"),
+            "CurrentDemand": (LIVE, HOLDS, LASTS),
+            "Renegotiated": (LIVE, HOLDS),
+            "WeldingDetection": WELDING,
+        },
+    ),
+    "AC in it": (
+        AC.stages,
+        {"PowerDelivery": (LIVE, HOLDS), "ChargingStatus": (LIVE, HOLDS, LASTS)},
+    ),
+}
+
+
+def _said(stage: Stage) -> tuple[str, ...]:
+    flags = [name for name in ("first", "authorizing", LIVE, HOLDS, LASTS) if getattr(stage, name)]
+    flags += [] if stage.refuses else [TOLD]
+    if stage.timer is not None:
+        flags.append(f"{stage.timer.value}: {stage.limit}" if stage.limit else stage.timer.value)
+    return tuple(flags)
+
+
+@pytest.mark.parametrize("edition", PINNED)
+def test_each_state_is_looked_after_as_it_is_pinned(edition: str) -> None:
+    stages, pinned = PINNED[edition]
+    assert {stage.name: _said(stage) for stage in stages.values()} == pinned
+    assert [stage.name for stage in stages.values()] == [state.value for state in stages]
+
+
+def test_power_is_switched_on_and_off_by_what_a_vehicle_is_ready_for() -> None:
+    assert [key[1] for key in (din.ON, din.OFF)] == [True, False]
+
+
+def test_the_protocols_that_a_station_can_speak_and_their_versions() -> None:
+    assert [(one.edition, one.namespace, one.major, one.minor) for one in editions.SERVED] == [
+        ("iso20", "urn:iso:std:iso:15118:-20:DC", 1, 0),
+        ("iso20", "urn:iso:std:iso:15118:-20:AC", 1, 0),
+        ("iso20", "urn:iso:std:iso:15118:-20:AC-DER-IEC", 1, 0),
+        ("iso20", "urn:iso:std:iso:15118:-20:AC-DER-SAE", 1, 0),
+        ("iso20", "urn:iso:std:iso:15118:-20:ACDP", 1, 0),
+        ("iso20", "urn:iso:std:iso:15118:-20:WPT", 1, 0),
+        ("din", "urn:din:70121:2012:MsgDef", 2, 0),
+        ("din", "urn:iso:15118:2:2010:MsgDef", 1, 0),
+        ("iso2", "urn:iso:15118:2:2013:MsgDef", 2, 0),
+    ]
