@@ -454,13 +454,9 @@ class StationHardware(SideHardware):
 
     def _measured(self) -> ev.PowerMeasured | None:
         try:
-            output = None if self._output is None else self._output.read("present", readings.output)
-            flows = None if self._ac is None else self._ac.flows()
-            if flows is None and self._pad is not None:
-                flows = self._pad.flows()
-            if output is None or flows is None:
-                return output or flows
-            return flows if abs(flows.current_a) > abs(output.current_a) else output
+            direct = () if self._output is None else (self._output.read("present", readings.output),)
+            others = (side.flows() for side in (self._ac, self._pad) if side is not None)
+            return max((*direct, *others), key=lambda one: abs(one.current_a), default=None)
         except HardwareError as error:
             self.unreadable = str(error)
             return None

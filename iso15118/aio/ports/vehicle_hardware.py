@@ -260,13 +260,9 @@ class VehicleHardware(SideHardware):
 
     def _measured(self) -> ev.PowerMeasured | ev.InletMeasured | None:
         try:
-            inlet = None if self._inlet is None else self._inlet.read("present", readings.inlet)
-            flows = None if self._charger is None else self._charger.flows()
-            if flows is None and self._coil is not None:
-                flows = self._coil.flows()
-            if inlet is None or flows is None:
-                return inlet or flows
-            return flows if abs(flows.current_a) > abs(inlet.current_a) else inlet
+            direct = () if self._inlet is None else (self._inlet.read("present", readings.inlet),)
+            others = (side.flows() for side in (self._charger, self._coil) if side is not None)
+            return max((*direct, *others), key=lambda one: abs(one.current_a), default=None)
         except HardwareError as error:
             self.unreadable = str(error)
             return None
