@@ -176,8 +176,8 @@ async def test_a_reading_upon_which_nothing_is_done_is_told_to_who_sees_all(seen
         seen.append(event)
         return actions
 
-    options: dict[str, Any] = {"observer": {"observer": observer}, "watch": {"watch": watch}}.get(seen_by, {})
-    bench = looking([READ], **options)
+    audience: dict[str, Any] = {"observer": observer, "watch": watch}
+    bench = looking([READ], **{name: who for name, who in audience.items() if name == seen_by})
     bench.receive(LOOP_RES)
     assert seen.count(READ) == (0 if seen_by == "nobody" else 1)
     await over(bench)
