@@ -141,6 +141,10 @@ class Hardware(Protocol):
         """How long ``settle`` may take from now."""
 
     @property
+    def winds_up_within_s(self) -> float:
+        """How long ``wind_up`` may take from now."""
+
+    @property
     def energy(self) -> tuple[float, float] | None:
         """What flowed by the meter, to and from the vehicle, in Wh; None without a meter."""
 

@@ -283,6 +283,12 @@ class StationHardware(SideHardware):
             if not awaited:
                 return
 
+    @property
+    def winds_up_within_s(self) -> float:
+        """See ``Hardware``."""
+        retracting = 0.0 if self._device is None or self._device.is_home else self._limits.device_s
+        return retracting + (0.0 if self._counter is None else self._limits.meter_s)
+
     async def _retract(self) -> None:
         device = self._device
         if device is None or device.is_home:

@@ -205,6 +205,11 @@ class VehicleHardware(SideHardware):
         await self._store.settled()
 
     @property
+    def winds_up_within_s(self) -> float:
+        """See ``Hardware``."""
+        return self._limits.store_s
+
+    @property
     def energy(self) -> tuple[float, float] | None:
         """A vehicle has no meter of the station's kind."""
         return None
