@@ -15,6 +15,7 @@ from iso15118.aio.plug.plca import COORDINATOR, Plca, PlcaOutcome, PlcaResult, c
 from iso15118.errors import ConfigError
 
 pytest.importorskip("pyroute2")
+from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]
 from pyroute2.netlink.generic import AsyncGenericNetlinkSocket  # type: ignore[import-untyped]
 
 from tests.aio.test_ethtool import (
@@ -180,8 +181,6 @@ async def test_a_kernel_without_the_commands_has_no_support(
 async def test_a_conversation_that_does_not_begin(
     kernel: Kernel, error: Any, result: PlcaResult, detail: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pyroute2.netlink.exceptions import NetlinkError
-
     async def bind(self: Any, proto: str, kind: Any) -> None:
         raise error if isinstance(error, OSError) else NetlinkError(*error)
 

@@ -257,12 +257,10 @@ async def test_hidden_while_discovery_is_being_opened_it_is_not_found(machine: M
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "serve_sdp", slow)
-        showing = asyncio.gather(presence.show(), presence.show())
-        await asyncio.sleep(0.2)
+        await asyncio.gather(presence.show(), presence.show())
         assert machine.found == 1, "of two that were opened at once one stays"
         presence.hide()
-        await showing
-        showing = asyncio.gather(presence.show())
+        showing = asyncio.create_task(presence.show())
         await asyncio.sleep(0.05)
         presence.hide()
         await showing

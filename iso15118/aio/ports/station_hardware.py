@@ -26,8 +26,7 @@ from iso15118.session.limits import StationLimits
 from iso15118.session.wireless import PadLimits
 
 from . import readings
-from .ac_side import NO_CURRENT_A as AC_NO_CURRENT_A
-from .ac_side import outlet
+from .ac_side import no_alternating, outlet
 from .coil_side import id_code_of, pad
 from .contract_calls import ContractCalls
 from .coupling_calls import DeviceCalls
@@ -86,9 +85,7 @@ class StationHardware(SideHardware):
         )
         """All that can give power: each is stopped whatever the other does."""
         if self._output is None:  # on an outlet less counts as something
-            self._no_current_a = AC_NO_CURRENT_A
-            if supervision is not None and supervision.ac_no_current_a is not None:
-                self._no_current_a = max(AC_NO_CURRENT_A, supervision.ac_no_current_a)
+            self._no_current_a = no_alternating(supervision)
         self._device = (
             None
             if station.connection_device is None

@@ -18,8 +18,7 @@ from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
 
 from . import readings
-from .ac_side import NO_CURRENT_A as AC_NO_CURRENT_A
-from .ac_side import charger
+from .ac_side import charger, no_alternating
 from .calls import SafeCalls
 from .coil_side import coil
 from .contract_calls import StoreCalls
@@ -59,9 +58,7 @@ class VehicleHardware(SideHardware):
             else charger(self._loop, vehicle.charger, self._report, limits.power_s)
         )
         if self._inlet is None:  # at a charger less counts as something
-            self._no_current_a = AC_NO_CURRENT_A
-            if supervision is not None and supervision.ac_no_current_a is not None:
-                self._no_current_a = max(AC_NO_CURRENT_A, supervision.ac_no_current_a)
+            self._no_current_a = no_alternating(supervision)
         self._coil = (
             None
             if vehicle.receiver is None
