@@ -15,7 +15,7 @@ from iso15118.aio.plug.carrier import CarrierWatch, Seen
 from iso15118.errors import ConfigError, LinkError
 
 pytest.importorskip("pyroute2")
-import pyroute2
+import pyroute2  # type: ignore[import-untyped]
 from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]
 
 UP, LOWER_UP, TENTATIVE = 0x1, 0x10000, 0x40

@@ -255,7 +255,7 @@ def test_a_long_name_is_asked_about_over_rtnetlink(
     said: Any, index: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netlink = Netlink(said)
-    monkeypatch.setattr(module.socket, "socket", lambda *how: netlink)
+    monkeypatch.setattr(socket, "socket", lambda *how: netlink)
     name = "n" * 16
     assert interface_index(name) == index
     ((request, to),) = netlink.asked
@@ -287,7 +287,7 @@ def test_by_which_way_a_name_is_asked_about(name: str, by: str, monkeypatch: pyt
         asked.append("netlink")
         return 5
 
-    monkeypatch.setattr(module.socket, "if_nametoindex", by_name)
+    monkeypatch.setattr(socket, "if_nametoindex", by_name)
     monkeypatch.setattr(module, "_index_of_long_name", by_netlink)
     assert interface_index(name) == {"name": 4, "netlink": 5, "": 0}[by]
     assert asked == ([by] if by else [])

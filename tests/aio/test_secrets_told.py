@@ -156,7 +156,7 @@ def test_a_name_that_nobody_knows_is_said(
     def fails(*how: Any, **more: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(module.socket, "getaddrinfo", fails)
+    monkeypatch.setattr("iso15118.aio.net.disclosure.socket.getaddrinfo", fails)
     with pytest.raises(ConfigError, match=words):
         SecretDisclosure("host:5")
 
