@@ -81,6 +81,7 @@ async def test_an_inverter_is_not_asked_after_the_end() -> None:
     inverter.close()
     await asyncio.sleep(1.0)
     assert bench.port.made == ["code"]
+    assert bench.faults == [], "nobody wants to know of what was given up"
 
 
 # -- what the ports say --------------------------------------------------------------------------------------
