@@ -1,5 +1,5 @@
-"""A station's hardware in its details: a cable check that is begun again, a pad whose stop is not enough, what
-a reading of another kind says of a voltage, and supplies of which nobody knows what they can."""
+"""A station's hardware in its details: a cable check that is begun again, a pad whose stop is not enough,
+what a reading of another kind says of a voltage, and supplies of which nobody knows what they can."""
 
 from __future__ import annotations
 
