@@ -7,9 +7,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from iso15118.aio.logs import flush
 from iso15118.aio.ports.station_hardware import StationHardware
+from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.coupling import DevicePosition, VehiclePosition
@@ -174,7 +176,33 @@ async def test_winding_up_may_take_what_the_ports_limits_give_it() -> None:
         hardware.close()
     device.position = HOME
     assert station(device)[0].winds_up_within_s == 0.0
-    assert vehicle(Ports()).winds_up_within_s == limits.store_s
+    assert vehicle(Ports()).winds_up_within_s == 0.0
+
+
+class Store:
+    """Keeps contracts, each of them so slowly."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+
+    async def store(self, contract: str) -> None:
+        await asyncio.sleep(8.0)
+        self.kept.append(contract)
+
+
+async def test_a_vehicle_keeps_every_contract_that_it_was_given() -> None:
+    store = Store()
+    parts: Any = Parts(battery=Ports(), contracts=store)
+    hardware = VehicleHardware(parts, replace(QUICK_PORTS, store_s=10.0), lambda event: None)
+    for number, name in enumerate(("one", "two", "three"), 1):
+        credential: Any = name
+        hardware.do(act.StoreContract(credential))
+        assert hardware.winds_up_within_s == 10.0 * number
+    began = now()
+    await hardware.wind_up()
+    assert now() - began == pytest.approx(24.0, abs=SOON)
+    assert (store.kept, hardware.winds_up_within_s) == (["one", "two", "three"], 0.0)
+    hardware.close()
 
 
 @pytest.mark.parametrize(

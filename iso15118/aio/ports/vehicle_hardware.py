@@ -204,7 +204,7 @@ class VehicleHardware(SideHardware):
     @property
     def winds_up_within_s(self) -> float:
         """See ``Hardware``."""
-        return self._limits.store_s
+        return self._store.may_take_s
 
     @property
     def energy(self) -> tuple[float, float] | None:
