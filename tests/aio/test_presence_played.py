@@ -297,3 +297,36 @@ async def test_a_look_that_fails_in_an_unforeseen_way_is_not_the_last_one(
     assert "interface v2g0 could not be looked at" in caplog.text
     assert machine.news == [InterfaceReady("v2g0", "fe80::1")]
     await over(presence)
+
+
+async def test_an_interface_is_held_for_one_station_and_let_go_at_the_end(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+
+    class Lock:
+        def __init__(self, interface: Interface, sdp_port: int) -> None:
+            self.index = interface.index
+            held.append(self.index)
+
+        def release(self) -> None:
+            held.remove(self.index)
+
+    monkeypatch.setattr(module, "StationLock", Lock)
+    presence = machine.presence()
+    await presence.open()
+    assert held == [3]
+    machine.here, machine.addresses = MOVED, {MOVED.address}
+    await asyncio.sleep(LOOK_S + 0.1)
+    assert held == [3], "another address on the same one"
+    machine.here, machine.addresses = ANEW, {ANEW.address}
+    await asyncio.sleep(LOOK_S + 0.1)
+    assert held == [4]
+    await over(presence)
+    assert held == []
+    presence.close()
+    assert held == [], "closing twice is harmless"
+    fixed = machine.presence(MOVED)
+    await fixed.open()
+    assert held == [3]
+    await over(fixed)
