@@ -115,6 +115,7 @@ def test_several_are_put_each_whatever_becomes_of_the_others(caplog: pytest.LogC
         (duty(53.3), duty(52.2), False),
         (duty(53.3), duty(54.4), False),
         (duty(53.3), duty(None), True),
+        (duty(None), duty(53.3), True),
         (duty(53.3), FIVE, False),
         (FIVE, FIVE, True),
         (FIVE, STEADY, False),

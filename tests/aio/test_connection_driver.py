@@ -117,7 +117,7 @@ async def test_actions_go_where_they_belong_and_news_come_last() -> None:
     assert bench.machine.told == [PowerOn()]
     bench.wire.shown.clear()
     entered, ours = PhaseEntered(Phase.LINKING), DLinkTerminate()
-    bench.machine.answers = lambda event: [entered, frame, SetPhy(True), SHOWN, ours]  # type: ignore[list-item]
+    bench.machine.answers = lambda event: [entered, frame, SetPhy(True), SHOWN, ours]
     bench.driver.tell(B)
     assert bench.wire.carried == [frame, SetPhy(True)]
     assert bench.wire.shown == [SHOWN]

@@ -114,7 +114,7 @@ async def test_a_listener_that_answers_everything_is_told_all_of_it_in_several_t
 
     bench = Bench(observer=observer).begin()
     bench.driver.tell(ev.SetPointChanged(1.0))
-    turns = []
+    turns: list[int] = []
     while not turns or turns[-1] < 50:
         turns.append(len(heard))
         await asyncio.sleep(0)

@@ -155,6 +155,12 @@ async def test_an_alert_is_one_of_tls_itself() -> None:
         assert server.messages == [SETUP]
 
 
+async def test_without_a_way_to_go_it_says_goodbye() -> None:
+    async with faulty(tls=True) as (stream, _, server, _faults):
+        stream.close()
+        assert (await server.ended()).ending is Ending.CLOSED_BY_PEER
+
+
 async def test_a_way_that_there_is_not_is_misuse() -> None:
     async with faulty() as (stream, _, server, _faults):
         with pytest.raises(MisuseError, match="there is no TLS on this connection, and so no alert"):

@@ -251,16 +251,17 @@ def answer(kind: int, index: int) -> bytes:
     [(answer(16, 9), 9), (answer(2, 9), 0), (b"short", 0), (OSError("no answer"), 0)],
     ids=["a link", "an error", "too short", "none"],
 )
+@pytest.mark.parametrize(("length", "padding"), [(16, 3), (19, 0), (20, 3), (126, 1), (127, 0)])
 def test_a_long_name_is_asked_about_over_rtnetlink(
-    said: Any, index: int, monkeypatch: pytest.MonkeyPatch
+    said: Any, index: int, length: int, padding: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netlink = Netlink(said)
     monkeypatch.setattr(socket, "socket", lambda *how: netlink)
-    name = "n" * 16
+    name = "n" * length
     assert interface_index(name) == index
     ((request, to),) = netlink.asked
     assert to == (0, 0)
-    attribute = struct.pack("=HH", 4 + 17, 53) + name.encode() + b"\0" + bytes(3)
+    attribute = struct.pack("=HH", 5 + length, 53) + name.encode() + bytes(1 + padding)
     assert request == struct.pack("=IHHII", 16 + 16 + len(attribute), 18, 1, 1, 0) + bytes(16) + attribute
     assert netlink.timeout == 1.0
 

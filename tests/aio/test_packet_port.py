@@ -1,10 +1,12 @@
-"""Ethernet frames of one interface on a played packet socket: which are heard, what becomes of an interface
-that goes and comes back, and a link machine with its one timer."""
+"""Ethernet frames of one interface on a played packet socket: which are heard, and what becomes of an
+interface that goes and comes back."""
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import socket
+import struct
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,9 +15,9 @@ import pytest
 from iso15118.aio.logs import flush
 from iso15118.aio.plug import slac as module
 from iso15118.aio.plug.media import PacketMedium, mac_of
-from iso15118.aio.plug.slac import EVERY_ETHERTYPE, PacketPort, SlacDriver
+from iso15118.aio.plug.slac import EVERY_ETHERTYPE, PacketPort
 from iso15118.errors import LinkError
-from iso15118.link.primitives import Pilot, PowerOn, SetPilot
+from iso15118.link.primitives import Pilot, SetPilot
 from iso15118.link.slac.events import FrameReceived, SendFrame
 from iso15118.link.slac.frames import ETHERTYPE
 
@@ -36,6 +38,7 @@ class Packets:
         self.options: list[tuple[int, int]] = []
         self.sent: list[bytes] = []
         self.broken: list[OSError] = []
+        self.filter: list[tuple[int, int, int, int]] = []
 
     def put(self, data: bytes, kind: int = HOST) -> None:
         self._far.send(bytes([kind]) + data)
@@ -45,6 +48,11 @@ class Packets:
 
     def setsockopt(self, level: int, option: int, value: bytes) -> None:
         self.options.append((level, option))
+        if (level, option) == FILTER:
+            count, address = struct.unpack("HP", value)
+            self.filter = [*struct.iter_unpack("=HBBI", ctypes.string_at(address, 8 * count))]
+        else:
+            assert value == struct.pack("=iHH8s", self.net.index, 1, 0, b"")
 
     def bind(self, address: Any) -> None:
         if self.net.refuses is not None:
@@ -82,6 +90,11 @@ class Net:
         self.refuses: OSError | None = None
         self.opens: OSError | None = None
         self.sockets: list[Packets] = []
+        self.looks = 0
+
+    def look(self, name: str) -> int:
+        self.looks += 1
+        return self.index
 
     def socket(self, family: int, kind: int, protocol: int) -> Packets:
         assert (family, kind, protocol) == (socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -106,7 +119,7 @@ def net(monkeypatch: pytest.MonkeyPatch) -> Net:
         SOL_SOCKET=socket.SOL_SOCKET,
     )
     monkeypatch.setattr(module, "socket", names)
-    monkeypatch.setattr(module, "interface_index", lambda name: played.index)
+    monkeypatch.setattr(module, "interface_index", played.look)
     return played
 
 
@@ -141,8 +154,51 @@ async def test_who_watches_hears_what_passes_and_others_what_is_theirs(
     port.close()
     port.close()
     assert net.live == []
+    looks = net.looks
     await asyncio.sleep(3 * LOOK_S)
-    assert len(net.sockets) == 1
+    assert (len(net.sockets), net.looks) == (1, looks)
+
+
+def passes(program: list[tuple[int, int, int, int]], frame: bytes) -> int:
+    """How many octets of the frame the kernel lets through, by classic BPF."""
+    accumulator = place = 0
+    while True:
+        code, if_true, if_false, value = program[place]
+        place += 1
+        if code == 0x15:  # BPF_JMP | BPF_JEQ | BPF_K
+            place += if_true if accumulator == value else if_false
+            continue
+        assert (if_true, if_false) == (0, 0)
+        if code == 0x06:  # BPF_RET | BPF_K
+            return value
+        assert code == 0x28  # BPF_LD | BPF_H | BPF_ABS
+        if value + 2 > len(frame):
+            return 0
+        accumulator = int.from_bytes(frame[value : value + 2], "big")
+
+
+@pytest.mark.parametrize(
+    ("types", "heard"),
+    [
+        ((0x88E1,), True),
+        ((0x8100, 1, 0x88E1), True),
+        ((0x8100, 0x88E1, 0x0800), False),
+        ((0x8100, 1, 0x86DD), False),
+        ((0x86DD, 1, 0x88E1), False),
+        ((0x0800,), False),
+        ((0x8100,), False),
+        ((), False),
+    ],
+)
+async def test_the_kernel_keeps_everything_but_homeplug_away_from_who_watches(
+    net: Net, types: tuple[int, ...], heard: bool
+) -> None:
+    port = PacketPort("v2g0", lambda data: None, watch=True)
+    frame = bytes(12) + b"".join(one.to_bytes(2, "big") for one in types)
+    assert passes(net.sockets[0].filter, frame) == (2048 if heard else 0)
+    if len(types) in (1, 3):
+        assert passes(net.sockets[0].filter, frame + bytes(100)) == (2048 if heard else 0)
+    port.close()
 
 
 async def test_a_frame_that_is_not_taken_is_lost_and_counted(net: Net) -> None:
@@ -270,52 +326,4 @@ async def test_a_medium_carries_frames_while_it_is_open(net: Net) -> None:
     await medium.close()
     assert net.live == []
     assert mac_of("v2g0") == MAC
-    assert net.live == []
-
-
-class Machine:
-    """A link machine that notes what it is told."""
-
-    resting = (SetPilot(Pilot.STEADY),)
-
-    def __init__(self) -> None:
-        self.told: list[Any] = []
-        self.deadline: float | None = None
-        self.answers: list[Any] = []
-
-    def handle(self, event: Any, now: float) -> list[Any]:
-        self.told.append(event)
-        return self.answers
-
-    def handle_timeout(self, now: float) -> list[Any]:
-        self.told.append(("timeout", now))
-        self.deadline = None
-        return []
-
-
-async def test_a_machine_has_one_timer_and_its_outputs_are_put_to_rest_at_the_end(net: Net) -> None:
-    machine, done = Machine(), list[Any]()
-    now = asyncio.get_running_loop().time
-    began = now()
-    machine.deadline = began + 5.0
-    machine.answers = [SendFrame(SimpleNamespace(to_bytes=lambda: b"frame")), SetPilot(Pilot.FIVE_PERCENT)]  # type: ignore[arg-type]
-    driver = SlacDriver(machine, "v2g0", done.append)  # type: ignore[arg-type]
-    assert machine.told == [PowerOn()]
-    assert (net.sockets[0].sent, done) == ([b"frame"], [SetPilot(Pilot.FIVE_PERCENT)])
-    machine.deadline = began + 2.0
-    machine.answers = []
-    net.sockets[0].put(b"in")
-    await turns()
-    await asyncio.sleep(10.0)
-    assert machine.told[1] == FrameReceived(b"in")
-    assert [at for _, at in machine.told[2:]] == [pytest.approx(began + 2.0, abs=0.01)]
-    machine.deadline = now() + 1.0
-    driver.tell(PowerOn())
-    driver.close()
-    driver.close()
-    assert done[1:] == [SetPilot(Pilot.STEADY)]
-    told = len(machine.told)
-    driver.tell(PowerOn())
-    await asyncio.sleep(10.0)
-    assert len(machine.told) == told
     assert net.live == []

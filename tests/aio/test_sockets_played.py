@@ -143,7 +143,7 @@ def test_how_a_port_is_shared_is_the_systems_way(
     monkeypatch.setattr(module, "sys", SimpleNamespace(platform=platform))
     made: Any = sdp_server_socket(CABLE)
     assert [one for one in made.options if one[0] == socket.SOL_SOCKET][1:] == shares
-    monkeypatch.delattr(module.socket, "SO_REUSEPORT")
+    monkeypatch.delattr("iso15118.aio.net.network.socket.SO_REUSEPORT")
     made = sdp_server_socket(CABLE)
     assert REUSE_PORT not in made.options
 
@@ -158,7 +158,7 @@ def test_a_socket_that_may_not_be_bound_to_its_device_does_without(
     with pytest.raises(LinkError, match="cannot listen on UDP port 5 of v2g0"):
         sdp_server_socket(CABLE, 5)
     assert system.made[-1].closed
-    monkeypatch.delattr(module.socket, "SO_BINDTODEVICE")
+    monkeypatch.delattr("iso15118.aio.net.network.socket.SO_BINDTODEVICE")
     assert sdp_server_socket(CABLE)
 
 

@@ -22,7 +22,7 @@ from iso15118.aio.plug.autocharge import Autocharge
 from iso15118.aio.plug.media import CarrierMedium, NoMedium
 from iso15118.aio.plug.plca import Plca, PlcaOutcome, PlcaResult
 from iso15118.errors import ConfigError
-from iso15118.link.primitives import LinkReported
+from iso15118.link.primitives import LinkReported, Pilot, SetPilot
 from iso15118.link.spe.signalling import SetPhy
 
 HERE, THERE = ("::1", 5, 0, 0), ("::2", 6, 0, 0)
@@ -264,7 +264,7 @@ async def test_a_transceiver_is_configured_when_it_opens_and_when_it_is_back_and
         await asyncio.sleep(0.01)
         for up in (True, False):
             medium.carry(SetPhy(up))
-        medium.carry(LinkReported(True))
+        medium.carry(SetPilot(Pilot.STEADY))
         watches[0].returned()
         await asyncio.sleep(0.01)
         first = medium._configuring
