@@ -278,3 +278,11 @@ async def test_a_whole_session_with_a_liar_beside_the_station() -> None:
         careful = evcc_config(allow_plaintext=True, sdp_downgrade=Downgrade.REFUSE, timing=QUICK)
         with pytest.raises(LinkError, match="asked for TLS"):
             await here.client(sdp_port=port, config=careful).run()
+
+
+def test_of_many_that_were_promised_the_oldest_is_forgotten_and_a_promise_lasts_a_minute() -> None:
+    remembered = Asked()
+    for number in range(65):
+        remembered.heard(origin(f"fe80::{number + 1:x}"), asked(), 1.0)
+    peers: list[Any] = [Peer(f"fe80::{number:x}") for number in (1, 2, 65)]
+    assert [bool(remembered.remark(peer, 61.0)) for peer in peers] == [False, True, True]
