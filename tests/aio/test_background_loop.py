@@ -35,7 +35,7 @@ def test_a_thread_of_the_loop_keeps_no_program_from_ending(loop: _Loop) -> None:
 
 
 class Late:
-    """What a caller waits for: his time is over as soon as the work has begun, however fast the machine is."""
+    """What a caller waits for: his time is over as soon as the work has begun, on any machine."""
 
     def __init__(self, real: Any, began: threading.Event) -> None:
         self.real, self.began = real, began

@@ -169,6 +169,13 @@ async def test_a_kernel_without_the_commands_has_no_support(
     assert (await read_plca("v2g0")).result is R.NO_KERNEL_SUPPORT
 
 
+async def test_a_kernel_that_offers_just_these_has_support(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Family, "get_attr", lambda self, name: [Operation(PLCA_GET), Operation(PLCA_SET)])
+    assert (await read_plca("v2g0")).result is R.PRESENT
+
+
 @pytest.mark.parametrize(
     ("error", "result", "detail"),
     [
@@ -207,7 +214,8 @@ async def test_a_kernel_that_does_not_answer_is_waited_for_two_seconds(
 
 
 @pytest.mark.parametrize(
-    ("name", "asked"), [("v2g0", True), ("x" * 127, True), ("x" * 128, False), ("", False), ("a\0b", False)]
+    ("name", "asked"),
+    [("v2g0", True), ("v", True), ("x" * 127, True), ("x" * 128, False), ("", False), ("a\0b", False)],
 )
 async def test_a_name_that_no_interface_can_have_is_not_asked_about(
     kernel: Kernel, name: str, asked: bool
