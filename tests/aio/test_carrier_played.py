@@ -34,6 +34,11 @@ class Kernel:
         self.binds: Exception | None = None
         self.sockets: list[Socket] = []
         self.reports: list[Any] = []
+        self.groups: list[int] = []
+
+    def socket(self, groups: int) -> Socket:
+        self.groups.append(groups)
+        return Socket(self)
 
     def changed(self, index: int = 7) -> None:
         self.news.put_nowait([{"index": index, "event": "RTM_NEWLINK", "ifname": "v2g0"}])
@@ -90,7 +95,7 @@ class Socket:
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     played = Kernel()
-    monkeypatch.setattr(pyroute2, "AsyncIPRoute", lambda groups: Socket(played))
+    monkeypatch.setattr(pyroute2, "AsyncIPRoute", played.socket)
     monkeypatch.setattr(module, "interface_index", lambda name: played.index)
     return played
 
@@ -111,9 +116,12 @@ async def test_the_first_finding_is_reported_at_once_and_then_every_change(kerne
         kernel.flags, kernel.addresses = flags, addresses
         await kernel.told()
         assert kernel.reports == reports
+    assert kernel.groups == [0x101, 0], "answers and news do not mix"
+    began = asyncio.get_running_loop().time()
     await watch.close()
     await watch.close()
     assert kernel.open == 0
+    assert asyncio.get_running_loop().time() - began < 0.1
     kernel.flags = 0
     await kernel.told()
     assert len(kernel.reports) == 4, "nobody watches any more"

@@ -22,7 +22,7 @@ from tests.aio.test_settling import now
 class Inlet(EvccInlet):
     """Stands where the test puts it."""
 
-    at_rest = True  # type: ignore[assignment]
+    at_rest = True
 
     def __init__(self) -> None:
         self.phase = Phase.LINKING
@@ -87,7 +87,7 @@ async def test_it_is_tried_again_only_where_it_waits_in_vain(change: str, late: 
             evcc._look()
         match change:
             case "at_rest":
-                inlet.at_rest = False  # type: ignore[assignment, misc]
+                inlet.at_rest = False
             case "phase":
                 inlet.phase = Phase.DISCOVERY
             case "replug":
