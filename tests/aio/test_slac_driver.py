@@ -62,8 +62,11 @@ async def test_a_machine_has_one_timer_and_its_outputs_are_put_to_rest_at_the_en
     assert [at for _, at in machine.told[2:]] == [pytest.approx(began + 2.0, abs=0.01)]
     machine.deadline = now() + 1.0
     driver.tell(PowerOn())
+    timer = driver._timer
     driver.close()
     driver.close()
+    assert timer is not None
+    assert timer.cancelled(), "no timer is left behind"
     assert done[1:] == [SetPilot(Pilot.STEADY)]
     told = len(machine.told)
     driver.tell(PowerOn())
