@@ -112,7 +112,7 @@ async def test_an_answer_is_taken_up_to_the_most_that_it_may_have(
 async def test_three_redirects_are_followed_and_a_fourth_is_not(
     status: int, then: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    again = (status, {"Location": "/b"}, [])
+    again: Any = (status, {"Location": "/b"}, [])
     library = Library(again, again, again, (200, {}, [b"good"]))
     http = client(library, monkeypatch)
     assert await http.post(URL, b"body", kind="k", accept="a", most=100) == b"good"
@@ -146,7 +146,7 @@ async def test_what_a_request_that_fails_comes_to(
 
 
 async def test_a_request_with_all_its_redirects_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    again = (302, {"Location": "/b"}, [])
+    again: Any = (302, {"Location": "/b"}, [])
     library = Library(again, again, (200, {}, [b"good"]))
     library.takes_s = 1.0
     assert await client(library, monkeypatch, timeout_s=3.5).get(URL, accept="a", most=9) == b"good"
