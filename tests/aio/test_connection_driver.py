@@ -164,6 +164,9 @@ async def test_what_is_told_meanwhile_waits_its_turn() -> None:
 
 async def test_there_is_one_timer_and_none_when_it_is_closed() -> None:
     bench = Bench()
+    bench.driver.tell(B)
+    assert bench.machine.told == [], "it is not open yet"
+    bench.machine.settings.assert_every = 1000.0
     await bench.driver.open()
     began = now()
     bench.machine.deadline = began + 5.0
@@ -176,7 +179,9 @@ async def test_there_is_one_timer_and_none_when_it_is_closed() -> None:
     ]
     bench.machine.deadline = now() + 1.0
     bench.driver.tell(B)
+    timers = bench.driver._timer, bench.driver._asserting
     await bench.driver.close()
+    assert [timer is not None and timer.cancelled() for timer in timers] == [True, True]
     told = len(bench.told)
     await asyncio.sleep(10.0)
     bench.driver.tell(C)
