@@ -12,6 +12,7 @@ from iso15118.errors import HardwareError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
+from iso15118.session.supervision import IdleSupervisor, Rule, SupervisionLimits
 from tests.aio.test_power_kinds import Kind, Side
 from tests.aio.test_settling import Ports, now
 from tests.aio.test_sides import station
@@ -119,6 +120,33 @@ async def test_what_is_no_direct_current_says_nothing_of_a_voltage(kind: str) ->
     assert (type(present), present.voltage_v, present.at) == (ev.PowerMeasured, 0.0, 5.0)
     assert present.current_a == pytest.approx(0.3)
     assert level is False
+    await side.over()
+
+
+@pytest.mark.parametrize(("outlet_a", "flows"), [(0.0, -0.5), (0.4, -0.5), (0.5, -0.5), (0.6, 0.6)])
+async def test_what_flows_through_an_outlet_hides_no_voltage_of_the_output(
+    outlet_a: float, flows: float
+) -> None:
+    for kinds, measured in ((("power", "ac"), ev.PowerMeasured), (("inlet", "charger"), ev.InletMeasured)):
+        side = Side(*kinds)
+        direct: Any = side.kinds[kinds[0]]
+        direct.present = measured(400.0, -0.5, 7.0)
+        side.kinds[kinds[1]].show(outlet_a, 8.0)
+        assert side.hardware.present()[0] == measured(400.0, flows, 7.0)
+        await side.over()
+
+
+async def test_between_sessions_a_voltage_is_found_though_an_outlet_shows_more_current() -> None:
+    side = Side("power", "ac")
+    side.kinds["power"].present = ev.PowerMeasured(400.0, 0.0)
+    side.kinds["ac"].show(0.2)
+    idle = IdleSupervisor(SupervisionLimits())
+    found = None
+    for at in (0.0, 100.0):
+        measured, closed = side.hardware.present()
+        found = idle.look(measured, closed, at)
+    assert found is not None
+    assert found.rule is Rule.VOLTAGE_AFTER_END
     await side.over()
 
 

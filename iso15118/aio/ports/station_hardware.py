@@ -31,7 +31,7 @@ from .coil_side import id_code_of, pad
 from .contract_calls import ContractCalls
 from .coupling_calls import DeviceCalls
 from .guard import Port, each
-from .hardware import NO_CONTACTORS, PortLimits, SideHardware
+from .hardware import NO_CONTACTORS, PortLimits, SideHardware, greatest
 from .key_calls import KeyCalls
 from .port_calls import Echo, PowerCalls, Question, meant_yes, once
 from .schedule_calls import ScheduleCalls
@@ -457,9 +457,8 @@ class StationHardware(SideHardware):
 
     def _measured(self) -> ev.PowerMeasured | None:
         try:
-            direct = () if self._output is None else (self._output.read("present", readings.output),)
-            others = (side.flows() for side in (self._ac, self._pad) if side is not None)
-            return max((*direct, *others), key=lambda one: abs(one.current_a), default=None)
+            direct = None if self._output is None else self._output.read("present", readings.output)
+            return greatest(direct, [side.flows() for side in (self._ac, self._pad) if side is not None])
         except HardwareError as error:
             self.unreadable = str(error)
             return None

@@ -24,7 +24,7 @@ from .coil_side import coil
 from .contract_calls import StoreCalls
 from .coupling_calls import MobilityCalls
 from .guard import Port, each
-from .hardware import NO_CONTACTORS, PortLimits, SideHardware
+from .hardware import NO_CONTACTORS, PortLimits, SideHardware, greatest
 from .inverter import InverterCalls
 from .key_calls import KeyCalls
 from .port_calls import SignalCalls
@@ -262,9 +262,10 @@ class VehicleHardware(SideHardware):
 
     def _measured(self) -> ev.PowerMeasured | ev.InletMeasured | None:
         try:
-            direct = () if self._inlet is None else (self._inlet.read("present", readings.inlet),)
-            others = (side.flows() for side in (self._charger, self._coil) if side is not None)
-            return max((*direct, *others), key=lambda one: abs(one.current_a), default=None)
+            direct = None if self._inlet is None else self._inlet.read("present", readings.inlet)
+            return greatest(
+                direct, [side.flows() for side in (self._charger, self._coil) if side is not None]
+            )
         except HardwareError as error:
             self.unreadable = str(error)
             return None
