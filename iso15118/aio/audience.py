@@ -56,11 +56,13 @@ class Audience:
         """Somebody is to be told at all."""
         self.sees_all = observer is not None
         """There is an observer."""
+        self.records = False
+        """The session is recorded: what it was told counts, also where it did nothing upon it."""
 
     def record(self, tap: SessionTap, now: float) -> None:
         """The session, which begins now, is recorded there."""
         self._tap, self._record = tap, Callback("the recording of the session", tap.heard)
-        self.there = True
+        self.there = self.records = True
         Callback("the recording of the session", tap.session_began)(now)
 
     def recorded(self, result: Any, now: float) -> None:

@@ -80,20 +80,29 @@ class Directing:
         self._began = True
         here = asyncio.current_task()
         ticking = self._loop.create_task(self._tick())
-        self._failed.add_done_callback(lambda _: None if here is None else here.cancel())
+        cancelled = False
+
+        def cancel(failed: asyncio.Future[None]) -> None:
+            nonlocal cancelled
+            if here is not None and self._began:  # the block may have ended in the turn in which he failed
+                cancelled = here.cancel()
+
+        self._failed.add_done_callback(cancel)
         try:
             yield
         except asyncio.CancelledError:
-            if self._failed.done() and (error := self._failed.exception()) is not None:
-                if here is not None:
-                    here.uncancel()
-                raise error from None
-            raise
+            if not cancelled:
+                raise
         finally:
             self._began = False
             ticking.cancel()
             if self._soon is not None:
                 self._soon.cancel()
+            error = self._failed.exception() if self._failed.done() else None
+        if error is not None:
+            if cancelled and here is not None:
+                here.uncancel()
+            raise error
 
     async def _tick(self) -> None:
         while True:

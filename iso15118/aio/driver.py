@@ -64,6 +64,17 @@ _ACT_FIRST = frozenset(
     (ev.TransportLost, ev.HardwareFault, ev.EmergencyShutdown, ev.Undecodable, ev.SignalChanged)
 )
 """Nothing is measured before these are dealt with."""
+_READINGS = frozenset(
+    (
+        ev.PowerMeasured,
+        ev.InletMeasured,
+        ev.AcMeasured,
+        ev.PadMeasured,
+        ev.ReceiverMeasured,
+        ev.BatteryChanged,
+    )
+)
+"""They come with every look, and nobody but an observer wants to know of one upon which nothing is done."""
 WORTH_WAITING = frozenset((ev.StopRequested, ev.PauseRequested, ev.EmergencyShutdown, ev.HardwareFault))
 
 
@@ -363,9 +374,10 @@ class SessionDriver(Finishing):
             measured = self.hardware.measure(now)
         finally:
             self._measuring = False
+        sees_all = self._watch is not None or self.audience.sees_all
         for event in measured:
             actions = session.handle(event, now)
-            if actions or self._watch is not None or self.audience.sees_all:
+            if actions or sees_all or type(event) not in _READINGS:
                 self._carry_out(event, actions, now)
             if type(event) is ev.PowerMeasured or type(event) is ev.InletMeasured:
                 self._tally.measured(event, now)
@@ -386,8 +398,9 @@ class SessionDriver(Finishing):
             except BaseException as error:
                 failed = failed or error
         self._story.turn(event, actions)
-        if self.audience.sees_all or (actions and self.audience.there):
-            self.audience.note_turn(now, event, actions)
+        audience = self.audience
+        if audience.sees_all or (audience.there and (actions or audience.records)):
+            audience.note_turn(now, event, actions)
         if failed is not None:
             raise failed
         if self._watch is not None:

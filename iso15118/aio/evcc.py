@@ -168,7 +168,8 @@ class EvccClient:
         self._refuse_common_ports()
         _open.add(self)
         self._inbox.open(asyncio.get_running_loop(), self._deliver)
-        supervisor = IdleSupervisor(self.config.supervision, voltage=False)
+        alternating = self.vehicle.inlet is None
+        supervisor = IdleSupervisor(self.config.supervision, voltage=False, alternating=alternating)
         self._idle = IdleLook(self._take_ports, supervisor, self._service.hardware)
         if not self._running:
             self._idle.start(self._service.unsafe)

@@ -37,7 +37,8 @@ _INSIST_S: Final = 2.0
 """However often everything is cancelled: so long the end insists on a safe hardware beyond what
 the ports' limits give it."""
 _WIND_UP_S: Final = 12.0
-"""For the last reading of the meter, and for contracts that are still being stored."""
+"""For the last reading of the meter, and for contracts that are still being stored; more where the ports'
+limits give more, as for a connection device that is still to be retracted."""
 
 _LAST_MESSAGES: Final = 5
 _FAULTS_KEPT: Final = 64
@@ -115,7 +116,12 @@ class Finishing:
     def settles_within_s(self) -> float:
         """How long the end may take from now: its calls by their limits, and what has to be wound up then."""
         settling = 0.0 if self.hardware is None else self.hardware.settles_within_s
-        return settling + _INSIST_S + _WIND_UP_S
+        return settling + _INSIST_S + self._winds_up_within_s
+
+    @property
+    def _winds_up_within_s(self) -> float:
+        winding = 0.0 if self.hardware is None else self.hardware.winds_up_within_s
+        return max(_WIND_UP_S, winding + _INSIST_S)
 
     def _close_stream(self) -> None:
         if self.stream is not None:
@@ -159,7 +165,7 @@ class Finishing:
                 settled, _ = await insist(hardware.settle, hardware.settles_within_s + _INSIST_S)
                 safe = settled is True
                 self.unsafe_because = "" if safe else hardware.why_unsafe() or "it was not confirmed in time"
-                async with asyncio.timeout(_WIND_UP_S):
+                async with asyncio.timeout(self._winds_up_within_s):
                     await insist(hardware.wind_up, 0.0)
         except BaseException as error:
             self._say([error])

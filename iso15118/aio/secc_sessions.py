@@ -151,9 +151,8 @@ class SeccSessions:
 
     def open(self) -> None:
         """Look after the hardware from now on, and beat."""
-        self._idle = IdleLook(
-            self._caretaker, IdleSupervisor(self._config.supervision), self.service.hardware
-        )
+        supervisor = IdleSupervisor(self._config.supervision, alternating=self._station.power is None)
+        self._idle = IdleLook(self._caretaker, supervisor, self.service.hardware)
         self._idle.start(self.service.unsafe)
         alarm, self.inbox.alarm = self.inbox.alarm, None
         if alarm is not None:

@@ -35,7 +35,7 @@ class Plant:
         self.measured_at, self.settles_within_s = -100.0, 3.0
         self.shows: Sequence[ev.Event] = ()
         self.settled: Any = True
-        self.settling_s = self.winding_s = 0.0
+        self.settling_s = self.winding_s = self.winds_up_within_s = 0.0
         self.on_look: Callable[[], None] = lambda: None
         self.fails: dict[type, BaseException] = {}
         self.__dict__.update(changes)

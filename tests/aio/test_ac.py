@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from iso15118.session.services import ControlMode, ServiceID
 from iso15118.simulation import AcCircuit, Battery, OnBoardCharger, SimulatedAcStation, SimulatedAcVehicle
 from iso15118.simulation.ac_ports import AcStationPorts, AcVehiclePorts
 from iso15118.testing import SafetyMonitor
+from tests.aio.test_slow_feedback import Shown
 from tests.pair.ac_rig import PACK
 
 LOOPBACK = find_interface("lo")
@@ -197,6 +199,21 @@ async def test_lower_limits_reach_the_vehicle_at_once() -> None:
     assert theirs.ended.reason is EndReason.STOPPED_BY_STATION
     assert theirs.safe
     assert mine.safe
+
+
+async def test_between_sessions_an_ampere_and_more_at_an_outlet_or_a_charger_is_said() -> None:
+    for amperes, quiet in ((0.9, True), (1.1, False)):
+        site = AcSite()
+        shows = "present", lambda value, at, amperes=amperes: ev.AcMeasured(current_a=(amperes, 0.0, 0.0))
+        station, vehicle = site._station.bundle(), site._vehicle.bundle()
+        station = replace(station, ac=Shown(station.ac, *shows))
+        vehicle = replace(vehicle, charger=Shown(vehicle.charger, *shows))
+        server = SeccServer(site.secc, station, LOOPBACK, sdp_port=0, port_limits=QUICK)
+        client = EvccClient(site.evcc, vehicle, LOOPBACK, port_limits=QUICK)
+        async with server, client:
+            await asyncio.sleep(3.0)
+            for why in (server.out_of_service_because, client.out_of_service_because):
+                assert ("current-without-permission" in why) is not quiet
 
 
 def _bundle(*given: str) -> Any:

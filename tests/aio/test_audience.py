@@ -1,10 +1,98 @@
-"""Who is told what happens in a session, and cannot keep it from going on."""
+"""Who is told what happens in a session, and cannot keep it from going on: its observer, its recording, the
+application, and the log."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from iso15118.aio.audience import Audience
+import pytest
+
+from iso15118.aio.audience import Audience, write_down
+from iso15118.aio.logs import flush
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from tests.aio.bench import LOOP_RES, OVER, Bench, Plant
+
+READ, CLOSED = ev.PowerMeasured(0.0, 0.0), ev.ContactorsChanged(True)
+CAME_IN = ev.MessageReceived(LOOP_RES)
+STATE, SENT, ASKED = act.StateEntered("Loop"), act.Send(LOOP_RES), act.CloseContactors(1.0)
+
+
+class Tap:
+    """Where a session is recorded."""
+
+    def __init__(self) -> None:
+        self.began: list[float] = []
+        self.told: list[Any] = []
+        self.results: list[tuple[Any, float]] = []
+
+    def session_began(self, now: float) -> None:
+        self.began.append(now)
+
+    def heard(self, now: float, what: Any) -> None:
+        self.told.append(what)
+
+    def finished(self, result: Any, now: float) -> None:
+        self.results.append((result, now))
+
+
+class Heard:
+    """All that are told, of which only some are there."""
+
+    def __init__(self, *there: str) -> None:
+        self.observer: list[Any] = []
+        self.news: list[Any] = []
+        self.tap = Tap()
+        self.audience = Audience(
+            (lambda now, what: self.observer.append(what)) if "observer" in there else None,
+            self.news.append if "news" in there else None,
+        )
+        if "tap" in there:
+            self.audience.record(self.tap, 3.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "there", [(), ("observer",), ("news",), ("tap",), ("observer", "tap", "news")], ids=str
+)
+def test_an_observer_hears_all_a_recording_all_but_octets_and_the_application_news(
+    there: tuple[str, ...],
+) -> None:
+    heard = Heard(*there)
+    audience = heard.audience
+    assert audience.there is bool(there)
+    assert audience.sees_all is ("observer" in there)
+    assert audience.records is ("tap" in there)
+    assert heard.tap.began == ([3.0] if "tap" in there else [])
+    audience.note(0.0, "in")
+    for event in (CAME_IN, CLOSED, None):
+        audience.note_turn(0.0, event, [STATE, SENT, ASKED])
+    audience.show()
+    turn = [STATE, SENT, ASKED]
+    all_of_it = ["in", *turn, CLOSED, *turn, *turn]
+    assert heard.observer == (all_of_it if "observer" in there else [])
+    kept = [what for what in heard.tap.told if what is not SENT]
+    assert kept == ([what for what in all_of_it if what is not SENT] if "tap" in there else [])
+    assert heard.news == ([STATE] * 3 if "news" in there else [])
+    audience.recorded("result", 9.0)
+    assert heard.tap.results == ([("result", 9.0)] if "tap" in there else [])
+
+
+def test_when_an_observer_has_failed_the_others_are_told_all_the_same() -> None:
+    def fails(now: float, what: Any) -> None:
+        raise ValueError("observer")
+
+    for records in (False, True):
+        tap, news = Tap(), list[Any]()
+        audience = Audience(fails, news.append)
+        if records:
+            audience.record(tap, 0.0)  # type: ignore[arg-type]
+        for _ in range(2):
+            audience.note(0.0, "in")
+            audience.note_turn(0.0, CLOSED, [STATE, SENT])
+            audience.show()
+        assert news == [STATE, STATE]
+        assert [what for what in tap.told if what is not SENT] == ["in", CLOSED, STATE] * 2 * records
+        assert audience.waiting == []
 
 
 def test_who_answers_everything_with_something_new_is_told_the_rest_later() -> None:
@@ -35,3 +123,71 @@ def test_what_listeners_bring_along_is_told_at_once_and_in_order() -> None:
         audience.note(0.0, what)
     assert audience.show() is False
     assert heard == [0, 1, 10, 11]
+
+
+def test_what_was_done_otherwise_with_a_peer_stands_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        write_down(act.QuirkApplied("slow", "[::1]:1", ("timing", "tls")))
+        write_down(act.PeerDeviates("spare-bits", "they are 1"))
+        write_down(STATE)
+        assert flush()
+    lines = [one.getMessage() for one in caplog.records if one.name == "iso15118.aio.audience"]
+    assert lines == ["[::1]:1 is treated as slow: timing, tls", "tolerated (spare-bits): they are 1"]
+
+
+# -- what the driver tells them
+
+
+def looking(shows: list[ev.Event], **options: Any) -> Bench:
+    """Hardware that shows this at the next look, before a session that does nothing upon it."""
+    bench = Bench(plant=Plant(), **options).begin()
+    bench.plant.shows = shows
+    return bench
+
+
+async def over(bench: Bench) -> None:
+    bench.on(ev.StopRequested, ends=OVER)
+    bench.driver.tell(ev.StopRequested("the test is over"))
+    await bench.result()
+
+
+@pytest.mark.parametrize("pushed", [False, True])
+async def test_a_recording_has_what_a_session_was_told_though_it_did_nothing_upon_it(pushed: bool) -> None:
+    tap = Tap()
+    bench = looking([READ] if pushed else [READ, CLOSED])
+    bench.driver.audience.record(tap, 0.0)  # type: ignore[arg-type]
+    if pushed:
+        bench.driver.tell(CLOSED)
+    else:
+        bench.receive(LOOP_RES)
+    assert CLOSED in tap.told
+    assert READ not in tap.told, "there are twenty in a second"
+    await over(bench)
+
+
+@pytest.mark.parametrize("seen_by", ["observer", "watch", "nobody"])
+async def test_a_reading_upon_which_nothing_is_done_is_told_to_who_sees_all(seen_by: str) -> None:
+    seen: list[Any] = []
+
+    def observer(now: float, what: Any) -> None:
+        seen.append(what)
+
+    def watch(event: ev.Event | None, actions: list[act.Action], now: float) -> list[act.Action]:
+        seen.append(event)
+        return actions
+
+    audience: dict[str, Any] = {"observer": observer, "watch": watch}
+    bench = looking([READ], **{name: who for name, who in audience.items() if name == seen_by})
+    bench.receive(LOOP_RES)
+    assert seen.count(READ) == (0 if seen_by == "nobody" else 1)
+    await over(bench)
+
+
+async def test_the_log_has_what_decides_where_a_session_goes(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        bench = looking([READ, CLOSED])
+        bench.receive(LOOP_RES)
+        assert flush()
+    assert "told ContactorsChanged(closed=True)" in caplog.text
+    assert "PowerMeasured" not in caplog.text
+    await over(bench)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import struct
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -150,6 +151,40 @@ async def test_auto_negotiation_that_stays_on_is_said_with_the_kernels_reason(ke
     assert outcome.result is PlcaResult.SET
     assert "auto-negotiation stays on" in str(outcome)
     assert "requested speed is not possible" in str(outcome)
+
+
+@pytest.mark.parametrize(
+    ("get", "set_", "result"),
+    [
+        ((errno.EOPNOTSUPP,), None, Negotiation.NOT_OFFERED),
+        ((errno.EPERM,), None, Negotiation.REFUSED),
+        ({2: u8(1)}, (errno.EOPNOTSUPP,), Negotiation.REFUSED),
+        ({2: u8(1)}, (errno.EPERM,), Negotiation.REFUSED),
+        ({2: u8(1)}, None, Negotiation.TURNED_OFF),
+        ({}, None, Negotiation.WAS_OFF),
+    ],
+)
+async def test_what_came_of_turning_it_off(kernel: Kernel, get: Any, set_: Any, result: Negotiation) -> None:
+    kernel.answers |= {LINKMODES_GET: get, LINKMODES_SET: set_}
+    outcome = await turn_negotiation_off("v2g0")
+    assert outcome.result is result
+    assert outcome.ok is (result is not Negotiation.REFUSED)
+    number = next((one[0] for one in (get, set_) if isinstance(one, tuple)), 0)
+    assert outcome.detail == (os.strerror(number) if result is Negotiation.REFUSED else "")
+    assert str(outcome) == (f"{result.value}: {outcome.detail}" if outcome.detail else result.value)
+
+
+async def test_the_kernel_is_asked_for_its_reasons(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    begin = AsyncGenericNetlinkSocket.__init__
+
+    def noted(self: Any, **how: Any) -> None:
+        asked.append(how)
+        begin(self, **how)
+
+    monkeypatch.setattr(AsyncGenericNetlinkSocket, "__init__", noted)
+    await read_plca("v2g0")
+    assert asked == [{"ext_ack": True}]
 
 
 async def test_the_kernels_reason_for_refusing_plca_is_said_in_its_words(kernel: Kernel) -> None:

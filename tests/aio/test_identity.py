@@ -295,3 +295,52 @@ def test_both_roles_load_nothing_about_certificates_before_there_is_one() -> Non
         "sys.exit(any(name.startswith(('cryptography.x509', 'iso15118.pki')) for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("after", "again"),
+    [
+        (timedelta(0), False),
+        (timedelta(hours=23, minutes=59), False),
+        (timedelta(days=1), True),
+        (timedelta(days=30), True),
+        (timedelta(hours=-1), True),  # the clock was set back
+    ],
+    ids=str,
+)
+def test_an_end_that_was_said_is_said_again_after_a_day(
+    after: timedelta, again: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    day = [datetime(2026, 1, 1, tzinfo=UTC)]
+    told: list[Expiry] = []
+    watch = ExpiryWatch(lambda: None, news=told.append, clock=lambda: day[0])
+    ends = [
+        Expiry(kind="own", name="CN=a", not_after=day[0] + timedelta(days=3), expired=False),
+        Expiry(kind="anchor", name="CN=b", not_after=day[0] - timedelta(days=3), expired=True),
+    ]
+    watch._say(tuple(ends), day[0])
+    watch._say(tuple(ends), day[0] + after)
+    assert told == ends * (2 if again else 1)
+    other = Expiry(kind="own", name="CN=a", not_after=day[0] + timedelta(days=9), expired=False)
+    watch._say((other,), day[0] + after)
+    assert told[-1] is other, "a new certificate of the same name"
+    assert flush()
+    lines = {one.getMessage(): one.levelname for one in caplog.records if "renew it" in one.getMessage()}
+    assert [lines[f"the {one}: renew it"] for one in ends] == ["WARNING", "ERROR"]
+
+
+async def test_ends_are_looked_for_again_every_few_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[float] = []
+    clock = asyncio.get_running_loop().time
+    watch = ExpiryWatch(lambda: None)
+    monkeypatch.setattr(watch, "look", lambda: looked.append(clock()))
+    held: list[int] = []
+    monkeypatch.setattr("iso15118.aio.identity._EVERY_S", 10.0)
+    running = asyncio.create_task(watch.run(lambda: held.append(1) or ()))  # type: ignore[func-returns-value]
+    await asyncio.sleep(35.0)
+    running.cancel()
+    await asyncio.wait((running,))
+    assert [at - looked[0] for at in looked] == [
+        pytest.approx(10.0 * number, abs=0.01) for number in range(4)
+    ]
+    assert len(held) == 4

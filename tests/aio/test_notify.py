@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,42 @@ async def test_without_systemd_nothing_is_done(monkeypatch: pytest.MonkeyPatch) 
     notifier.close()
     assert notifier._socket is None
     assert notifier._timer is None
+
+
+@pytest.mark.parametrize(
+    ("usec", "pid", "watched", "every_s"),
+    [
+        ("3000000", None, True, 1.0),
+        ("90000", None, True, 0.03),
+        ("60000", None, True, 0.02),
+        ("1", None, True, 0.02),
+        ("0", None, False, 1.0),
+        ("-5", None, False, 1.0),
+        ("", None, False, 1.0),
+        ("\u0661", None, False, 1.0),
+        ("90000", str(os.getpid()), True, 0.03),
+        ("90000", "1", False, 1.0),
+    ],
+)
+async def test_the_watchdog_is_told_three_times_within_its_time_where_it_is_ours(
+    usec: str, pid: str | None, watched: bool, every_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[float, str]] = []
+    clock = asyncio.get_running_loop().time
+    beat = Heartbeat(lambda: "", Callback("x", None), None)
+    beat.start()
+    async with manager(monkeypatch, "@iso15118-test-notify-times", usec, pid):
+        notifier = SystemdNotifier(lambda: beat, lambda: "fine")
+        monkeypatch.setattr(notifier, "_send", lambda text: sent.append((clock(), text)))
+        notifier.ready()
+        await asyncio.sleep(5.5)
+        notifier.close()
+        count = len(sent)
+        await asyncio.sleep(5.0)
+        assert len(sent) == count, "nothing is told any more"
+    beat.stop("over")
+    times = [at for at, text in sent if "STATUS=fine" in text]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert gaps == [pytest.approx(every_s, abs=0.005)] * len(gaps)
+    assert len(gaps) >= 5
+    assert any("WATCHDOG=1" in text for _, text in sent) is watched

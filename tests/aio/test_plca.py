@@ -21,8 +21,6 @@ from iso15118.errors import ConfigError
 pytest.importorskip("pyroute2")
 from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]
 
-pytestmark = pytest.mark.real_time  # the kernel answers
-
 ROOT = Path(__file__).parents[2]
 NEAR, FAR = (f"pl{os.getpid()}{end}" for end in "nf")
 
@@ -141,6 +139,7 @@ async def _policy(netlink: Any) -> Any:
         yield entry
 
 
+@pytest.mark.real_time  # the kernel answers
 async def test_the_running_kernel_checks_the_attributes_that_we_send() -> None:
     try:
         policy = await policy_of_the_running_kernel(40)
@@ -188,12 +187,14 @@ async def test_a_driver_without_plca_is_said_and_nothing_else_happens(cable: Non
     assert (await read_plca(NEAR)).result is PlcaResult.NOT_OFFERED
 
 
+@pytest.mark.real_time  # the kernel answers
 @pytest.mark.parametrize("name", ["no-such-if", "a-name-that-no-interface-can-have", ""])
 async def test_an_interface_that_is_missing_is_said(name: str) -> None:
     outcome = await read_plca(name)
     assert outcome.result in (PlcaResult.NO_INTERFACE, PlcaResult.NO_KERNEL_SUPPORT)
 
 
+@pytest.mark.real_time  # another process asks
 def test_without_permission_that_is_said() -> None:
     script = """
 import asyncio, os

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import pytest
 
+from iso15118.aio.logs import flush
 from iso15118.aio.plug.connector import ConnectionDriver, LinkParts
 from iso15118.aio.plug.media import NoMedium, PacketMedium
 from iso15118.aio.plug.plugged_secc import PluggedSecc
@@ -281,3 +283,32 @@ async def test_without_a_period_outputs_are_shown_when_they_change() -> None:
     here.tell(DLinkError())
     await here.close()
     assert port.now == SetPilot(Pilot.STEADY)
+
+
+async def test_a_fault_that_keeps_a_station_from_being_found_is_said_once_and_not_at_each_attempt(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connector() as here:
+        tried = 0
+
+        async def fails() -> Any:
+            nonlocal tried
+            tried += 1
+            raise ZeroDivisionError("nobody thought of this")
+
+        monkeypatch.setattr(here.secc, "_serve", fails)
+        for attempt, phase in ((here.secc._be_found(), Phase.DISCOVERY), (_basic(here.secc), Phase.BASIC)):
+            here.secc.connection.phase = phase
+            trying = asyncio.create_task(attempt)
+            await asyncio.sleep(2.0)
+            trying.cancel()
+            await asyncio.wait((trying,))
+        here.secc.connection.phase = Phase.UNPLUGGED
+        assert tried > 40
+    assert flush()
+    for what in ("not to be found", "no basic charging"):
+        assert caplog.text.count(f"{what}: ZeroDivisionError: nobody thought of this") == 1
+
+
+async def _basic(secc: PluggedSecc) -> None:
+    await secc._charge_basic(())  # type: ignore[arg-type]  # nobody gets so far

@@ -278,3 +278,21 @@ async def test_a_whole_session_with_a_liar_beside_the_station() -> None:
         careful = evcc_config(allow_plaintext=True, sdp_downgrade=Downgrade.REFUSE, timing=QUICK)
         with pytest.raises(LinkError, match="asked for TLS"):
             await here.client(sdp_port=port, config=careful).run()
+
+
+def test_of_many_that_were_promised_the_oldest_is_forgotten_and_a_promise_lasts_a_minute() -> None:
+    remembered = Asked()
+    for number in range(65):
+        remembered.heard(origin(f"fe80::{number + 1:x}"), asked(), 1.0)
+    peers: list[Any] = [Peer(f"fe80::{number:x}") for number in (1, 2, 65)]
+    assert [bool(remembered.remark(peer, 61.0)) for peer in peers] == [False, True, True]
+
+
+def test_remarks_about_the_search_are_few_and_said_once() -> None:
+    told: list[Any] = []
+    search = object.__new__(StationSearch)
+    search.remarks, search._news = [], told.append
+    for number in (0, 0, 1, *range(30)):
+        search._remark("sdp-downgrade", f"remark {number}")
+    assert search.remarks == [f"remark {number}" for number in range(16)]
+    assert [(one.name, one.detail) for one in told] == [("sdp-downgrade", text) for text in search.remarks]

@@ -418,6 +418,21 @@ def test_between_sessions(measured: PowerMeasured | None, closed: bool, rule: Ru
     assert [off.look(measured, closed, now) for now in (0.0, 50.0)] == [None, None]
 
 
+@pytest.mark.parametrize(
+    ("alternating", "amperes", "found"),
+    [(False, 5.0, False), (False, 5.01, True), (True, 1.0, False), (True, 1.01, True), (True, 5.0, True)],
+)
+def test_between_sessions_less_counts_as_a_current_where_none_is_direct(
+    alternating: bool, amperes: float, found: bool
+) -> None:
+    idle = IdleSupervisor(SupervisionLimits(), alternating=alternating)
+    off = IdleSupervisor(SupervisionLimits(ac_no_current_a=None, no_current_a=None), alternating=alternating)
+    for now in (0.0, 9.0):
+        finding = idle.look(PowerMeasured(0.0, amperes), False, now)
+        assert off.look(PowerMeasured(0.0, amperes), False, now) is None
+    assert (finding is not None) is found
+
+
 @pytest.mark.parametrize("name", SupervisionLimits.__struct_fields__)
 def test_settings_that_make_no_sense_are_named(name: str) -> None:
     for value in (-1.0, float("nan"), float("inf"), "5", True, object()):

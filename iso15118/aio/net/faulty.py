@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Protocol
@@ -48,6 +49,8 @@ class FaultyStream(TappedStream):
         self._disturb = disturb
         self._free_at = 0.0
         """Nothing overtakes on a stream: what follows something late is late as well."""
+        self._waiting: deque[bytes] = deque()
+        """What is late, in its order: timers of the same moment fire in any."""
         self._mute = False
         """Nothing more is sent."""
         self._rude = False
@@ -66,12 +69,14 @@ class FaultyStream(TappedStream):
     def _send_in(self, data: bytes, delay_s: float) -> None:
         now = self._loop.time()
         self._free_at = max(self._free_at, now + delay_s)
-        if self._free_at > now:
-            self._loop.call_at(self._free_at, self._late, data)
+        if self._free_at > now or self._waiting:
+            self._waiting.append(data)
+            self._loop.call_at(self._free_at, self._late)
         else:
             self.send_octets(data)
 
-    def _late(self, data: bytes) -> None:
+    def _late(self) -> None:
+        data = self._waiting.popleft()
         if not self._mute:
             self.send_octets(data)
 

@@ -237,9 +237,10 @@ class Presence:
             # Not before the task is over: the loop must not watch a descriptor
             # that is somebody else's by then.
             task.add_done_callback(partial(self._over, listener))
-        self.interface, self.problem = here, ""
+        self.interface = here
         if self._shown:
             await self.show()
+        self.problem = ""  # not before: what is wrong with discovery would be news again at each look
 
     def _over(self, listener: socket.socket, task: asyncio.Task[None]) -> None:
         listener.close()

@@ -158,8 +158,8 @@ class ConnectionDriver:
         self._asserting = None
         if not self._open or self.outputs is None or every == 0.0:
             return
-        self.outputs.again()
         self._asserting = self._loop.call_later(every, self._assert_again)
+        self.outputs.again()
 
     def _output_noted(self, text: str) -> None:
         _log.warning("%s", text)

@@ -244,8 +244,8 @@ async def _ask(interface: str, plca: Plca | None) -> PlcaOutcome:
                 status = reply.get_attr("STATUS")
                 beacons = beacons if status is None else bool(status)
     except NetlinkError as error:
-        # A driver that can be configured and not read is content all the same.
-        if result is not PlcaResult.SET:
+        # A driver that can be configured and not read is content all the same; so is one without a status.
+        if result not in (PlcaResult.SET, PlcaResult.PRESENT):
             result = by_errno.get(error.code, PlcaResult.FAILED)
             detail = kernel_words(error) or ("" if error.code in by_errno else str(error))
     except TimeoutError:

@@ -128,7 +128,7 @@ class PluggedSecc(ServiceCommands):
         self._replug = parts.replug
         self._replugging: asyncio.TimerHandle | None = None
         self._unplugged = False
-        self._problem = "it has not been opened"
+        self._problem, self._fault = "it has not been opened", ""
         self._served: asyncio.Future[SeccServer] = self._loop.create_future()
         self._server: SeccServer | None = None
         self._discovery: asyncio.Task[None] | None = None
@@ -273,6 +273,12 @@ class PluggedSecc(ServiceCommands):
             self._problem = str(error)
             _log.warning("no vehicle can find the station yet: %s", error)
 
+    def _not_at_all(self, what: str, error: Exception) -> None:
+        text = f"{what}: {describe(error)}"
+        if text != self._fault:  # once, as it is tried again and again
+            self._fault = text
+            _log.error("%s", text, error=error)
+
     def _happened(self, event: Event) -> None:
         self.driver.tell(event)
 
@@ -340,7 +346,7 @@ class PluggedSecc(ServiceCommands):
             except LinkError as error:
                 self._not_yet(error)
             except Exception as error:  # a port that takes no listener, or a fault of ours: nothing is charged, and that is said
-                _log.error("no basic charging: %s", describe(error), error=error)
+                self._not_at_all("no basic charging", error)
             await asyncio.sleep(_BASIC_RETRY_S)
 
     def _begin_basic(self, server: SeccServer, steps: Steps) -> bool:
@@ -379,12 +385,12 @@ class PluggedSecc(ServiceCommands):
             try:
                 server = await self._serve()
                 await server.show()
-                self._problem = ""
+                self._problem = self._fault = ""
                 return
             except LinkError as error:
                 self._not_yet(error)
             except Exception as error:  # a port that takes no listener, or a fault of ours: the station is not found, and that is said
-                _log.error("not to be found: %s", describe(error), error=error)
+                self._not_at_all("not to be found", error)
             await asyncio.sleep(ADDRESS_RETRY_S)
 
     def _hide(self) -> None:

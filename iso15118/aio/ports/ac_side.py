@@ -20,12 +20,21 @@ from .port_calls import PowerCalls, Report
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["AcSide", "charger", "outlet"]
+    from iso15118.session.supervision import SupervisionLimits
+
+__all__ = ["AcSide", "charger", "no_alternating", "outlet"]
 
 NO_CURRENT_A: Final = 1.0
 """Below this in every phase nothing flows; ISO 15118-2 opens below it."""
 
 Limits = TypeVar("Limits", AcStationLimits, AcVehicleLimits)
+
+
+def no_alternating(supervision: SupervisionLimits | None) -> float:
+    """Below how many A in every phase nothing flows, for this supervision, which may know of a sensor that
+    is off by more at zero."""
+    known = None if supervision is None else supervision.ac_no_current_a
+    return NO_CURRENT_A if known is None else max(NO_CURRENT_A, known)
 
 
 class AcSide(Generic[Limits]):

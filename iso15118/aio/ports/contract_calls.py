@@ -227,6 +227,11 @@ class StoreCalls:
         if not self._question.asked:
             self._next()
 
+    @property
+    def may_take_s(self) -> float:
+        """How long ``settled`` may take from now, in s."""
+        return self._limit_s * (len(self._waiting) + self._question.asked)
+
     async def settled(self) -> None:
         """Wait until all are kept, or given up; bounded by the limit of each."""
         while self._question.asked:

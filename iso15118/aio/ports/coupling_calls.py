@@ -48,7 +48,7 @@ class DeviceCalls:
         failed = partial(report.fault, "connection_device")
         self._connect = Question(loop, "connection_device.connect", self._connected, failed)
         self._disconnect = Question(loop, "connection_device.disconnect", self._disconnected, failed)
-        self._echo = Echo(loop, self.disconnect)
+        self._echo = Echo(loop, self._again)
         self._known: DevicePosition | None = None
         self._down = False
 
@@ -68,6 +68,12 @@ class DeviceCalls:
             self._echo.after(call)
             self._connect.drop()
         self._disconnect.ask(self._device.call("disconnect"), self._limit_s)
+
+    def _again(self) -> None:
+        """What was cut short has had its time. A device that was asked to connect anew since then stays."""
+        if not self._down:
+            self.disconnect()
+        self._report.over()
 
     def _connected(self, result: object) -> None:
         if result is not True:
@@ -138,9 +144,7 @@ class MobilityCalls:
         self, loop: asyncio.AbstractEventLoop, mobility: object, report: Report, limit_s: float
     ) -> None:
         self._port, self._report, self._limit_s = Port(mobility, "mobility"), report, limit_s
-        self._question = Question(
-            loop, "mobility.immobilize", lambda _: self._done(), partial(report.fault, "mobility")
-        )
+        self._question = Question(loop, "mobility.immobilize", lambda _: self._done(), self._failed)
         self._wanted: bool | None = None
         self._asked: bool | None = None
         self.known: ev.MobilityChanged | None = None
@@ -179,6 +183,12 @@ class MobilityCalls:
 
     def _done(self) -> None:
         self._report.over()
+        if self._wanted is not self._asked:
+            self._ask()
+
+    def _failed(self, complaint: str) -> None:
+        """A newer wish counts all the same: it may be the one to lock."""
+        self._report.fault("mobility", complaint)
         if self._wanted is not self._asked:
             self._ask()
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Final, Protocol, TypeVar
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from iso15118.aio.logs import Log
 from iso15118.errors import HardwareError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from iso15118.session.supervision import SupervisionLimits
     from iso15118.timing import Timing
 
-__all__ = ["NO_CONTACTORS", "NO_CURRENT_A", "Hardware", "PortLimits", "SideHardware"]
+__all__ = ["NO_CONTACTORS", "NO_CURRENT_A", "Hardware", "PortLimits", "SideHardware", "greatest"]
 
 _log = Log(__name__)
 
@@ -141,6 +142,10 @@ class Hardware(Protocol):
         """How long ``settle`` may take from now."""
 
     @property
+    def winds_up_within_s(self) -> float:
+        """How long ``wind_up`` may take from now."""
+
+    @property
     def energy(self) -> tuple[float, float] | None:
         """What flowed by the meter, to and from the vehicle, in Wh; None without a meter."""
 
@@ -163,6 +168,19 @@ class NoContactors:
 
 
 NO_CONTACTORS: Final = NoContactors()
+
+
+Direct = TypeVar("Direct", ev.PowerMeasured, ev.InletMeasured)
+
+
+def greatest(direct: Direct | None, others: Sequence[ev.PowerMeasured]) -> Direct | ev.PowerMeasured | None:
+    """The greatest current of all as one reading. Its voltage is that of direct current, where there is such:
+    what flows in another way hides no voltage."""
+    other = max(others, key=lambda one: abs(one.current_a), default=None)
+    if direct is None or other is None:
+        return direct or other
+    more = abs(other.current_a) > abs(direct.current_a)
+    return replace(direct, current_a=other.current_a) if more else direct
 
 
 class SideHardware:

@@ -117,8 +117,10 @@ class InverterCalls:
         self._next()
 
     def _not_followed(self, complaint: str) -> None:
-        self._wanted = None
+        waiting, self._wanted = self._wanted, None
         if self._leaves:  # nothing flows any more
             _log.warning("the inverter was not told that the session is over: %s", complaint)
-        else:
-            self._report.fault("inverter", complaint)
+            return
+        self._report.fault("inverter", complaint)
+        if waiting is not None and waiting.code is None and not self._leaves:
+            self.follow(waiting)  # what it was told before this one must not hold for ever

@@ -36,7 +36,7 @@ class AssertedOutputs:
         self._settled: set[type[Action]] = set()
         """Outputs that were asked for a whole period ago: what is read back counts."""
         self._wrong: dict[type[Action], Action] = {}
-        self._failing = False
+        self._failing = self._unreadable = False
 
     def listen(self, listener: Listener) -> None:
         """See ``BasicSignalling``."""
@@ -70,13 +70,16 @@ class AssertedOutputs:
         self._settled.update(self._wanted)
 
     def _compare(self) -> None:
+        failed = each(self._read_back)
+        for error in failed:  # reading back is extra, and its failure no reason to stop showing
+            if not self._unreadable:
+                _log.error("the outputs cannot be read back: %s", describe(error), error=error)
+        self._unreadable = bool(failed)
+
+    def _read_back(self) -> None:
         if not isinstance(self.port, ReadsBack):
             return
-        try:
-            shown = self.port.shown()
-        except Exception as error:  # reading back is extra, and its failure no reason to stop showing
-            _log.error("the outputs cannot be read back: %s", describe(error), error=error)
-            return
+        shown = self.port.shown()
         if shown is None or type(shown) not in self._settled:
             return
         wanted = self._wanted[type(shown)]

@@ -26,13 +26,12 @@ from iso15118.session.limits import StationLimits
 from iso15118.session.wireless import PadLimits
 
 from . import readings
-from .ac_side import NO_CURRENT_A as AC_NO_CURRENT_A
-from .ac_side import outlet
+from .ac_side import no_alternating, outlet
 from .coil_side import id_code_of, pad
 from .contract_calls import ContractCalls
 from .coupling_calls import DeviceCalls
 from .guard import Port, each
-from .hardware import NO_CONTACTORS, PortLimits, SideHardware
+from .hardware import NO_CONTACTORS, PortLimits, SideHardware, greatest
 from .key_calls import KeyCalls
 from .port_calls import Echo, PowerCalls, Question, meant_yes, once
 from .schedule_calls import ScheduleCalls
@@ -86,9 +85,7 @@ class StationHardware(SideHardware):
         )
         """All that can give power: each is stopped whatever the other does."""
         if self._output is None:  # on an outlet less counts as something
-            self._no_current_a = AC_NO_CURRENT_A
-            if supervision is not None and supervision.ac_no_current_a is not None:
-                self._no_current_a = max(AC_NO_CURRENT_A, supervision.ac_no_current_a)
+            self._no_current_a = no_alternating(supervision)
         self._device = (
             None
             if station.connection_device is None
@@ -283,6 +280,12 @@ class StationHardware(SideHardware):
             if not awaited:
                 return
 
+    @property
+    def winds_up_within_s(self) -> float:
+        """See ``Hardware``."""
+        retracting = 0.0 if self._device is None or self._device.is_home else self._limits.device_s
+        return retracting + (0.0 if self._counter is None else self._limits.meter_s)
+
     async def _retract(self) -> None:
         device = self._device
         if device is None or device.is_home:
@@ -454,13 +457,8 @@ class StationHardware(SideHardware):
 
     def _measured(self) -> ev.PowerMeasured | None:
         try:
-            output = None if self._output is None else self._output.read("present", readings.output)
-            flows = None if self._ac is None else self._ac.flows()
-            if flows is None and self._pad is not None:
-                flows = self._pad.flows()
-            if output is None or flows is None:
-                return output or flows
-            return flows if abs(flows.current_a) > abs(output.current_a) else output
+            direct = None if self._output is None else self._output.read("present", readings.output)
+            return greatest(direct, [side.flows() for side in (self._ac, self._pad) if side is not None])
         except HardwareError as error:
             self.unreadable = str(error)
             return None

@@ -18,14 +18,13 @@ from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
 
 from . import readings
-from .ac_side import NO_CURRENT_A as AC_NO_CURRENT_A
-from .ac_side import charger
+from .ac_side import charger, no_alternating
 from .calls import SafeCalls
 from .coil_side import coil
 from .contract_calls import StoreCalls
 from .coupling_calls import MobilityCalls
 from .guard import Port, each
-from .hardware import NO_CONTACTORS, PortLimits, SideHardware
+from .hardware import NO_CONTACTORS, PortLimits, SideHardware, greatest
 from .inverter import InverterCalls
 from .key_calls import KeyCalls
 from .port_calls import SignalCalls
@@ -59,9 +58,7 @@ class VehicleHardware(SideHardware):
             else charger(self._loop, vehicle.charger, self._report, limits.power_s)
         )
         if self._inlet is None:  # at a charger less counts as something
-            self._no_current_a = AC_NO_CURRENT_A
-            if supervision is not None and supervision.ac_no_current_a is not None:
-                self._no_current_a = max(AC_NO_CURRENT_A, supervision.ac_no_current_a)
+            self._no_current_a = no_alternating(supervision)
         self._coil = (
             None
             if vehicle.receiver is None
@@ -205,6 +202,11 @@ class VehicleHardware(SideHardware):
         await self._store.settled()
 
     @property
+    def winds_up_within_s(self) -> float:
+        """See ``Hardware``."""
+        return self._store.may_take_s
+
+    @property
     def energy(self) -> tuple[float, float] | None:
         """A vehicle has no meter of the station's kind."""
         return None
@@ -260,13 +262,10 @@ class VehicleHardware(SideHardware):
 
     def _measured(self) -> ev.PowerMeasured | ev.InletMeasured | None:
         try:
-            inlet = None if self._inlet is None else self._inlet.read("present", readings.inlet)
-            flows = None if self._charger is None else self._charger.flows()
-            if flows is None and self._coil is not None:
-                flows = self._coil.flows()
-            if inlet is None or flows is None:
-                return inlet or flows
-            return flows if abs(flows.current_a) > abs(inlet.current_a) else inlet
+            direct = None if self._inlet is None else self._inlet.read("present", readings.inlet)
+            return greatest(
+                direct, [side.flows() for side in (self._charger, self._coil) if side is not None]
+            )
         except HardwareError as error:
             self.unreadable = str(error)
             return None

@@ -22,10 +22,11 @@ _CONTACTORS_S = 0.3
 class IdleSupervisor:
     """Judges a connector that serves nobody, or an inlet that is not charged. It may be asked from the end of
     a session on, or at any time later. ``voltage``: look at that, too; what an inlet shows is the station's,
-    and contactors stand between."""
+    and contactors stand between. ``alternating``: there is no direct current, so that less counts as one."""
 
-    def __init__(self, limits: SupervisionLimits, *, voltage: bool = True) -> None:
-        self._none_a = limits.beyond(Rule.CURRENT_WITHOUT_PERMISSION, limits.no_current_a)
+    def __init__(self, limits: SupervisionLimits, *, voltage: bool = True, alternating: bool = False) -> None:
+        none_a = limits.ac_no_current_a if alternating else limits.no_current_a
+        self._none_a = limits.beyond(Rule.CURRENT_WITHOUT_PERMISSION, none_a)
         self._safe_v = limits.beyond(Rule.VOLTAGE_AFTER_END, limits.touch_safe_v) if voltage else math.inf
         self._level_on = limits.contactor_s is not None and Rule.CONTACTOR_LEVEL not in limits.off
         fault = Reaction.FAULT

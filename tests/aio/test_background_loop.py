@@ -1,0 +1,148 @@
+"""A loop in a thread of its own, for programs that have none: what takes too long is cancelled there, and
+whatever fails on the way in or out, the thread ends."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from typing import Any
+
+import pytest
+
+from iso15118.aio.background import _Background, _Loop
+from iso15118.errors import LinkTimeoutError, MisuseError
+
+PATIENCE_S = 60.0
+
+
+def threads() -> list[str]:
+    return [one.name for one in threading.enumerate() if one.name.startswith("iso15118 thing")]
+
+
+@pytest.fixture
+def loop() -> Any:
+    made = _Loop("iso15118 thing")
+    yield made
+    made.end()
+    assert threads() == []
+    assert made.loop.is_closed()
+
+
+def test_a_thread_of_the_loop_keeps_no_program_from_ending(loop: _Loop) -> None:
+    (thread,) = (one for one in threading.enumerate() if one.name == "iso15118 thing")
+    assert thread.daemon
+
+
+class Late:
+    """What a caller waits for: his time is over as soon as the work has begun, on any machine."""
+
+    def __init__(self, real: Any, began: threading.Event) -> None:
+        self.real, self.began = real, began
+
+    def result(self, timeout_s: float) -> Any:
+        assert timeout_s == 7.0
+        assert self.began.wait(PATIENCE_S)
+        raise concurrent.futures.TimeoutError
+
+    def done(self) -> bool:
+        return bool(self.real.done())
+
+    def cancel(self) -> None:
+        self.real.cancel()
+
+
+def test_a_session_that_was_begun_is_dropped_when_its_time_is_over(
+    loop: _Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    async def runs() -> None:
+        began.set()
+        try:
+            await asyncio.sleep(1000.0)
+        finally:
+            ended.set()  # where its hardware is made safe
+
+    real = asyncio.run_coroutine_threadsafe
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", lambda *what: Late(real(*what), began))
+    with pytest.raises(LinkTimeoutError, match="no end after 7 s"):
+        loop.call(runs, 7.0)
+    assert ended.wait(PATIENCE_S)
+
+
+def test_what_the_work_gives_or_raises_comes_out(loop: _Loop) -> None:
+    async def gives() -> int:
+        return 5
+
+    async def raises() -> None:
+        raise TimeoutError("its own")
+
+    assert loop.call(gives, None) == 5
+    with pytest.raises(TimeoutError, match="its own") as caught:
+        loop.call(raises, PATIENCE_S)
+    assert not isinstance(caught.value, LinkTimeoutError)
+
+
+class Thing:
+    """What is opened and closed; either may fail."""
+
+    def __init__(self, *fails: str) -> None:
+        self.fails = fails
+        self.done: list[str] = []
+
+    async def _do(self, what: str) -> None:
+        self.done.append(what)
+        if what in self.fails:
+            raise OSError(what)
+
+    async def open(self) -> None:
+        await self._do("open")
+
+    async def close(self) -> None:
+        await self._do("close")
+
+
+class Held(_Background[Any]):
+    _WHAT = "thing"
+
+
+def test_it_is_opened_and_closed_in_the_thread_and_may_be_used_between() -> None:
+    thing = Thing()
+    held = Held(lambda clock: thing)
+    for _ in range(2):
+        with held:
+            assert held._inside()[1] is thing
+            assert threads() == ["iso15118 thing"]
+        assert threads() == []
+        with pytest.raises(MisuseError, match="the thing is not open: use it with 'with'"):
+            held._inside()
+    assert thing.done == ["open", "close"] * 2
+    held.__exit__(None, None, None)
+    assert thing.done[4:] == [], "leaving twice is harmless"
+
+
+def test_one_that_cannot_be_opened_leaves_no_thread() -> None:
+    thing = Thing("open")
+    held = Held(lambda clock: thing)
+    with pytest.raises(OSError, match="open"):
+        held.__enter__()
+    assert (threads(), thing.done) == ([], ["open"])
+    with pytest.raises(MisuseError):
+        held._inside()
+
+
+def test_one_that_cannot_be_closed_leaves_no_thread_either() -> None:
+    thing = Thing("close")
+    with pytest.raises(OSError, match="close"), Held(lambda clock: thing):
+        pass
+    assert (threads(), thing.done) == ([], ["open", "close"])
+
+
+def test_one_that_is_entered_and_not_opened_yet_cannot_be_used() -> None:
+    held = Held(lambda clock: Thing())
+    held._loop = _Loop("iso15118 thing")
+    with pytest.raises(MisuseError):
+        held._inside()
+    held.__exit__(None, None, None)
+    assert threads() == []
