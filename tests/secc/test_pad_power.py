@@ -253,6 +253,7 @@ def test_after_a_stop_the_pad_has_a_moment_to_fall_silent(left_w: float, ends: b
     drive = at(S.WPT_CHARGE_LOOP)
     drive.send(wpt.WPTChargeLoopReq)
     drive.pad = ev.PadMeasured(power_w=4_900.0, vehicle_here=True)
+    drive.book.tell(ev.PauseRequested("the grid"))
     assert drive.send(cm.PowerDeliveryReq, **STOP) is None
     drive.book.does(act.StopPower, act.OpenContactors)
     assert act.StopPower(Urgency.ORDERLY) in drive.book.actions
@@ -265,7 +266,8 @@ def test_after_a_stop_the_pad_has_a_moment_to_fall_silent(left_w: float, ends: b
         drive.book.wait(0.02)
         drive.book.ends(EndReason.HARDWARE_FAULT)
     else:
-        assert drive.book.sends(cm.PowerDeliveryRes, "OK").evse_status is None
+        answer = drive.book.sends(cm.PowerDeliveryRes, "OK")
+        assert answer.evse_status is None, "who stops is asked for nothing more"
         drive.book.waits_for(S.SESSION_STOP.value)
 
 
@@ -274,6 +276,32 @@ def test_another_schedule_lets_the_power_rest() -> None:
     drive.send(wpt.WPTChargeLoopReq)
     drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.ScheduleRenegotiation)
     assert told(drive) == [act.StopPower(Urgency.ORDERLY)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({"evpc_max_receivable_power": rational(2_000.0)}, ""),
+        ({"evpc_max_receivable_power": rational(400.0)}, "less than the least"),
+        ({"evpc_natural_frequency": rational(86_000.0)}, "another coil"),
+        ({"sd_max_ground_clearence": 209}, "another coil"),
+    ],
+    ids=str,
+)
+def test_in_a_renegotiation_it_is_still_the_coil_that_was_paired(
+    changes: dict[str, Any], refused: str
+) -> None:
+    drive = at(S.SCHEDULE_RENEGOTIATION)
+    code = drive.send(wpt.WPTChargeParameterDiscoveryReq, **changes).response_code.value
+    if refused:
+        assert code == "FAILED_WrongChargeParameter"
+        assert refused in why(drive)
+        return
+    assert code == "OK"
+    drive.send(cm.ScheduleExchangeReq)
+    drive.send(cm.PowerDeliveryReq)
+    drive.send(wpt.WPTChargeLoopReq)
+    assert told(drive) == [act.SetPad(2_000.0)]
 
 
 # -- the loop
