@@ -344,7 +344,7 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
                 facts.cable_check_asked = facts.cable_check_started = facts.precharge_started = None
                 facts.cable_check_ok = None
                 ctx.renegotiate_until = ctx.renegotiate_next = 0.0
-                ctx.needs_told = ctx.acknowledged = None
+                ctx.needs_told = None
                 ctx.target_told = ctx.discharge_channel = False
                 ctx.detailed.clear()
                 facts.wishes.service_anew()

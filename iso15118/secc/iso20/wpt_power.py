@@ -225,6 +225,7 @@ def power_delivery(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refus
             return Answer(_ok(ctx), S.SCHEDULE_RENEGOTIATION, (StopPower(Urgency.ORDERLY),))
     standby_over(ctx)
     facts.delivered = ctx.wpt.aligning = False
+
     def finish(timed_out: bool) -> Answer | Refused | None:
         if facts.pad.power_w < _NONE_W:
             return Answer(_ok(ctx, stops=True), S.SESSION_STOP, (ReadMeter(),))
