@@ -97,7 +97,7 @@ def test_a_vehicle_has_a_minute_to_pause_from_when_it_is_told() -> None:
     drive = looping()
     drive.session._facts.pause_until = 1_000.0  # wanted until then
     assert asked(drive, 10.0) == ("Pause", 60)
-    assert asked(drive, 40.5) == ("Pause", 29)
+    assert asked(drive, 11.5) == ("Pause", 58)
     assert drive.session._facts.pause_until == 70.0
 
 
