@@ -158,9 +158,10 @@ def test_a_refusal_lets_nothing_flow(service: ServiceID, mode: ControlMode) -> N
     drive.book.tell(ev.EmergencyShutdown("smoke"))
     refused = drive.send(ac.ACChargeLoopReq)
     assert refused.response_code.value == "FAILED"
-    element = refused.cl_res_control_mode
     dynamic = mode is ControlMode.DYNAMIC
-    assert element.__class__ is (drive.service.dynamic_res if dynamic else drive.service.scheduled_res)
+    kind = drive.service.dynamic_res if dynamic else drive.service.scheduled_res
+    assert type(refused.cl_res_control_mode) is kind
+    element: Any = refused.cl_res_control_mode
     assert (si(element.evse_maximum_charge_power), si(element.evse_maximum_discharge_power)) == (0.0, 0.0)
     if dynamic:
         assert si(element.evse_target_active_power) == 0.0
