@@ -16,6 +16,7 @@ from iso15118.messages.values import rational
 from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.beside import _lesser
 from iso15118.secc.iso20.sequence import State
+from iso15118.secc.renegotiation_settings import RenegotiationSettings
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcVehicleLimits
@@ -144,6 +145,21 @@ def test_who_begins_anew_gives_up_what_was_offered_and_no_more() -> None:
         assert told(drive) == [], "nothing was offered yet"
     beside(drive, cm.ScheduleExchangeReq)
     assert told(drive) == []
+
+
+@pytest.mark.parametrize(("at", "waits"), [(17.99, True), (18.0, False)])
+def test_a_vehicle_that_still_computes_is_waited_for_anew(at: float, waits: bool) -> None:
+    drive = looping()
+    drive.session._facts.config = replace(CONFIG, renegotiation=RenegotiationSettings(silence_s=10.0))
+    beside(drive, cm.ScheduleExchangeReq)
+    drive.book.now = 8.0
+    answer = beside(drive, cm.PowerDeliveryReq, ev_processing=Processing.Ongoing)
+    assert answer.response_code.value == "OK"
+    drive.session.timers.clear_all()
+    drive.book.now = at
+    drive.send(dc.DCChargeLoopReq)
+    why = "the vehicle did not finish it"
+    assert told(drive) == ([] if waits else [ScheduleRenegotiated(beside=True, agreed=False, reason=why)])
 
 
 @pytest.mark.parametrize(

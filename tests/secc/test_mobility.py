@@ -196,6 +196,7 @@ def answered(drive: Drive) -> list[bool]:
     [
         (ev.MobilityNeedsChanged(1000.0, 20, 80, 30.0), None, (996, 20, 80, 30)),
         (ev.MobilityNeedsChanged(4.0, None, None, 0.5), None, (0, None, None, 1)),
+        (ev.MobilityNeedsChanged(None, None, 80, 0.0), None, (None, None, 80, 0)),
         (ev.MobilityNeedsChanged(2.0, None, None, 30.0), None, (0, None, None, 30)),
         (ev.MobilityNeedsChanged(1e10, None, None, 30.0), None, (2**32 - 1, None, None, 30)),
         (ev.MobilityNeedsChanged(None, 20, None, 30.0), None, (None, 20, None, 30)),
