@@ -30,7 +30,7 @@ from iso15118.testing import Playbook, SafetyMonitor
 from iso15118.timing import Timing
 from tests.pair.contracts import issued
 from tests.secc.ac_vehicle import AcDrive
-from tests.secc.pad import PAD, UNKNOWN, PadDrive
+from tests.secc.pad import FAILED, PAD, UNKNOWN, PadDrive
 from tests.secc.vehicle import ALL_SERVICES, BATTERY_V, Drive
 
 S = State
@@ -198,6 +198,25 @@ def test_another_choice_of_service_begins_without_what_held_before() -> None:
     answer = drive.send(ac.ACChargeLoopReq)
     assert answer.cl_res_control_mode.evse_target_active_power is None
     assert answer.evse_status is None, "nobody asks for another schedule"
+
+
+@pytest.mark.parametrize("missed", [True, False])
+def test_over_a_pad_it_leads_past_neither_parameters_nor_schedule(missed: bool) -> None:
+    """Whoever missed the pad and then chooses anew is not led back to where the old choice was left."""
+    config = SeccConfig(services=(ServiceID.WPT,), service_renegotiation=True, timing=PATIENT)
+    drive = PadDrive(config=config).to(S.WPT_ALIGNMENT_CHECK)
+    if missed:
+        answer = drive.send(wpt.WPTAlignmentCheckReq, ev_result_code=FAILED)
+        assert answer.response_code.value == "WARNING_WPT"
+    chosen_again(drive)
+    assert drive.context.facts.pad_vehicle is None
+    assert not drive.context.wpt.aligned
+    if missed:
+        drive.positioned()
+    assert drive.session.state == S.WPT_CHARGE_PARAMETER_DISCOVERY.value
+    drive.send(wpt.WPTChargeParameterDiscoveryReq)
+    drive.send(cm.ScheduleExchangeReq)
+    assert drive.session.state == S.WPT_ALIGNMENT_CHECK.value
 
 
 def test_a_vehicle_that_chooses_anew_has_not_been_let_out() -> None:
