@@ -85,6 +85,13 @@ def test_a_target_above_the_vehicles_own_maximum_is_noted(volts: float, noted: b
     assert any(isinstance(one, PeerDeviates) for one in drive.book.actions) is noted
 
 
+@pytest.mark.parametrize(("volts", "reached"), [(900.0, False), (901.0, True)], ids=str)
+def test_who_asks_for_more_than_the_highest_voltage_is_told_so(volts: float, reached: bool) -> None:
+    drive = drive_with(replace(STATION, maximum_voltage_v=900.0)).to(S.DC_CHARGE_LOOP)
+    answer = drive.send(dc.DCChargeLoopReq, cl_req_control_mode=drive.scheduled(10.0, volts))
+    assert answer.evse_voltage_limit_achieved is reached
+
+
 @pytest.mark.parametrize("missing", ["service", "vehicle", "limits", "contactors_closed"])
 def test_no_loop_without(missing: str) -> None:
     drive = looping()
