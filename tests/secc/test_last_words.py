@@ -249,6 +249,21 @@ def test_the_last_moment_of_positioning(more: float, code: str) -> None:
     assert drive.send(wpt.WPTFinePositioningReq, **waits).response_code.value == code
 
 
+def test_positioning_that_is_begun_anew_again_and_again_takes_no_longer() -> None:
+    drive = PadDrive().to(S.AUTHORIZATION_SETUP)
+    longest = drive.config.timing.positioning_performance
+    for number in range(100):
+        processing = Processing.Finished if number % 2 else Processing.Ongoing
+        answer = drive.send(wpt.WPTFinePositioningSetupReq, ev_processing=processing)
+        if drive.session.ended is not None:
+            break
+        assert answer.response_code.value == "OK"
+        drive.book.wait(10.0)
+    drive.book.ends(EndReason.COUPLING_FAILED)
+    assert answer.response_code.value == "FAILED"
+    assert longest < drive.book.now <= longest + 10.0
+
+
 def test_who_comes_back_from_a_pause_has_not_moved() -> None:
     drive = PadDrive().to(S.SESSION_STOP)
     drive.session._facts.plain = True
