@@ -163,7 +163,13 @@ def test_who_stops_before_power_is_asked_for_nothing_more() -> None:
 
 
 def test_of_two_limits_the_one_that_leaves_nothing_is_named() -> None:
-    offered = replace(STATION, minimum_discharge_power_w=2_000.0, minimum_discharge_current_a=5.0)
+    offered = replace(
+        STATION,
+        minimum_charge_power_w=3_000.0,
+        minimum_charge_current_a=6.0,
+        minimum_discharge_power_w=2_000.0,
+        minimum_discharge_current_a=5.0,
+    )
     drive = Drive(ServiceID.DC_BPT)
     for changes, why in (
         ({}, ""),
@@ -177,6 +183,10 @@ def test_of_two_limits_the_one_that_leaves_nothing_is_named() -> None:
         ({"maximum_discharge_current_a": 5.0}, ""),
         ({"maximum_discharge_current_a": 4.9}, "discharge current is below"),
         ({"maximum_discharge_power_w": 0.0, "maximum_discharge_current_a": 0.0}, ""),
+        ({"maximum_charge_power_w": 3_000.0}, ""),
+        ({"maximum_charge_power_w": 2_999.0}, "maximum power is below"),
+        ({"maximum_charge_current_a": 6.0}, ""),
+        ({"maximum_charge_current_a": 5.9}, "maximum current is below"),
         ({"maximum_charge_power_w": 0.0}, ""),
         ({"maximum_charge_current_a": 0.0}, ""),
     ):
