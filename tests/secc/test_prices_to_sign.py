@@ -71,6 +71,20 @@ def test_each_price_is_named_and_signed_with_the_providers_key() -> None:
     assert signed.signed_info == signed_prices([first, second], KEY).signed_info
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_name_that_is_given_is_not_the_name_that_another_one_has(place: int) -> None:
+    drive = at_exchange(KEY)
+    own = replace(PRICES, id=f"price{2 - place}", anchor=int(EPOCH))
+    both = [offer(), offer()]
+    both[place] = offer(own)
+    drive.book.tell(ev.SchedulesGiven(tuple(both)))
+    assert exchange(drive) is None
+    drive.book.tell(ev.KeyUsed.of(used(drive)))
+    names = [one.id for one in prices_of(drive.book.sends(cm.ScheduleExchangeRes, "OK"))]
+    assert names[place] == own.id
+    assert len(set(names)) == 2
+
+
 @pytest.mark.parametrize("case", ["no key", "no prices", "another kind of key"])
 def test_where_there_is_nothing_to_sign_or_to_sign_with_nobody_waits(case: str) -> None:
     keys: tuple[Any, ...] = (KEY,)
