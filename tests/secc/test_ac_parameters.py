@@ -98,6 +98,15 @@ def test_another_type_is_refused_with_its_name_in_a_renegotiation_too() -> None:
     assert why(drive) == said
 
 
+@pytest.mark.parametrize("service", [ServiceID.AC, ServiceID.AC_BPT], ids=lambda one: one.name)
+def test_a_refusal_is_in_the_element_of_the_chosen_service(service: ServiceID) -> None:
+    drive = at_parameters(service)
+    mode = drive.cpd_mode(ev_maximum_charge_power=rational(-1.0))
+    answer = drive.send(ac.ACChargeParameterDiscoveryReq, ac_cpd_req_energy_transfer_mode=mode)
+    assert answer.response_code.value == "FAILED_WrongChargeParameter"
+    assert type(answer.ac_cpd_res_energy_transfer_mode) is drive.service.cpd_res_mode
+
+
 def test_phases_do_not_become_uneven_in_a_renegotiation() -> None:
     changes = each("maximum_charge_power", 3_000.0, 3_000.0, 3_000.0)
     drive = AcDrive(control_mode=ControlMode.DYNAMIC).to(S.AC_CHARGE_LOOP)

@@ -182,6 +182,9 @@ def test_another_schedule_is_asked_for_once_it_is_worth_it(
     ctx.managed = True
     ctx.renegotiate_until, ctx.facts.now = 0.0, 50.0
     assert not ask_anew(ctx), "the energy manager has planned it so"
+    for now, over in ((99.9, False), (100.0, True)):
+        ctx.renegotiate_until, ctx.renegotiate_next, ctx.facts.now = 0.0, 0.0, now
+        assert ask_anew(ctx) is (over and every > 0.0)
 
 
 # -- profiles
