@@ -13,13 +13,14 @@ from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso20 import ac
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.values import rational, si
+from iso15118.secc import SeccConfig
 from iso15118.secc.iso20 import ac_loop, ac_parameters
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcBounds, AcStationLimits
 from iso15118.session.actions import ChargingNeeds, EndReason
-from iso15118.session.services import BptChannel, ControlMode, ServiceID
+from iso15118.session.services import BptChannel, ControlMode, MobilityNeedsMode, ServiceID
 from tests.secc.ac_vehicle import AcDrive
 
 S = State
@@ -254,3 +255,31 @@ def test_needs_are_passed_on_where_the_station_sets_the_power() -> None:
         asked(drive, ev_target_energy_request=rational(25_000.0))
         told = [one.target_wh for one in drive.book.actions if isinstance(one, ChargingNeeds)]
         assert told == ([25_000.0] if mode is DYNAMIC else [])
+
+
+def told_needs(drive: AcDrive) -> tuple[int | None, ...]:
+    element = drive.send(ac.ACChargeLoopReq).cl_res_control_mode
+    names = ("departure_time", "minimum_soc", "target_soc", "ack_max_delay")
+    return tuple(getattr(element, name) for name in names)
+
+
+class AcDriver(AcDrive):
+    """A vehicle whose parameter set lets the station be told of the driver's needs."""
+
+    def request(self, kind: type, **changes: Any) -> Any:
+        if kind is cm.ServiceSelectionReq:
+            sets = self.context.parameter_sets(self.service.id)
+            secc = MobilityNeedsMode.PROVIDED_BY_SECC
+            chosen = next(one.id for one in sets if one.mobility_needs_mode is secc)
+            selected = cm.SelectedService(service_id=int(self.service.id), parameter_set_id=chosen)
+            changes = {"selected_energy_transfer_service": selected}
+        return super().request(kind, **changes)
+
+
+def test_an_outlet_tells_it_as_well() -> None:
+    config = SeccConfig(services=(ServiceID.AC,), mobility_needs_modes=tuple(MobilityNeedsMode))
+    drive = AcDriver(control_mode=DYNAMIC, config=config)
+    drive.to(S.AC_CHARGE_LOOP)
+    assert told_needs(drive) == (None,) * 4
+    drive.book.tell(ev.MobilityNeedsChanged(1000.0, 20, 80, 30.0))
+    assert told_needs(drive) == (1000, 20, 80, 30)

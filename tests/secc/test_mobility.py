@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from iso15118.messages.iso20 import ac, dc
 from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import DisplayParameters
 from iso15118.messages.values import rational
 from iso15118.secc import SeccConfig
@@ -18,7 +18,6 @@ from iso15118.session import events as ev
 from iso15118.session.actions import ChargingNeeds, MobilityNeedsAnswered
 from iso15118.session.services import ControlMode, MobilityNeedsMode, ServiceID
 from iso15118.timing import Timing
-from tests.secc.ac_vehicle import AcDrive
 from tests.secc.vehicle import ALL_SERVICES, BATTERY_V, Drive
 
 S = State
@@ -182,28 +181,6 @@ def test_the_window_for_giving_back_is_known_from_the_exchange() -> None:
 # -- what the station was told
 
 
-class AcDriver(AcDrive):
-    """The same at an outlet."""
-
-    def request(self, kind: type, **changes: Any) -> Any:
-        if kind is cm.ServiceSelectionReq:
-            sets = self.context.parameter_sets(self.service.id)
-            secc = MobilityNeedsMode.PROVIDED_BY_SECC
-            chosen = next(one.id for one in sets if one.mobility_needs_mode is secc)
-            selected = cm.SelectedService(service_id=int(self.service.id), parameter_set_id=chosen)
-            changes = {"selected_energy_transfer_service": selected}
-        return super().request(kind, **changes)
-
-
-def test_an_outlet_tells_it_as_well() -> None:
-    config = SeccConfig(services=(ServiceID.AC,), mobility_needs_modes=tuple(MobilityNeedsMode))
-    drive = AcDriver(control_mode=DYNAMIC, config=config)
-    drive.to(S.AC_CHARGE_LOOP)
-    assert fields(drive.send(ac.ACChargeLoopReq).cl_res_control_mode) == (None,) * 4
-    drive.book.tell(ev.MobilityNeedsChanged(1000.0, 20, 80, 30.0))
-    assert fields(drive.send(ac.ACChargeLoopReq).cl_res_control_mode) == (1000, 20, 80, 30)
-
-
 def fields(element: Any) -> tuple[int | None, ...]:
     return tuple(
         getattr(element, name) for name in ("departure_time", "minimum_soc", "target_soc", "ack_max_delay")
@@ -234,6 +211,16 @@ def answered(drive: Drive) -> list[bool]:
 def test_what_the_vehicle_is_told(event: ev.Event, shown: int | None, wanted: tuple[int | None, ...]) -> None:
     drive = looping(target_soc=shown, told=event)
     assert fields(turn(drive, 4.0)) == wanted
+
+
+@pytest.mark.parametrize(("target", "told"), [(None, 21), (20, None), (21, 21), (22, 21)], ids=str)
+def test_with_the_schedule_no_minimum_is_told_above_the_vehicles_own_target(
+    target: int | None, told: int | None
+) -> None:
+    drive = before_the_exchange()
+    drive.book.tell(ev.MobilityNeedsChanged(None, 21, None))
+    element = drive.send(cm.ScheduleExchangeReq, se_req_control_mode=needs(target_soc=target))
+    assert element.se_res_control_mode.minimum_soc == told
 
 
 @pytest.mark.parametrize("missing", ["event", "set", "mode"])
