@@ -241,6 +241,8 @@ def test_a_service_without_parameters_is_told_by_its_name(name: str, told: str) 
 @pytest.mark.parametrize(("more", "code"), [(0.0, "OK"), (0.01, "FAILED")])
 def test_the_last_moment_of_positioning(more: float, code: str) -> None:
     drive = PadDrive().to(S.AUTHORIZATION_SETUP)
+    drive.session.timers.clear_all()
+    drive.book.now = 100.0
     told = drive.send(wpt.WPTFinePositioningSetupReq)
     assert told.natural_offset == 0
     drive.session.timers.clear_all()

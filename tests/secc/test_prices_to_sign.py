@@ -120,6 +120,15 @@ def test_what_the_provider_has_signed_goes_out_as_it_came(prices: str) -> None:
     assert (None if signature is None else signature.signature_value.value) == (
         value if prices == "signed" else None
     )
+    assert not [one for one in drive.book.actions if isinstance(one, act.ScheduleRemark)]
+
+
+def test_prices_with_a_name_that_nobody_signs_are_prices_all_the_same() -> None:
+    drive = at_exchange()
+    drive.book.tell(ev.SchedulesGiven((offer(replace(PRICES, id="price", anchor=int(EPOCH))),)))
+    answer = exchange(drive)
+    assert (answer.header.signature, prices_of(answer)[0].id) == (None, "price")
+    assert not [one for one in drive.book.actions if isinstance(one, act.ScheduleRemark)]
 
 
 def test_a_key_is_waited_for_as_long_as_is_set_and_the_answer_for_half_its_time() -> None:
