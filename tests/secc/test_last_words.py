@@ -16,7 +16,11 @@ from iso15118.pnc.contracts import ContractClaim
 from iso15118.secc import SeccConfig
 from iso15118.secc.iso20 import value_added
 from iso15118.secc.iso20.dc_part import DC
-from iso15118.secc.iso20.plug_and_charge import _expires_soon, metering_confirmation
+from iso15118.secc.iso20.plug_and_charge import (
+    _expires_soon,
+    contract_decision,
+    metering_confirmation,
+)
 from iso15118.secc.iso20.sequence import Row, State, compose, row
 from iso15118.secc.iso20.setup import is_another
 from iso15118.secc.iso20.telling import unasked_reading
@@ -98,7 +102,7 @@ def test_a_meter_is_not_asked_again_before_it_could_answer() -> None:
     drive.book.tell(ev.MeterRead("M1", 10.0, at=1.0))
     turn(drive, 1.0, meter_info_requested=True)
     asked = []
-    for at in (1.5, 1.75, 1.9, 1.95, 2.0):
+    for at in (1.45, 1.5, 1.75, 1.9, 1.95, 2.0):
         assert turn(drive, at, meter_info_requested=True).meter_info is not None
         if any(isinstance(one, act.ReadMeter) for one in drive.book.actions):
             asked.append(at)
@@ -161,6 +165,9 @@ def test_a_contract_that_ends_within_so_many_days(days: float, soon: bool) -> No
     facts = drive.context.facts
     facts.now, facts.epoch = 0.0, ends - days * 86_400.0
     assert _expires_soon(drive.context, claim) is soon
+    facts.authorized = True
+    reply: Any = contract_decision(drive.context, claim)
+    assert reply.response.response_code.value == ("OK_CertificateExpiresSoon" if soon else "OK")
     facts.epoch = 0.0
     assert not _expires_soon(drive.context, claim), "who has no clock says nothing"
 
