@@ -101,6 +101,12 @@ def test_the_edges_of_a_plan_are_whole_seconds(said: Any, passed: float, told: E
     assert one.charging_schedule.power_schedule.time_anchor == NOW + 100
 
 
+def test_no_plan_is_longer_than_can_be_said() -> None:
+    most = 2**32 - 1
+    one = offered(at_exchange(), ScheduleOffer(charging=plan((most, 1_000.0), (most, 2_000.0))))
+    assert entries(one.charging_schedule) == [(most, 1_000.0)]
+
+
 @pytest.mark.parametrize("sign", list(DischargeLimitSign), ids=lambda one: one.name)
 def test_both_directions_within_their_own_limits_and_with_their_sign(sign: DischargeLimitSign) -> None:
     drive = at_exchange(ServiceID.DC_BPT, discharge_limit_sign=sign)
