@@ -295,3 +295,21 @@ def test_a_profile_of_three_phases_is_their_sum() -> None:
             one, ev_power_profile_entries=cm.EVPowerProfileEntryList(ev_power_profile_entry=(entry,))
         )
         assert isinstance(taken(drive, one), Refused) is not works
+
+
+@pytest.mark.parametrize(("points", "works"), [(11, False), (12, True), (1_024, True), (1_025, False)])
+def test_how_many_points_a_vehicle_may_support(points: int, works: bool) -> None:
+    drive = at_exchange(tolerate_odd_values=False)
+    answer = drive.send(cm.ScheduleExchangeReq, maximum_supporting_points=points)
+    assert (answer.response_code.value == "OK") is works
+
+
+@pytest.mark.parametrize("confirms", [True, False])
+def test_whether_a_tolerance_was_confirmed_is_news(confirms: bool) -> None:
+    drive = at_exchange()
+    offered(drive, ScheduleOffer(charging=plan((60.0, 9_000.0), tolerance_w=500.0)))
+    kinds = cm.PowerToleranceAcceptance
+    said = kinds.PowerToleranceConfirmed if confirms else kinds.PowerToleranceNotConfirmed
+    taken(drive, profile((60, 9_000.0), power_tolerance_acceptance=said))
+    (found,) = (one for one in drive.context.facts.news if isinstance(one, PowerProfileTaken))
+    assert found.tolerance is confirms
