@@ -52,6 +52,10 @@ class Wishes:
     """When."""
     mobility_new: bool = False
     """The vehicle has not been told yet."""
+    mobility_until: float = 0.0
+    """Until then it may take that over."""
+    mobility_adopted: bool | None = None
+    """It did, or did not; None while that is open."""
     receipt: ev.ReceiptIssued | None = None
     """Not yet sent."""
     standing_by: bool = False
@@ -82,4 +86,4 @@ class Wishes:
         for wish in (self.service, self.schedule, self.exit_standby):
             wish.done()
         self.standing_by = False
-        self.mobility_new = self.mobility is not None
+        self.mobility_new, self.mobility_adopted = self.mobility is not None, None

@@ -103,7 +103,7 @@ def answer_beside(request: Any, ctx: Context, state: State) -> Answer | Refused:
         )
         where = f"waiting for {waits_for.value}" if state is ctx.part.loop else f"in {state.value}"
         return _out_of_sequence(f"{what} beside the loop while {where}")
-    if waits_for is not B.IDLE and key in _BEGIN and waits_for is B.POWER_DELIVERY:
+    if waits_for is B.POWER_DELIVERY and key in _BEGIN:
         over(ctx, "the vehicle began anew")
     if key == PARAMETERS:
         return _stays(_parameters(request, ctx), state)
@@ -203,7 +203,7 @@ def _take_over(ctx: Context, attempt: Attempt) -> None:
     ctx.exceeded_since = ctx.attempt = None
 
 
-_OWN = frozenset({"attempt", "facts", "part", "state", "_header"})
+_OWN = frozenset({"attempt", "facts", "part", "state", "_header", "_header_from", "_header_until"})
 """Of the copies: no part of an agreement."""
 
 

@@ -138,10 +138,6 @@ class Context:
     target_soc: int | None = None
     needs_told: NeedsTold | None = None
     """What was last passed on of its needs."""
-    acknowledge_until: float = 0.0
-    """Until then a vehicle may take over what the station was told."""
-    acknowledged: bool | None = None
-    """It did, or did not; None while that is open."""
     attempt: Attempt | None = None
     """An attempt to agree on another schedule beside the charge loop."""
     renegotiate_until: float = 0.0

@@ -46,6 +46,8 @@ def _completed(
 
 def _complete(reply: Answer, request: cm.ScheduleExchangeReq, ctx: Context) -> Answer:
     facts, response = ctx.facts, reply.response
+    # First what the vehicle needs: what it is told must not be above its own target.
+    before = tuple(_needs(one, request, ctx) for one in reply.before)
     if response.response_code is ResponseCode.OK:
         changes: dict[str, object] = {}
         mode = response.se_res_control_mode
@@ -57,7 +59,6 @@ def _complete(reply: Answer, request: cm.ScheduleExchangeReq, ctx: Context) -> A
                 changes["go_to_pause"] = True
                 facts.pause_until = min(facts.pause_until, facts.now + _PAUSE_S)
         response = replace(response, **changes) if changes else response
-    before = tuple(_needs(one, request, ctx) for one in reply.before)
     return replace(reply, response=response, before=before)
 
 

@@ -141,8 +141,7 @@ def exchange_fields(ctx: Context) -> dict[str, int]:
     """For the element of a ScheduleExchangeRes in Dynamic mode; empty where nothing is to be told."""
     if not _tells(ctx):
         return {}
-    if ctx.facts.wishes.mobility_new:
-        _first(ctx)
+    _first(ctx)
     return {name: value for name, value in _fields(ctx).items() if name != "ack_max_delay"}
 
 
@@ -151,22 +150,23 @@ def loop_fields(ctx: Context) -> dict[str, int]:
     and is told nothing more."""
     if not _tells(ctx):
         return {}
-    if ctx.facts.wishes.mobility_new:
-        _first(ctx)
+    _first(ctx)
     return _fields(ctx)
 
 
 def _first(ctx: Context) -> None:
+    """Its time begins when it is told for the first time, wherever that is: beside the loop, too, where what
+    is in ``ctx`` may come to nothing."""
     wishes = ctx.facts.wishes
-    wishes.mobility_new = False
-    delay = wishes.mobility.ack_max_delay_s if wishes.mobility is not None else 0.0
-    ctx.acknowledge_until, ctx.acknowledged = ctx.facts.now + delay, None
+    if wishes.mobility_new and wishes.mobility is not None:
+        wishes.mobility_new, wishes.mobility_adopted = False, None
+        wishes.mobility_until = ctx.facts.now + wishes.mobility.ack_max_delay_s
 
 
 def _fields(ctx: Context) -> dict[str, int]:
     wishes, now = ctx.facts.wishes, ctx.facts.now
     told = wishes.mobility
-    if told is None or ctx.acknowledged is False:
+    if told is None or wishes.mobility_adopted is False:
         return {}
     fields: dict[str, int] = {}
     if told.departure_s is not None:
@@ -178,17 +178,16 @@ def _fields(ctx: Context) -> dict[str, int]:
     target = told.target_soc if told.target_soc is not None else ctx.target_soc
     if told.minimum_soc is not None and (target is None or told.minimum_soc <= target):
         fields["minimum_soc"] = told.minimum_soc
-    if ctx.acknowledged is None:
-        fields["ack_max_delay"] = math.ceil(max(ctx.acknowledge_until - now, 0.0))
+    if wishes.mobility_adopted is None:
+        fields["ack_max_delay"] = math.ceil(max(wishes.mobility_until - now, 0.0))
     return fields
 
 
 def answered(mode: Any, ctx: Context) -> None:
     """Whether the vehicle has taken over what it was told: its own needs say so."""
-    if not _tells(ctx) or ctx.facts.wishes.mobility_new or ctx.acknowledged is not None:
-        return
-    told, wishes, now = ctx.facts.wishes.mobility, ctx.facts.wishes, ctx.facts.now
-    if told is None:
+    wishes, now = ctx.facts.wishes, ctx.facts.now
+    told = wishes.mobility
+    if told is None or not _tells(ctx) or wishes.mobility_new or wishes.mobility_adopted is not None:
         return
     shown, sent = ctx.display, _fields(ctx)
     adopted = True
@@ -199,6 +198,6 @@ def answered(mode: Any, ctx: Context) -> None:
     for name in ("target_soc", "minimum_soc"):
         if name in sent:
             adopted = adopted and shown is not None and getattr(shown, name) == sent[name]
-    if adopted or now >= ctx.acknowledge_until:
-        ctx.acknowledged = adopted
+    if adopted or now >= wishes.mobility_until:
+        wishes.mobility_adopted = adopted
         ctx.facts.news.append(MobilityNeedsAnswered(adopted))

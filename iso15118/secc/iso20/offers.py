@@ -8,6 +8,7 @@ never above what was planned.
 from __future__ import annotations
 
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -166,7 +167,7 @@ def _price(
             facts.news.append(ScheduleRemark("price-points", detail))
             return None
         if prices.id is None and _signer(ctx) is not None:
-            prices = replace(prices, id=f"price{len(elements) + 1}")
+            prices = replace(prices, id=_free_name(ctx, elements))
         element = price_element(prices, facts.epoch, config.time_stamp_unit)
         if element.id is not None:
             elements.append(element)
@@ -181,6 +182,14 @@ def _price(
         number_of_price_levels=1,
         price_level_schedule_entries=cm.PriceLevelScheduleEntryList(price_level_schedule_entry=(entry,)),
     )
+
+
+def _free_name(ctx: Context, elements: list[PriceElement]) -> str:
+    """An id that no other price schedule of this answer has: signatures refer to them by it."""
+    taken = {one.id for one in elements} | {
+        one.id for told in ctx.facts.offers for one in told.price_schedules
+    }
+    return next(name for number in count(1) if (name := f"price{number}") not in taken)
 
 
 def _signer(ctx: Context) -> Signer | None:

@@ -24,7 +24,7 @@ from iso15118.session.edition import Answer, Fault, Refused
 from iso15118.session.services import SERVICES, ParameterSet, ServiceID
 
 from . import value_added
-from .context import Context
+from .context import Context, Wireless
 from .pause import join, why_no_pause
 from .plug_and_charge import ask, contract_decision, judge_contract, pnc_offer
 from .sequence import State
@@ -337,14 +337,16 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
             # never under power [V2G20-1477].
             if facts.config.service_renegotiation and ctx.service is not None and not facts.energized:
                 ctx.service = ctx.parameter_set = facts.vehicle = facts.offered = facts.limits = None
-                facts.ac_vehicle = facts.ac_offered = facts.ac_limits = None
+                facts.ac_vehicle = facts.ac_offered = facts.ac_limits = facts.pad_vehicle = None
+                # It stands where it stood; where the conversation was left belongs to the old choice.
+                ctx.wpt = Wireless(paired=ctx.wpt.paired, warnings=ctx.wpt.warnings)
                 ctx.ac_now = ctx.ac_bounds = ctx.der_code = ctx.der_reported = None
                 ctx.wire = ctx.loop_mode = ctx.wish = None
                 ctx.forget_schedules()
                 facts.cable_check_asked = facts.cable_check_started = facts.precharge_started = None
                 facts.cable_check_ok = None
                 ctx.renegotiate_until = ctx.renegotiate_next = 0.0
-                ctx.needs_told = ctx.acknowledged = None
+                ctx.needs_told = None
                 ctx.target_told = ctx.discharge_channel = False
                 ctx.detailed.clear()
                 facts.wishes.service_anew()

@@ -99,6 +99,8 @@ def fine_positioning_setup(request: wpt.WPTFinePositioningSetupReq, ctx: Context
         state.back = ctx.state
     if state.since is None:
         state.since = facts.now
+    if (late := _too_long(ctx)) is not None:
+        return late
     state.paired = state.aligned = False
     ours = _lists(ctx)
     theirs = (
@@ -119,17 +121,24 @@ def fine_positioning_setup(request: wpt.WPTFinePositioningSetupReq, ctx: Context
     return Answer(response, following)
 
 
+def _too_long(ctx: Context) -> Refused | None:
+    """Positioning, however often it is begun anew, takes no longer than it may."""
+    since, facts = ctx.wpt.since, ctx.facts
+    longest = facts.timing.positioning_performance
+    if since is None or facts.now - since <= longest:
+        return None
+    why = f"the vehicle was not in its place after {longest:g} s (timing.positioning_performance)"
+    return Refused(Fault.FAILED, EndReason.COUPLING_FAILED, why)
+
+
 # -- the place ---------------------------------------------------------------------------------------------
 
 
 def fine_positioning(request: wpt.WPTFinePositioningReq, ctx: Context) -> Answer | Refused:
     """Ongoing until the vehicle says that it stands in its place, and the pad does not contradict."""
-    state, facts = ctx.wpt, ctx.facts
-    longest = facts.timing.positioning_performance
-    if state.since is not None and facts.now - state.since > longest:
-        why = f"the vehicle was not in its place after {longest:g} s (timing.positioning_performance)"
-        return Refused(Fault.FAILED, EndReason.COUPLING_FAILED, why)
-    here = facts.pad.vehicle_here is not False
+    if (late := _too_long(ctx)) is not None:
+        return late
+    here = ctx.facts.pad.vehicle_here is not False
     processing, following = Processing.Ongoing, S.WPT_FINE_POSITIONING
     if request.ev_processing is Processing.Finished:
         if request.ev_result_code is _SUCCESS and here:

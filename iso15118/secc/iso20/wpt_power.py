@@ -225,8 +225,6 @@ def power_delivery(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refus
             return Answer(_ok(ctx), S.SCHEDULE_RENEGOTIATION, (StopPower(Urgency.ORDERLY),))
     standby_over(ctx)
     facts.delivered = ctx.wpt.aligning = False
-    if facts.pad_power is None and facts.pad.power_w < _NONE_W:
-        return Answer(_ok(ctx, stops=True), S.SESSION_STOP, (*_taken_back(ctx), ReadMeter()))
 
     def finish(timed_out: bool) -> Answer | Refused | None:
         if facts.pad.power_w < _NONE_W:
