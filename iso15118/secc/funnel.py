@@ -42,6 +42,9 @@ _NEEDLESS_WHEN_DOOMED = (
     Timer.SYSTEM_STATUS,
 )
 
+_TOLD_LATE_S = 1.0
+"""So much later contactors may be told to have opened: what follows a contactor is late, bounces, and is looked
+at now and then (``PortLimits.feedback_s``, ``bounce_s``, ``look_s``)."""
 _BEFORE_IT_HEARD = frozenset(
     {
         EndReason.PEER_VANISHED,
@@ -127,12 +130,20 @@ class Funnel(ConnectionDevice):
                 "contactors closed without permission" if known else "the level of the contactors is unknown"
             )
             return self._abort(EndReason.CONTACTOR_FAILED, what, cause="contactors-unasked" if known else "")
-        # Those that a cable check left closed may open until pre-charge begins: closed again later, they
-        # would join what nobody has pre-charged since.
-        if was and not closed and (self._stage.holds or facts.precharging) and facts.energized:
+        if was and not closed and facts.energized and (self._stage.holds or facts.precharging):
+            return self._opened()
+        return []
+
+    def _opened(self) -> list[Action]:
+        """Contactors open though nobody asked for it. Those that a cable check left closed may open until
+        pre-charge begins, and be told a moment later: pre-charge begins anew then. Later they would be closed
+        again for power, and join what nobody has pre-charged since."""
+        facts = self._facts
+        began = facts.precharge_started
+        if self._stage.holds or began is None or facts.now - began > _TOLD_LATE_S:
             what = "contactors opened under power"
             return self._abort(EndReason.CONTACTOR_FAILED, what, cause="contactors-opened")
-        return []
+        return self._books.keep((act.PreCharge(facts.precharge_target_v, facts.config.precharge_current_a),))
 
     def _signal_changed(self, signal: Any) -> list[Action]:
         if not isinstance(signal, ev.SignalState):

@@ -116,10 +116,25 @@ def test_they_may_not_open_once_pre_charge_began(edition: str, over: bool) -> No
     rig.pre_charge(over=False)
     if over:
         rig.pre_charge(over=True)
+    rig.drive.book.now += 1.01
     assert rig.opens()
     assert rig.power().response_code.value == "FAILED"
     assert rig.drive.session.ended.reason is EndReason.CONTACTOR_FAILED
     assert not any(isinstance(one, act.CloseContactors) for one in rig.drive.book.actions)
+
+
+@pytest.mark.parametrize("edition", ["din", "iso2", "iso20"])
+def test_that_they_opened_before_may_be_told_up_to_a_second_later(edition: str) -> None:
+    """What follows a contactor is late, and bounces: pre-charge begins anew, with the same target."""
+    rig = Checked(edition)
+    rig.pre_charge(over=False)
+    rig.drive.book.now += 1.0
+    assert not rig.opens()
+    (again,) = [one for one in rig.drive.book.actions if isinstance(one, act.PreCharge)]
+    assert again.voltage_v == rig.drive.session._facts.precharge_target_v > 0.0
+    rig.pre_charge(over=True)
+    assert rig.power() is None
+    rig.drive.book.does(act.CloseContactors)
 
 
 @pytest.mark.parametrize("edition", ["din", "iso2", "iso20"])

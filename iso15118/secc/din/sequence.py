@@ -143,12 +143,9 @@ STAGES: Final[Mapping[State, Stage]] = {
     S.CABLE_CHECK: Stage(name=S.CABLE_CHECK.value, live=True, timer=Timer.CABLE_CHECK),
     S.PRE_CHARGE: Stage(name=S.PRE_CHARGE.value, live=True, timer=Timer.PRE_CHARGE),
     # The time of pre-charge runs from the first request, whether it could be followed or not.
-    # Contactors that a cable check left closed may not open now and be closed again: nothing would
-    # have been pre-charged since.
     S.POWER_DELIVERY: Stage(
         name=S.POWER_DELIVERY.value,
         live=True,
-        holds=True,
         timer=Timer.PRE_CHARGE,
         limit="pre_charge_performance",
     ),
