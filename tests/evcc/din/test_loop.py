@@ -213,9 +213,7 @@ def test_the_leasts_of_the_station_hold_again_when_its_limits_rise_again() -> No
     host.measure(BATTERY_V, 150.0)
     host.battery(target_current_a=4.0)
     for limit_a, limit_v in ((2.0, 200.0), (400.0, 920.0)):
-        host.answer(
-            evse_maximum_current_limit=value(limit_a, "A"), evse_maximum_voltage_limit=value(limit_v)
-        )
+        host.answer(evse_maximum_current_limit=value(limit_a, "A"), evse_maximum_voltage_limit=value(limit_v))
         host.wait(0.1)
         assert quantity(host.request.ev_target_current) == 0.0
     host.battery(target_current_a=5.0)
