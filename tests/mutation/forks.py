@@ -181,6 +181,7 @@ class _Session:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {item.nodeid: item for item in session.items}
+        _import_all(self._project)
         _warm(self._project)
         functions = _functions(self._project)
         gc.collect()
@@ -212,6 +213,13 @@ def within_functions(
         ["--rootdir", str(project.root), *OPTIONS, *files],
         plugins=[_Session(project, limit_s, work)],
     )
+
+
+def _import_all(project: Project) -> None:
+    """Also what is imported at first use only: another edition, when a session chooses it."""
+    for file in project.files():
+        name = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        importlib.import_module(name)
 
 
 def _warm(project: Project) -> None:
