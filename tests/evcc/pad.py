@@ -11,12 +11,14 @@ from typing import Any
 
 from iso15118.evcc import EvccConfig, EvccSession
 from iso15118.evcc.iso20.exchange import RESPONSES
+from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import wpt
-from iso15118.messages.iso20.common_types import Processing, ResponseCode
-from iso15118.messages.values import rational
+from iso15118.messages.iso20.common_types import EvseNotification, EVSEStatus, Processing, ResponseCode
+from iso15118.messages.values import rational, si
 from iso15118.secc import SeccConfig
 from iso15118.session import actions as act
 from iso15118.session import events as ev
+from iso15118.session.actions import Urgency
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
 from iso15118.session.wireless import ReceiverLimits
 from iso15118.testing import Playbook, SafetyMonitor
@@ -25,6 +27,7 @@ from tests.evcc.station import SESSION_ID, Host, battery
 
 PAD_W = 11_000.0
 PAD_CODE = 17
+LOOP = "WPT_ChargeLoop"
 FINISHED = Processing.Finished
 
 
@@ -126,6 +129,36 @@ class PadHost(Host):
                 return self.session.ended
             self.step()
         raise RuntimeError(f"no end; it is at {self.session.state}")
+
+
+def charging(**options: Any) -> PadHost:
+    """A vehicle in its loop, which receives what it asks for."""
+    host = PadHost(**options).to(LOOP, 2)
+    host.receives(9_000.0)
+    return host
+
+
+def asks(host: PadHost) -> float:
+    return si(host.request.evpc_power_request)
+
+
+def stops(host: PadHost) -> list[Urgency]:
+    """Of the coil, behind the check of the position."""
+    return [one.urgency for one in host.hardware[3:] if isinstance(one, act.StopPower)]
+
+
+def progress(host: PadHost) -> cm.ChargeProgress:
+    """Of the PowerDeliveryReq that waits."""
+    said: cm.ChargeProgress = host.request.charge_progress
+    return said
+
+
+def taken(host: PadHost) -> list[float]:
+    return [one.power_w for one in host.hardware[3:] if isinstance(one, act.SetReceiver)]
+
+
+def status(what: EvseNotification, delay: int = 0) -> EVSEStatus:
+    return EVSEStatus(notification_max_delay=delay, evse_notification=what)
 
 
 _OF_A_PAD: dict[type, Callable[[PadHost], dict[str, Any]]] = {

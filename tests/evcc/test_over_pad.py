@@ -23,6 +23,7 @@ from iso15118.session.wireless import CoilDiagnosis, PairingMethod, PositioningM
 from tests.evcc.pad import PAD_W, PadHost
 
 AGAIN = ResponseCode.WARNING_WPT
+ORDERLY = act.Urgency.ORDERLY
 ONGOING, FINISHED = Processing.Ongoing, Processing.Finished
 SETUP, PLACE, PAIRING = "WPT_FinePositioningSetup", "WPT_FinePositioning", "WPT_Pairing"
 PARAMETERS, ALIGNMENT = "WPT_ChargeParameterDiscovery", "WPT_AlignmentCheck"
@@ -87,7 +88,9 @@ def test_the_natural_offset_fits_its_field(offset_mm: float, told: int) -> None:
 
 
 def test_the_place_is_looked_for_where_the_settings_say() -> None:
-    assert PadHost().to("AuthorizationSetup").session.states.count(PAIRING) == 1
+    host = PadHost().to("AuthorizationSetup")
+    assert host.session.states.count(PAIRING) == 1
+    assert host.to(PARAMETERS).session.states.count(PAIRING) == 1  # and not once more
     late = WptEvccSettings(positioning=PositioningPlace.AFTER_SERVICE_SELECTION)
     host = PadHost(wpt=late).to("AuthorizationSetup")
     assert PAIRING not in host.session.states
@@ -273,7 +276,8 @@ def test_a_position_is_good_where_its_share_arrives(
     host.wait(host.config.poll_interval_s)
     assert said(host) == ((FINISHED, RESULT.EVResultSuccess) if good else (ONGOING, RESULT.EVResultUnknown))
     if good:
-        assert [type(one) for one in host.hardware[-2:]] == [act.StopPower, act.OpenContactors]
+        why = "WPT_AlignmentCheck"
+        assert host.hardware[1:] == [act.StopPower(ORDERLY), act.OpenContactors(ORDERLY, why)]
         host.answer()
         assert host.session.state == "PowerDelivery"
         assert host.request.charge_progress is cm.ChargeProgress.Start

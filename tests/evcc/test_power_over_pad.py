@@ -6,60 +6,23 @@ Whatever is wrong on either side stops the coil in the same turn, and the vehicl
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from iso15118.evcc.config import Renegotiation
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import wpt
-from iso15118.messages.iso20.common_types import (
-    EvseNotification,
-    EVSEStatus,
-    MeterInfo,
-    ResponseCode,
-)
+from iso15118.messages.iso20.common_types import EvseNotification, MeterInfo
 from iso15118.messages.values import rational, si
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
-from iso15118.session.services import ControlMode
 from iso15118.session.wireless import CoilDiagnosis, ReceiverLimits
-from tests.evcc.pad import PAD_W, PadHost
+from tests.evcc.pad import LOOP, PAD_W, PadHost, asks, charging, progress, status, stops, taken
 
-LOOP = "WPT_ChargeLoop"
 OF_COIL, OF_PAD = wpt.WPTEVPCChargeDiagnostics, wpt.WPTSPCChargeDiagnostics
 EMERGENCY, ORDERLY = Urgency.EMERGENCY, Urgency.ORDERLY
-
-
-def charging(**options: Any) -> PadHost:
-    """A vehicle in its loop, which receives what it asks for."""
-    host = PadHost(**options).to(LOOP, 2)
-    host.receives(9_000.0)
-    return host
-
-
-def asks(host: PadHost) -> float:
-    return si(host.request.evpc_power_request)
-
-
-def stops(host: PadHost) -> list[Urgency]:
-    """Of the coil, behind the check of the position."""
-    return [one.urgency for one in host.hardware[3:] if isinstance(one, act.StopPower)]
-
-
-def progress(host: PadHost) -> cm.ChargeProgress:
-    """Of the PowerDeliveryReq that waits."""
-    said: cm.ChargeProgress = host.request.charge_progress
-    return said
-
-
-def taken(host: PadHost) -> list[float]:
-    return [one.power_w for one in host.hardware[3:] if isinstance(one, act.SetReceiver)]
-
-
-def status(what: EvseNotification, delay: int = 0) -> EVSEStatus:
-    return EVSEStatus(notification_max_delay=delay, evse_notification=what)
 
 
 # -- what is asked for -------------------------------------------------------------------------------------
@@ -84,6 +47,25 @@ def test_the_battery_and_the_least_of_the_pad_count(cells: dict[str, float], pow
     host.turn()
     assert asks(host) == power_w
     assert taken(host)[-1] == power_w
+
+
+@pytest.mark.parametrize("takes_w", [-1.0, 0.0, 0.5, 1.0])
+def test_a_pad_without_a_least_sends_whatever_is_asked_for(takes_w: float) -> None:
+    host = PadHost().to(LOOP)
+    host.battery(maximum_charge_power_w=takes_w)
+    host.turn()
+    assert asks(host) == max(takes_w, 0.0)
+
+
+def test_the_pace_of_the_loop_is_that_of_the_settings() -> None:
+    host = PadHost(loop_interval_s=0.4).to(LOOP, 2)
+    sent = []
+    for _ in range(4):
+        host.answer()
+        while not host.waiting:
+            host.wait(0.01)
+        sent.append(host.book.now)
+    assert [round(after - before, 2) for before, after in pairwise(sent)] == [0.4] * 3
 
 
 def test_the_coil_is_told_only_what_is_new() -> None:
@@ -112,7 +94,7 @@ def test_what_arrives_is_told(measured_w: float, told_w: float) -> None:
 
 
 def test_the_meter_is_asked_for_every_so_many_turns_or_never() -> None:
-    for every, wanted in ((3, [True, False, False, True, False]), (0, [False] * 5), (1, [True] * 5)):
+    for every, wanted in ((2, [True, False, True, False, True]), (0, [False] * 5), (1, [True] * 5)):
         host = PadHost(meter_info_every=every).to(LOOP)
         said = [host.request.meter_info_requested]
         said += [host.turn().meter_info_requested for _ in range(4)]
@@ -159,7 +141,10 @@ def test_whatever_is_wrong_stops_the_coil_in_the_same_turn(
     host.receives(9_000.0, **of_coil)
     host.answer(spc_charge_diagnostics=OF_PAD[of_pad])
     assert stops(host) == [EMERGENCY]
-    assert [type(one) for one in host.hardware[-2:]] == [act.StopPower, act.OpenContactors]
+    stopped, opened = host.hardware[-2:]
+    assert stopped == act.StopPower(EMERGENCY)
+    assert isinstance(opened, act.OpenContactors)
+    assert (opened.urgency, why in opened.reason) == (EMERGENCY, True)
     host.wait(0.25)
     assert asks(host) == 0.0
     assert host.request.evpc_charge_diagnostics is OF_COIL[told]
@@ -169,6 +154,17 @@ def test_whatever_is_wrong_stops_the_coil_in_the_same_turn(
     ended = host.finish()
     assert ended.reason is EndReason.STOPPED_BY_EV
     assert why in ended.detail
+
+
+def test_a_coil_that_goes_on_receiving_is_waited_for_no_longer_than_usual() -> None:
+    host = charging()
+    host.answer(spc_charge_diagnostics=OF_PAD.SPCTempOverheatDetected)
+    began = host.book.now
+    while isinstance(host.request, wpt.WPTChargeLoopReq):
+        host.receives(60.0)
+        host.answer() if host.waiting else host.wait(0.1)
+        assert host.book.now < began + 5.0
+    assert host.book.now - began == pytest.approx(3.0, abs=0.3)
 
 
 def test_what_is_wrong_on_the_way_down_stops_it_at_once_and_keeps_the_reason() -> None:
@@ -200,6 +196,8 @@ def test_power_is_over_when_nothing_flows_or_its_time_is_over(flows_w: float, at
     assert (host.book.now - began < 0.6) is at_once
     if not at_once:
         assert 2.6 <= host.book.now - began <= 3.3
+    why = "PowerDelivery stop"
+    assert host.hardware[-2:] == [act.StopPower(ORDERLY), act.OpenContactors(ORDERLY, why)]
     assert stops(host) == [ORDERLY]
     host.receives(0.0)
     assert host.finish().reason is EndReason.STOPPED_BY_EV
@@ -237,7 +235,7 @@ def test_less_than_the_least_of_the_pad_ends_the_charge_after_its_time() -> None
 @pytest.mark.parametrize(("flows_w", "ends"), [(49.0, True), (50.0, False)])
 def test_nothing_for_its_time_ends_the_charge(flows_w: float, ends: bool) -> None:
     host = PadHost(no_power_s=5.0).to(LOOP)
-    until = host.book.now + 7.0
+    until = host.book.now + 10.0
     host.receives(flows_w)
     while host.book.now < until and isinstance(host.request, wpt.WPTChargeLoopReq):
         host.turn()
@@ -259,52 +257,3 @@ def test_standing_by_rests_the_coil_until_it_is_over() -> None:
     assert progress(host) is cm.ChargeProgress.Start
     host.answer()
     assert (asks(host), taken(host)[-1]) == (PAD_W, PAD_W)
-
-
-# -- another schedule --------------------------------------------------------------------------------------
-
-
-def test_a_vehicle_that_is_said_to_leave_its_profile_asks_for_another_exchange() -> None:
-    host = charging()
-    for _ in range(3):
-        host.turn(response_code=ResponseCode.WARNING_EVPowerProfileViolation)
-        if isinstance(host.request, cm.PowerDeliveryReq):
-            break
-    assert progress(host) is cm.ChargeProgress.ScheduleRenegotiation
-
-
-def test_a_stop_gives_up_what_goes_on_beside_the_loop() -> None:
-    """Otherwise its PowerDelivery(Start) would follow PowerDelivery(Stop)."""
-    host = charging(renegotiation=Renegotiation.BESIDE)
-    host.tell(ev.ScheduleRenegotiationRequested("test"))
-    host.turn()
-    assert [type(one) for one in host.beside] == [cm.ScheduleExchangeReq]
-    host.tell(ev.StopRequested("driver"))
-    host.receives(0.0)
-    while isinstance(host.request, wpt.WPTChargeLoopReq):
-        host.turn()
-    assert progress(host) is cm.ChargeProgress.Stop
-    host.tell(ev.MessageReceived(host.response(cm.ScheduleExchangeRes), beside=True))
-    assert len(host.beside) == 1
-    host.waiting = True
-    assert host.finish() == act.SessionEnded(EndReason.STOPPED_BY_EV, "driver")
-
-
-def test_an_alarm_is_not_followed_by_the_wish_for_a_ramp() -> None:
-    host = charging()
-    host.tell(ev.ScheduleRenegotiationRequested("test"))
-    host.turn()
-    host.answer()
-    host.answer(se_res_control_mode=cm.DynamicSEResControlMode())  # of the other control mode
-    assert stops(host) == [EMERGENCY]
-    assert progress(host) is cm.ChargeProgress.Stop
-    assert host.finish().reason is EndReason.PARAMETERS_NOT_ACCEPTED
-
-
-def test_a_pause_over_a_pad_before_power_is_told_without_any() -> None:
-    host = PadHost(ControlMode.DYNAMIC, pause_if_asked=True).to("ScheduleExchange")
-    host.answer(go_to_pause=True)
-    assert progress(host) is cm.ChargeProgress.Stop
-    assert (taken(host), stops(host)) == ([], [])
-    host.answer()
-    assert host.request.charging_session is cm.ChargingSession.Pause
