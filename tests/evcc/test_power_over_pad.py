@@ -59,13 +59,13 @@ def test_a_pad_without_a_least_sends_whatever_is_asked_for(takes_w: float) -> No
 
 def test_the_pace_of_the_loop_is_that_of_the_settings() -> None:
     host = PadHost(loop_interval_s=0.4).to(LOOP, 2)
-    sent = []
+    sent: list[float] = []
     for _ in range(4):
         host.answer()
         while not host.waiting:
             host.wait(0.01)
         sent.append(host.book.now)
-    assert [round(after - before, 2) for before, after in pairwise(sent)] == [0.4] * 3
+    assert [after - before for before, after in pairwise(sent)] == pytest.approx([0.4] * 3, abs=0.02)
 
 
 def test_the_coil_is_told_only_what_is_new() -> None:
