@@ -49,6 +49,11 @@ def done(talk: Conversation) -> list[act.Action]:
     return found
 
 
+def asks_beside(talk: Conversation) -> bool:
+    """ACDP_SystemStatus goes on."""
+    return talk.side is not None
+
+
 # -- the place ---------------------------------------------------------------------------------------------
 
 
@@ -200,7 +205,7 @@ def test_the_drive_is_let_go_when_the_device_is_home(wish: str) -> None:
         assert (hand.over, plan.device_down, talk.held, done(talk)) == (False, down, True, [])
         hand.go_on()
     hand.answer(retracted("Home"))
-    assert talk.side is None
+    assert not asks_beside(talk)
     assert (hand.over, talk.held) == (True, False)
     assert done(talk) == [act.Immobilize(False)]
     assert talk.stop_wanted == wish
