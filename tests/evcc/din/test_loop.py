@@ -217,7 +217,7 @@ def test_the_leasts_of_the_station_hold_again_when_its_limits_rise_again() -> No
         host.wait(0.1)
         assert quantity(host.request.ev_target_current) == 0.0
     host.battery(target_current_a=5.0)
-    host.answer()
+    host.answer(evse_maximum_current_limit=value(5.0, "A"))
     host.wait(0.1)
     assert quantity(host.request.ev_target_current) == 5.0
 

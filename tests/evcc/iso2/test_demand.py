@@ -88,7 +88,8 @@ def test_the_current_that_is_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("own_a", "station_a", "current_a"), [(7.0, 0.0, 0.0), (0.0, 7.0, 0.0), (5.0, 4.0, 6.9), (4.0, 5.0, 6.9)]
+    ("own_a", "station_a", "current_a"),
+    [(6.93, 0.0, 0.0), (0.0, 6.93, 0.0), (7.0, 0.0, 0.0), (5.0, 4.0, 6.9), (4.0, 5.0, 6.9), (6.9, 6.9, 6.9)],
 )
 def test_what_is_left_after_rounding_is_no_less_than_either_side_can_do(
     own_a: float, station_a: float, current_a: float
