@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.messages import din
@@ -178,3 +179,13 @@ def test_winding_down_ends_with_the_current_or_with_its_time() -> None:
             host.measure(BATTERY_V, current_a)
             assert host.book.now < began + 4.0
         assert host.book.now - began == pytest.approx(lasts_s, abs=0.25)
+
+
+@pytest.mark.parametrize(("most_s", "taken"), [(5.0, True), (4.9, False)])
+def test_the_pace_of_the_loop_is_no_slower_than_a_request_may_be(most_s: float, taken: bool) -> None:
+    timing = DinTiming(sequence_performance=most_s)
+    if taken:
+        DinEvccSettings(loop_interval_s=5.0, timing=timing)
+        return
+    with pytest.raises(ConfigError, match=r"din\.loop_interval_s"):
+        DinEvccSettings(loop_interval_s=5.0, timing=timing)
