@@ -35,7 +35,8 @@ def talk_of(lacks_wh: float = 10_000.0, **settings: Any) -> Conversation:
 
 
 def chosen(number: int, *powers: tuple[float, float], price: Schedule | None = None) -> ChosenSchedule:
-    return ChosenSchedule(tuple_id=number, power=Schedule.of(NOW, powers), price=price, read_at=NOW)
+    power = Schedule.of(NOW, powers or ((1.0, 0.0),))
+    return ChosenSchedule(tuple_id=number, power=power, price=price, read_at=NOW)
 
 
 def taken(talk: Conversation, *offers: ChosenSchedule) -> int:
@@ -176,6 +177,7 @@ def test_without_a_schedule_the_profile_is_what_the_vehicle_can_take() -> None:
         (0.0, [(0, 9_000.0), (60, 5_000.0)]),
         # Either way of reading its times stays below the schedule.
         (10.0, [(0, 9_000.0), (50, 5_000.0)]),
+        (0.5, [(0, 9_000.0), (59, 5_000.0)]),
         (60.0, [(0, 5_000.0)]),
         (119.5, [(0, 5_000.0)]),
     ],
@@ -189,6 +191,12 @@ def test_the_profile_follows_the_schedule_from_now_on(
     assert plan.profile.begins == NOW + later_s
     assert plan.profile.over_at == pytest.approx(NOW + max(120.0, later_s + 1.0))
     assert told(plan, 4_000.0, later_s) == [(0, 4_000.0)]
+
+
+def test_a_schedule_that_is_still_to_come_has_nothing_until_then() -> None:
+    plan = Plan(schedule=replace(chosen(1), power=Schedule.of(NOW + 30.0, [(60.0, 9_000.0)])))
+    assert told(plan) == [(0, 0.0), (30, 9_000.0)]
+    assert told(plan, later_s=10.0) == [(0, 0.0), (30, 9_000.0)]
 
 
 def test_a_power_that_rises_is_taken_when_both_ways_of_reading_have_it() -> None:

@@ -191,6 +191,17 @@ def test_an_offer_that_contradicts_itself_is_taken_and_noted(
     assert noted(talk) is odd
 
 
+@pytest.mark.parametrize(("own_a", "refused"), [(0.0, False), (0.5, True), (5.0, False)])
+def test_a_vehicle_that_takes_no_current_at_all_is_not_refused_for_it(own_a: float, refused: bool) -> None:
+    talk = talk_of(limits={"maximum_charge_current_a": own_a})
+    plan = plan_of(minimum_charge_current_a=5.0)
+    if refused:
+        with pytest.raises(Leave, match="minimum current"):
+            dc_parameters.check_dc(talk, plan)
+    else:
+        dc_parameters.check_dc(talk, plan)
+
+
 @pytest.mark.parametrize(
     ("station", "cells", "why"),
     [
@@ -264,6 +275,7 @@ def test_a_session_that_goes_on_wants_no_more_than_before(
         ({"negotiated_at": 3_300.0}, {}, "", 3_600.0, True),
         ({"negotiated_at": 3_301.0}, {}, "", 3_600.0, False),
         ({}, {"schedule_renegotiation_s": 0.0}, "", 3_600.0, False),
+        ({}, {"schedule_renegotiation_s": 0.5}, "", 3_600.0, True),
     ],
     ids=str,
 )
