@@ -1,5 +1,5 @@
-"""When a vehicle of any edition has had enough, what it signs of a meter, and how it says that no contract pays:
-at the edges.
+"""When a vehicle of any edition has had enough, what it signs of a meter, and how it says that no contract
+pays: at the edges.
 
 The functions are called with a conversation of a session that has just begun; no message is exchanged.
 """
