@@ -6,11 +6,12 @@ Each is called as the scripts call it, at its edges.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
-from iso15118.errors import MisuseError, PkiError
+from iso15118.errors import ConfigError, MisuseError, PkiError
 from iso15118.evcc import EvccConfig, EvccSession
 from iso15118.evcc.conversation import Conversation, EndSession, KeyUse, Leave
 from iso15118.session import actions as act
@@ -182,3 +183,41 @@ def test_a_vehicle_without_a_voltage_has_no_dc_side() -> None:
     assert talk.has_dc
     talk.limits = NO_DC_SIDE
     assert not talk.has_dc
+
+
+# -- what a session is made of -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"battery": None}, "battery"),
+        ({"battery": ev.InletMeasured(0.0)}, "battery"),
+        ({"battery": battery(voltage_v=math.nan)}, "battery"),
+        ({"battery": battery(energy_to_target_wh=math.inf)}, "battery"),
+        ({"battery": battery(target_current_a="5")}, "battery"),
+        ({"receiver": 11_000.0}, "receiver"),
+        ({"epoch": math.nan}, "epoch"),
+        ({"epoch": "now"}, "epoch"),
+        ({"epoch": True}, "epoch"),
+        ({"limits": None}, "limits"),
+    ],
+    ids=[
+        "none",
+        "another",
+        "NaN",
+        "infinity",
+        "text",
+        "coil",
+        "NaN time",
+        "text time",
+        "flag",
+        "no hardware",
+    ],
+)
+def test_what_makes_no_session_is_refused_by_name(changes: dict[str, Any], key: str) -> None:
+    made: dict[str, Any] = {"config": EvccConfig(), "limits": VEHICLE, "battery": battery()}
+    EvccSession(**made)
+    with pytest.raises(ConfigError) as refused:
+        EvccSession(**(made | changes))
+    assert refused.value.key == key
