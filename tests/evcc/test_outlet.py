@@ -337,3 +337,14 @@ def test_what_was_measured_is_told_in_tenths() -> None:
     rest: Any = ac_loop.loop_request(talk, plan_of(talk), True, winding_down=True)
     assert rest.meter_info_requested
     assert si(rest.cl_req_control_mode.ev_target_energy_request) == 0.0
+
+
+def test_a_battery_that_takes_less_is_followed_in_the_next_turn() -> None:
+    talk = talk_of()
+    plan = plan_of(talk)
+    target(talk, plan, 9_000.0)
+    assert sum(told(talk, plan).power_w) == pytest.approx(9_000.0)
+    for most_w in (6_000.0, 9_000.0):
+        talk.battery = battery(maximum_charge_power_w=most_w)
+        assert sum(told(talk, plan).power_w) == pytest.approx(most_w)
+        assert si(plan.ac.said["ev_maximum_charge_power"]) == pytest.approx(most_w)
