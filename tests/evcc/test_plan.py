@@ -285,3 +285,38 @@ def test_a_receipt_is_told_when_it_is_another_one() -> None:
         assert len(receipts) == news
     assert [one.at for one in receipts] == [5.0, 6.0]
     assert (receipts[0].energy, receipts[0].overstay) == (Cost(1.5, 0.3), None)
+
+
+@pytest.mark.parametrize(
+    ("cells", "highest"),
+    [
+        ({}, 87),
+        ({"energy_to_maximum_wh": 270_000.0}, 100),
+        ({"energy_to_maximum_wh": 1e6}, 100),
+        ({"energy_to_maximum_wh": -1e6}, 0),
+        ({"energy_to_maximum_wh": 0.0}, 50),
+        ({"capacity_wh": 0.0}, None),
+        ({"capacity_wh": 0.5, "energy_to_maximum_wh": 0.1}, 70),
+    ],
+)
+def test_the_highest_state_of_charge_that_is_shown(cells: dict[str, float], highest: int | None) -> None:
+    assert shown.shown(talk_of(cells), Plan(), 1_000.0).maximum_soc == highest
+
+
+def test_times_are_computed_anew_every_ten_seconds_and_the_rest_at_once() -> None:
+    talk, plan = talk_of(), Plan()
+    first = shown.shown(talk, plan, 50_000.0)
+    times = (first.remaining_time_to_minimum_soc, first.remaining_time_to_target_soc)
+    assert times == (0, 7_200)
+    assert first.remaining_time_to_maximum_soc == 14_400
+    for later, changes in ((9.9, False), (10.0, True)):
+        talk.now = NOW + later
+        again = shown.shown(talk, plan, 100_000.0)
+        assert (again is first) is not changes
+        assert again.remaining_time_to_target_soc == (3_600 if changes else 7_200)
+    talk.battery = battery(soc=51.0, inlet_hot=True)
+    hot = shown.shown(talk, plan, 100_000.0)
+    assert (hot.present_soc, hot.inlet_hot, hot.charging_complete) == (51, True, False)
+    for soc, told_soc in ((-1.0, 0), (104.0, 100)):
+        talk.battery = battery(soc=soc)
+        assert shown.shown(talk, plan, 0.0).present_soc == told_soc
