@@ -267,3 +267,43 @@ def test_why_the_vehicle_left_is_worth_more_than_how_the_station_took_it() -> No
     over = ended(host)
     assert over.reason is EndReason.PARAMETERS_NOT_ACCEPTED
     assert over.detail == "the station cannot reach the battery's voltage; then SessionStopRes: FAILED"
+
+
+# -- wishes and the drive ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("held", "was", "now", "ends"),
+    [
+        (True, True, False, True),
+        (True, True, True, False),
+        (True, False, False, False),
+        (False, True, False, False),
+        (False, False, True, False),
+    ],
+)
+def test_a_drive_that_is_let_go_under_a_device_ends_it(held: bool, was: bool, now: bool, ends: bool) -> None:
+    host = Host().to("ServiceDiscovery")
+    talk = host.session._talk
+    talk.held, talk.locked = held, was
+    host.tell(ev.MobilityChanged(stands=True, immobilized=now))
+    assert talk.locked is now
+    assert (host.session.ended is not None) is ends
+    if ends:
+        assert (ended(host).reason, ended(host).cause) == (EndReason.EMERGENCY, "vehicle-may-move")
+
+
+def test_the_first_reason_of_a_wish_is_kept() -> None:
+    host = Host().to("ServiceDiscovery")
+    talk = host.session._talk
+    for reason, schedule, service in (
+        ("", "another schedule is wanted", "another service is wanted"),
+        ("later", "another schedule is wanted", "another service is wanted"),
+    ):
+        host.tell(ev.ScheduleRenegotiationRequested(reason))
+        host.tell(ev.ServiceRenegotiationRequested(reason))
+        assert (talk.schedule_wanted, talk.service_wanted) == (schedule, service)
+    talk.schedule_wanted = talk.service_wanted = ""
+    host.tell(ev.ScheduleRenegotiationRequested("cheaper"))
+    host.tell(ev.ServiceRenegotiationRequested("faster"))
+    assert (talk.schedule_wanted, talk.service_wanted) == ("cheaper", "faster")
