@@ -6,7 +6,6 @@ cable before anything is said.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +18,13 @@ from iso15118.evcc.editions import load
 from iso15118.evcc.negotiation import session
 from iso15118.evcc.side_stream import SideStreams
 from iso15118.evcc.told import Told
+from iso15118.ranges import is_number
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcVehicleLimits, check_charger
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.causes import LOSSES
-from iso15118.session.checks import check_event, text
+from iso15118.session.checks import check_event, is_battery, text
 from iso15118.session.couplers import carried
 from iso15118.session.der import InverterAbilities, check_inverter
 from iso15118.session.events import BatteryChanged, InletMeasured, MessageReceived
@@ -32,7 +32,7 @@ from iso15118.session.limits import NO_DC_SIDE, VehicleLimits
 from iso15118.session.supervision import WirelessSupervisor
 from iso15118.session.ticket import EvccTicket
 from iso15118.session.value_added import WantedService, check_wanted
-from iso15118.session.wireless import ReceiverLimits
+from iso15118.session.wireless import ReceiverLimits, check_receiver
 from iso15118.timing import Timer
 
 if TYPE_CHECKING:
@@ -89,9 +89,13 @@ class EvccSession(SideStreams, Told):
             raise ConfigError(
                 "limits", f"{type(limits).__name__} is no VehicleLimits", "iso15118.VehicleLimits(...)"
             )
+        if not (isinstance(battery, BatteryChanged) and is_battery(battery)):
+            hint = "iso15118.session.events.BatteryChanged(...) of finite numbers"
+            raise ConfigError("battery", f"{battery!r} is no state of a battery"[:200], hint)
         check_charger(charger)
         check_inverter(inverter)
-        if not math.isfinite(epoch):
+        check_receiver(receiver)
+        if not is_number(epoch, -_END_OF_TIME, _END_OF_TIME):
             hint = "Unix time at the clock's zero in s; 0: none is set"
             raise ConfigError("epoch", f"{epoch!r} is no time", hint)
         load(config)

@@ -22,6 +22,7 @@ __all__ = [
     "PairingMethod",
     "PositioningMethod",
     "ReceiverLimits",
+    "check_receiver",
 ]
 
 
@@ -127,3 +128,13 @@ class ReceiverLimits(Struct, frozen=True, kw_only=True):
         _check(self, names, (("minimum_clearance_mm", "maximum_clearance_mm"),))
         if type(self.local_control) is not bool:
             raise ConfigError("local_control", f"{shown(self.local_control)} is neither", "True or False")
+
+
+def check_receiver(receiver: object) -> None:
+    """What a vehicle declares as its coil is that, or None. Raises ``ConfigError``."""
+    if receiver is not None and not isinstance(receiver, ReceiverLimits):
+        raise ConfigError(
+            "receiver",
+            f"{type(receiver).__name__} is no ReceiverLimits",
+            "iso15118.session.wireless.ReceiverLimits(...)",
+        )

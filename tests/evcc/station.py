@@ -7,7 +7,7 @@ The vehicle's hardware is played by hand: every answer it gives is an event of t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from iso15118.evcc import EvccConfig, EvccSession
 from iso15118.evcc.iso20.exchange import RESPONSES as OF_ISO20
@@ -207,7 +207,7 @@ class Host:
         else:
             self.wait(0.25)
 
-    def to(self, state: str, times: int = 1) -> Host:
+    def to(self, state: str, times: int = 1) -> Self:
         """Bring the session to where it waits for this answer, the ``times``-th time."""
         seen = 0
         for _ in range(200):

@@ -106,7 +106,8 @@ def test_phases_that_differ_never_get_more_than_their_own() -> None:
 
     assert read_schedule(tuple_of(3680.0, 3680.0, 3680.0), SENT, 0.0).charging.powers == (11_040.0,)
     assert read_schedule(tuple_of(3680.0, 1000.0, 2000.0), SENT, 0.0).charging.powers == (3000.0,)
-    assert read_schedule(tuple_of(3680.0, -1000.0, 2000.0), SENT, 0.0).charging.powers == (0.0,)
+    for below in (-1000.0, -5000.0):  # lets nothing in, however much it is
+        assert read_schedule(tuple_of(3680.0, below, 2000.0), SENT, 0.0).charging.powers == (0.0,)
 
 
 def price(

@@ -275,3 +275,14 @@ def test_a_contactor_is_not_taken_for_sound_by_an_old_reading() -> None:
     reason, detail = ended(host)
     assert reason is EndReason.CONTACTOR_FAILED
     assert "not been measured" in detail
+
+
+def test_whoever_wants_to_stop_is_not_joined_to_the_cable_any_more() -> None:
+    host = Host().to("DC_PreCharge")
+    host.measure(BATTERY_V)
+    host.tell(ev.StopRequested("driver"))
+    host.answer()
+    host.book.does(act.StopPower, act.OpenContactors)
+    assert isinstance(host.request, cm.SessionStopReq)
+    host.answer()
+    host.book.ends(EndReason.STOPPED_BY_EV)

@@ -108,13 +108,11 @@ def take_limits(talk: Conversation, plan: Plan, response: din.CurrentDemandRes) 
     }
     if any(value is not None and value.value < 0 for value in said):
         talk.note("loop-limits", "a limit of the station is below zero in CurrentDemandRes")
-    station = plan.station
-    for what in ("voltage_v", "charge_current_a"):
-        most = now.get(f"maximum_{what}", getattr(station, f"maximum_{what}"))
-        least = getattr(station, f"minimum_{what}")
-        if most < least and what == "charge_current_a":
-            now["maximum_charge_current_a"] = 0.0  # less than the station's hardware can do
-            now["minimum_charge_current_a"] = 0.0
-        elif most < least:
-            now["minimum_voltage_v"] = most
+    station, offer = plan.station, plan.offer
+    volts = now.get("maximum_voltage_v", station.maximum_voltage_v)
+    current = now.get("maximum_charge_current_a", station.maximum_charge_current_a)
+    now["minimum_voltage_v"] = min(offer.minimum_voltage_v, volts)
+    now["minimum_charge_current_a"] = offer.minimum_charge_current_a
+    if current < offer.minimum_charge_current_a:  # less than the station's hardware can do
+        now["maximum_charge_current_a"] = now["minimum_charge_current_a"] = 0.0
     plan.station = msgspec.structs.replace(station, **now)

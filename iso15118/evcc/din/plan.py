@@ -29,8 +29,10 @@ class Plan:
     """What the station calls its charge service."""
     ready_to_charge: bool = False
     """EVReady: state C is shown."""
+    offer: StationLimits = _NOTHING
+    """The station's limits as it told them before the charge."""
     station: StationLimits = _NOTHING
-    """The station's limits as it last told them."""
+    """The same as it said last: the charge loop may lower and raise them."""
     schedule_id: int | None = None
     """The schedule that is followed; None where none was given that can be."""
     schedule: Schedule | None = None

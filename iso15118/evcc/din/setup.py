@@ -112,7 +112,7 @@ async def charge_parameters(talk: Conversation, plan: Plan) -> None:
         reason=EndReason.ONGOING_TOO_LONG,
         look=look,
     )
-    plan.station = _station_limits(talk, _offer(response))
+    plan.offer = plan.station = _station_limits(talk, _offer(response))
     _read_schedule(talk, plan, response.sa_schedules)
     _check(talk, plan.station)
 

@@ -175,6 +175,7 @@ async def stop(talk: Conversation, plan: Plan) -> None:
     """The charger off, then tell the station that power is no longer wanted; state B shows
     behind the request [V2G2-848]."""
     plan.ready = plan.stop_told = False
-    plan.ac.taken = None
-    talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))
+    if plan.ac.taken is not None:  # otherwise it has been stopped already, perhaps in more haste
+        plan.ac.taken = None
+        talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))
     await power_delivery(talk, plan, iso2.ChargeProgress.Stop, then=(SignalReady(False),))

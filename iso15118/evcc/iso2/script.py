@@ -153,6 +153,7 @@ async def _break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:
         plan.ready = False
         talk.act(SignalReady(False))
     talk.act(OpenContactors(urgency, leave.detail or leave.reason.value))
+    plan.ac.taken = None
     plan.error = _ERRORS.get(leave.reason, plan.error)
     if (plan.power_delivered or plan.stop_told) and not plan.receipt_due:
         try:

@@ -73,7 +73,7 @@ async def pre_charge(talk: Conversation) -> None:
     def matched(response: object) -> bool:
         """Now, by a reading of now: against what was asked for, and against the battery as it is."""
         off = max(abs(talk.inlet.voltage_v - target), abs(talk.inlet.voltage_v - talk.battery.voltage_v))
-        return off <= talk.config.precharge_tolerance_v and talk.inlet_is_fresh
+        return off <= talk.config.precharge_tolerance_v and talk.inlet_is_fresh and not talk.stop_wanted
 
     await poll(
         talk,

@@ -267,15 +267,13 @@ def _read(schedule: ChargingSchedule, sent: int, now: float, *, charging: bool) 
     # nothing in.
     return Schedule.of(
         begins,
-        (
-            (float(entry.duration), max(_watts(entry), 0.0) if charging else abs(_watts(entry)))
-            for entry in entries
-        ),
+        ((float(entry.duration), _watts(entry, charging=charging)) for entry in entries),
     )
 
 
-def _watts(entry: PowerScheduleEntry) -> float:
+def _watts(entry: PowerScheduleEntry, *, charging: bool) -> float:
     """Of all phases together. Where they are named apart it is three times the least of them: spread evenly,
     no phase has more than it may. One that is below zero lets nothing in."""
     phases = [si(one) for one in (entry.power, entry.power_l2, entry.power_l3) if one is not None]
-    return phases[0] if len(phases) == 1 else len(phases) * min(phases, key=abs)
+    least = max(min(phases), 0.0) if charging else min(map(abs, phases))
+    return len(phases) * least

@@ -258,7 +258,7 @@ async def break_off(talk: Conversation, plan: Plan, leave: Leave, family: Family
         talk.act(SignalReady(False))
     talk.act(OpenContactors(urgency, leave.detail or leave.reason.value))
     talk.drop_aside = True
-    plan.ac.taken = None
+    plan.ac.taken = plan.wpt_taken_w = None
     if plan.power_delivered or family.part is not None:
         try:
             if plan.power_delivered:

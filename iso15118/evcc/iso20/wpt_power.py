@@ -10,7 +10,7 @@ from iso15118.evcc.conversation import Bound, Conversation, Leave, Until
 from iso15118.evcc.iso20.exchange import exchange, header
 from iso15118.evcc.iso20.meter import heard
 from iso15118.evcc.iso20.mid_session import Loop, heed, look, note, service_wanted, standing_by
-from iso15118.evcc.iso20.needs import done, rests
+from iso15118.evcc.iso20.needs import done, rests, take_warning
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.profile import power_profile
 from iso15118.evcc.iso20.shown import shown
@@ -18,7 +18,7 @@ from iso15118.evcc.iso20.wpt import AGAIN, position, warned
 from iso15118.evcc.needs import no_way_on
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import wpt
-from iso15118.messages.iso20.common_types import EVSEStatus, Processing, RationalNumber
+from iso15118.messages.iso20.common_types import EVSEStatus, Processing, RationalNumber, ResponseCode
 from iso15118.messages.values import floor_rational, rational, si
 from iso15118.session.actions import (
     EndReason,
@@ -198,6 +198,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         # The limit of now, within the offer: one that rises again holds again.
         limit = min(si(response.spc_max_output_power_limit), plan.wpt_offer_w)
         plan.wpt_limit_w = max(min(limit, _declared_w(talk)), 0.0)
+        if response.response_code is not ResponseCode.OK:
+            take_warning(talk, plan, response.response_code)
         if response.meter_info is not None:
             heard(talk, plan, response.meter_info, response.receipt)
         if end is None:
@@ -267,8 +269,10 @@ def _enough(talk: Conversation, plan: Plan, flows: float) -> SessionEnded | None
 
 async def stop(talk: Conversation, plan: Plan) -> None:
     """Nothing is taken any more, and the station hears of it."""
-    talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))
-    plan.wpt_taken_w = None
+    talk.drop_aside = True
+    if plan.wpt_taken_w is not None:  # otherwise it has been stopped already, perhaps in more haste
+        plan.wpt_taken_w = None
+        talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))
     await exchange(
         talk,
         cm.PowerDeliveryReq(

@@ -205,6 +205,23 @@ def test_a_current_below_the_least_of_the_station_is_none() -> None:
     assert quantity(host.request.ev_target_current) == 0.0
 
 
+def test_the_leasts_of_the_station_hold_again_when_its_limits_rise_again() -> None:
+    host = Host().to("ChargeParameterDiscovery")
+    least = {"evse_minimum_current_limit": value(5.0, "A"), "evse_minimum_voltage_limit": value(300.0)}
+    host.answer(evse_charge_parameter=offer(**least))
+    host.to("CurrentDemand", 2)
+    host.measure(BATTERY_V, 150.0)
+    host.battery(target_current_a=4.0)
+    for limit_a, limit_v in ((2.0, 200.0), (400.0, 920.0)):
+        host.answer(evse_maximum_current_limit=value(limit_a, "A"), evse_maximum_voltage_limit=value(limit_v))
+        host.wait(0.1)
+        assert quantity(host.request.ev_target_current) == 0.0
+    host.battery(target_current_a=5.0)
+    host.answer(evse_maximum_current_limit=value(5.0, "A"))
+    host.wait(0.1)
+    assert quantity(host.request.ev_target_current) == 5.0
+
+
 @pytest.mark.parametrize(
     ("target_v", "battery_v", "told"),
     [(430.0, 380.0, 430.0), (449.0, 380.0, 440.0), (449.0, 445.0, 447.0), (460.0, 450.0, 450.0)],

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from iso15118.evcc.iso2.settings import Plausibility
 from iso15118.messages import iso2
 from iso15118.messages.physical import amperes, quantity
 from iso15118.session import actions as act
@@ -105,6 +106,16 @@ def test_the_mode_is_one_that_the_charger_can_do(
     (entry,) = one.of(iso2.PowerDeliveryReq)[0].charging_profile.profile_entry
     assert entry.charging_profile_entry_max_number_of_phases_in_use == phases
     assert quantity(entry.charging_profile_entry_max_power) == phases * 16.0 * 230.0
+
+
+def test_an_alarm_is_not_followed_by_the_wish_for_a_ramp() -> None:
+    one = host(iso2={"plausibility": Plausibility.STRICT}).to("ChargingStatus", 3)
+    one.draw(16.0)
+    one.answer(evse_max_current=amperes(-1.0))
+    stops = [action.urgency for action in one.hardware if isinstance(action, act.StopPower)]
+    assert stops == [act.Urgency.EMERGENCY]
+    assert progresses(one) == ["Start", "Stop"]
+    assert one.finish().reason is EndReason.PARAMETERS_NOT_ACCEPTED
 
 
 def test_a_vehicle_without_a_charger_does_not_ask_for_alternating_current() -> None:

@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from iso15118.evcc.config import Identification
+from iso15118.evcc.iso2.plan import Plan
+from iso15118.evcc.iso2.plug_and_charge import tariffs_hold
 from iso15118.messages import iso2
 from iso15118.pki.keys.signer import signer_of
 from iso15118.pnc.iso2 import judge_request, signed_tariffs
@@ -74,6 +76,35 @@ def test_a_changed_tariff_is_dropped_and_the_vehicle_charges() -> None:
     one.to("CurrentDemand")
     assert one.of(iso2.PowerDeliveryReq)[0].sa_schedule_tuple_id == 1
     assert one.noted("tariff")
+
+
+@pytest.mark.parametrize(
+    ("pays", "plain", "has", "believed"),
+    [
+        (True, False, True, True),
+        (False, False, True, False),
+        (True, True, True, False),
+        (True, False, False, False),
+    ],
+    ids=["all", "at a terminal", "in the clear", "without one"],
+)
+def test_a_tariff_is_believed_with_a_contract_that_pays_over_tls(
+    pays: bool, plain: bool, has: bool, believed: bool
+) -> None:
+    talk = host("contract-0").session._talk
+    offer_ = tariffs((1, 3))
+    signature = signed_tariffs(of(offer_), signer_of(pki().credential("mo-sub2")))
+    options = iso2.PaymentOption
+    plan = Plan(payment=options.Contract if pays else options.ExternalPayment)
+    assert talk.contracts is not None
+    (contract,) = talk.contracts.usable(unix_time=talk.clock, edition="iso2")
+    talk.plain, talk.contract = plain, contract if has else None
+    assert tariffs_hold(talk, plan, offer_, signature) is believed
+    assert ("tariff" in talk.noted) is not believed
+    talk.noted.clear()
+    without = schedules((1, [(0, 50_000.0)], 86_400))
+    assert not tariffs_hold(talk, plan, without, None)
+    assert "tariff" not in talk.noted
 
 
 # -- meter readings
