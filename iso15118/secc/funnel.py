@@ -43,8 +43,8 @@ _NEEDLESS_WHEN_DOOMED = (
 )
 
 _TOLD_LATE_S = 1.0
-"""So much later contactors may be told to have opened: what follows a contactor is late, bounces, and is looked
-at now and then (``PortLimits.feedback_s``, ``bounce_s``, ``look_s``)."""
+"""So much later contactors may be told to have opened: what follows a contactor is late, bounces, and is
+looked at now and then (``PortLimits.feedback_s``, ``bounce_s``, ``look_s``)."""
 _BEFORE_IT_HEARD = frozenset(
     {
         EndReason.PEER_VANISHED,

@@ -35,7 +35,7 @@ PINNED: dict[str, tuple[Mapping[Any, Stage], dict[str, tuple[str, ...]]]] = {
             "ChargeParameterDiscovery": (),
             "CableCheck": (LIVE, "cable check"),
             "PreCharge": (LIVE, "pre-charge"),
-            "PowerDelivery": (LIVE, HOLDS, "pre-charge: pre_charge_performance"),
+            "PowerDelivery": (LIVE, "pre-charge: pre_charge_performance"),
             "CurrentDemand": (LIVE, HOLDS, LASTS),
             "WeldingDetection": WELDING,
             "Ended": (TOLD,),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from iso15118.energy.price import AbsolutePrices, PriceLevels, PriceRule, PriceRuleStack
 from iso15118.messages.iso20.common_types import RationalNumber
@@ -190,11 +191,29 @@ SHORTENED = [
 def test_equal_neighbours_become_one_and_the_rest_is_left_out(
     entries: tuple[tuple[int, int], ...], most: int, wanted: tuple[tuple[int, int], ...]
 ) -> None:
-    assert shortened(levels(*entries), most) == levels(*wanted)
-    assert shortened(money(*entries), most) == money(*wanted)
+    assert shortened(levels(*entries), most, 0.0) == levels(*wanted)
+    assert shortened(money(*entries), most, 0.0) == money(*wanted)
 
 
 def test_what_is_signed_is_sent_whole_or_not_at_all() -> None:
     for prices in (levels((60, 1), (60, 1), id="p"), money((60, 1), (60, 1), id="p")):
-        assert shortened(prices, 2) is prices
-        assert shortened(prices, 1) is None
+        assert shortened(prices, 2, 0.0) is prices
+        assert shortened(prices, 1, 0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "begins", "wanted"),
+    [
+        (59.9, 0.0, ((60, 1), (60, 2))),
+        (60.0, 60.0, ((60, 2), (60, 3))),
+        (120.0, 120.0, ((60, 3),)),
+        (1e6, 120.0, ((60, 3),)),  # the last price stays
+    ],
+)
+def test_of_what_is_too_long_the_prices_that_have_passed_are_left_out_first(
+    now: float, begins: float, wanted: tuple[tuple[int, int], ...]
+) -> None:
+    entries = ((60, 1), (60, 2), (60, 3))
+    for make in (levels, money):
+        assert shortened(make(*entries), 2, now) == replace(make(*wanted), begins=begins)
+        assert shortened(make(*entries), 3, now) == make(*entries), "short enough: as it is"

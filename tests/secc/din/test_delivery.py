@@ -269,6 +269,7 @@ def test_contactors_that_a_cable_check_left_closed_may_not_open_after_pre_charge
     drive.tell(ev.CableCheckFinished(True))
     drive.send(din.CableCheckReq)
     drive.send(din.PreChargeReq)
+    drive.wait(1.5)
     drive.tell(ev.ContactorsChanged(False))
     drive.book.does(act.StopPower, act.OpenContactors)
     assert drive.send(din.PowerDeliveryReq).response_code is din.ResponseCode.FAILED
