@@ -24,6 +24,8 @@ _log = Log(__name__)
 
 _ROUNDS: Final = 16
 """So often what listeners do upon being told is told at once."""
+_MOST_WAITING: Final = 10_000
+"""More is waiting only for a listener who does more than one thing with each thing that he is told."""
 
 
 def write_down(news: act.Notify) -> None:
@@ -101,6 +103,8 @@ class Audience:
             for _ in range(_ROUNDS):
                 waiting, self.waiting = self.waiting, []
                 for now, what in waiting:
+                    if len(self.waiting) > _MOST_WAITING:
+                        self._drop_a_listener()
                     self.observer(now, what)
                     self._record(now, what)
                     if isinstance(what, act.Notify):
@@ -110,3 +114,13 @@ class Audience:
         finally:
             self._showing = False
         return bool(self.waiting)
+
+    def _drop_a_listener(self) -> None:
+        """Somebody answers everything with more: nobody else would ever have a turn."""
+        if self.observer:
+            self.observer, self.sees_all, who = Callback("", None), False, "the observer"
+        elif self._news:
+            self._news, who = Callback("", None), "the application, told of news"
+        else:
+            return
+        _log.error("%s of the session answers everything with more, and is not called any more", who)

@@ -102,7 +102,7 @@ def test_several_are_put_each_whatever_becomes_of_the_others(caplog: pytest.LogC
     port.fails[FIVE] = OSError("bus")
     outputs.put([FIVE, READY])
     assert port.made == [FIVE, READY]
-    assert flush()
+    assert flush(60.0)
     assert f"{FIVE} could not be shown" in caplog.text
     assert said == []
 
@@ -181,7 +181,7 @@ def test_an_output_that_cannot_be_read_back_is_shown_all_the_same_and_said_once(
             port.made.clear()
             outputs.again()
             assert port.made == [duty(53.3)]
-        assert flush()
+        assert flush(60.0)
         assert caplog.text.count("the outputs cannot be read back") == round_
     assert said == []
 

@@ -110,6 +110,32 @@ def test_who_answers_everything_with_something_new_is_told_the_rest_later() -> N
     assert audience.waiting == [(0.0, 16)]
 
 
+@pytest.mark.parametrize("whose", ["observer", "news"])
+def test_who_answers_everything_with_more_is_not_called_any_more(
+    whose: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = 0
+
+    def answers(*_: Any) -> None:
+        nonlocal told
+        told += 1
+        audience.note_turn(0.0, CLOSED, [act.PeerDeviates("a", "b")] * 3)
+
+    tap = Tap()
+    audience = Audience(answers if whose == "observer" else None, answers if whose == "news" else None)
+    audience.record(tap, 0.0)  # type: ignore[arg-type]
+    audience.note(0.0, act.PeerDeviates("a", "b"))
+    for _ in range(100):
+        if not audience.show():
+            break
+    else:
+        pytest.fail("there is always more to tell")
+    assert told < 20_000
+    assert len(tap.told) > told, "a recording goes on"
+    assert flush(60.0)
+    assert "answers everything with more, and is not called any more" in caplog.text
+
+
 def test_what_listeners_bring_along_is_told_at_once_and_in_order() -> None:
     heard: list[int] = []
 
@@ -130,7 +156,7 @@ def test_what_was_done_otherwise_with_a_peer_stands_in_the_log(caplog: pytest.Lo
         write_down(act.QuirkApplied("slow", "[::1]:1", ("timing", "tls")))
         write_down(act.PeerDeviates("spare-bits", "they are 1"))
         write_down(STATE)
-        assert flush()
+        assert flush(60.0)
     lines = [one.getMessage() for one in caplog.records if one.name == "iso15118.aio.audience"]
     assert lines == ["[::1]:1 is treated as slow: timing, tls", "tolerated (spare-bits): they are 1"]
 
@@ -187,7 +213,7 @@ async def test_the_log_has_what_decides_where_a_session_goes(caplog: pytest.LogC
     with caplog.at_level("INFO"):
         bench = looking([READ, CLOSED])
         bench.receive(LOOP_RES)
-        assert flush()
+        assert flush(60.0)
     assert "told ContactorsChanged(closed=True)" in caplog.text
     assert "PowerMeasured" not in caplog.text
     await over(bench)

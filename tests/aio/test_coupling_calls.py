@@ -246,7 +246,7 @@ async def test_a_sensor_of_the_place_that_fails_is_a_fault_while_the_device_is_n
                     device.look()
             else:
                 assert device.look() == []
-                assert flush()
+                assert flush(60.0)
                 assert "the place of the vehicle is not known: vehicle_position.present" in caplog.text
         device.close()
     await asyncio.sleep(0)
@@ -312,11 +312,11 @@ async def test_whoever_guides_the_vehicle_may_fail(caplog: pytest.LogCaptureFixt
     bench = Bench()
     mobility, place = bench.mobility(), VehiclePosition(x_cm=3.0)
     mobility.guide(place)
-    assert flush()
+    assert flush(60.0)
     assert (bench.port.guided, caplog.text) == ([place], "")
     bench.port.answers["guide"] = OSError("screen")
     mobility.guide(place)
-    assert flush()
+    assert flush(60.0)
     assert "nobody is guided: mobility.guide raised OSError: screen" in caplog.text
     assert bench.told == []
     mobility.close()

@@ -36,7 +36,7 @@ async def test_a_step_that_fails_keeps_no_later_one_from_being_taken_that_makes_
     assert result.ended.reason is (EndReason.HARDWARE_FAULT if port else EndReason.INTERNAL_ERROR)
     assert "first" in result.ended.detail
     assert result.error is (None if port else error)
-    assert flush()
+    assert flush(60.0)
     assert f"a fault of {'the hardware' if port else 'this software'} ends the session" in caplog.text
 
 
@@ -87,7 +87,7 @@ async def test_frames_that_were_dropped_may_be_why_nobody_was_heard(
     bench.on(ev.StopRequested, ends=act.SessionEnded(reason, "silence"))
     bench.driver.tell(ev.StopRequested("x"))
     assert (await bench.result()).ended.detail == said
-    assert flush()
+    assert flush(60.0)
     at_once = [one for one in caplog.records if one.name == "iso15118.aio.driver"]
     assert sum(DROPPED.reason in one.getMessage() for one in at_once) == frames
 

@@ -141,7 +141,7 @@ async def test_what_the_end_says_of_the_hardware(
     assert result.safe is (settled is True)
     assert bench.driver.unsafe_because == because
     assert bench.plant.done[-1] == "close"
-    assert flush()
+    assert flush(60.0)
     assert ("does not confirm that it is safe" in caplog.text) is (settled is not True)
 
 

@@ -81,7 +81,7 @@ async def test_the_last_messages_have_their_sender(
         bench.on(ev.MessageReceived, act.Send(LOOP_RES))
         bench.receive(SETUP)
         result = await over(bench)
-        assert flush()
+        assert flush(60.0)
     kept = [(one.sender, one.message) for one in result.last_messages]
     assert kept == [(other, type(SETUP).__name__), (role, type(LOOP_RES).__name__)]
     lines = [one.getMessage() for one in caplog.records if one.levelname == "DEBUG"]

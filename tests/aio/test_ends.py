@@ -44,7 +44,7 @@ async def test_a_message_in_the_frame_of_an_older_edition_is_said_at_once_and_at
         await asyncio.sleep(0.1)
         raw.close()
         result = await here.server.wait_finished(1)
-    assert flush()
+    assert flush(60.0)
     for text in (caplog.text, result.ended.detail):
         assert "0x8001" in text
         assert "dropped" in text
@@ -79,7 +79,7 @@ async def test_a_vehicle_says_that_the_answer_came_in_the_frame_of_an_older_edit
     result = await running
     raw.close()
     listener.close()
-    assert flush()
+    assert flush(60.0)
     assert result.ended.reason is EndReason.TIMEOUT
     for text in (caplog.text, result.ended.detail):
         assert "0x8001" in text

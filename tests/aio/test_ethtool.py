@@ -233,6 +233,6 @@ async def test_plca_is_configured_again_when_the_interface_is_back(
     again = await asyncio.wait_for(outcomes.get(), 5.0)
     assert not again.ok
     assert "the PHY is in reset" in again.detail
-    assert flush()
+    assert flush(60.0)
     assert "back" in caplog.text
     await medium.close()

@@ -84,7 +84,7 @@ async def test_a_store_without_roots_changes_nothing_and_is_said(
     Store(tmp_path / "roots").add_anchor("mo", "first", root(FIRST))
 
     def said() -> bool:
-        flush()
+        flush(60.0)
         return "has no root of a provider" in caplog.text
 
     async with running(tmp_path, WITH_STORE) as (_, bundle):

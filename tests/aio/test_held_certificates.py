@@ -118,7 +118,7 @@ async def test_a_contract_that_ends_soon_is_said_when_a_session_begins(
         (one,) = told
         assert (one.kind, one.purpose, one.expired) == ("own", "contracts", False)
         assert EMAID in one.name
-        flush()
+        flush(60.0)
         assert f"the certificate of ours for contracts DC=MO,O=Test,CN={EMAID} expires on" in caplog.text
         store.present = contracts_until(NOW + timedelta(days=5))
         await here.charge(tls=tls)
@@ -199,7 +199,7 @@ async def test_a_port_that_raises_costs_the_notice_only(caplog: pytest.LogCaptur
     bundle = replace(plant.secc, contract_authorizer=Broken(), energy=BrokenPrices())
     held = held_by_station(bundle)
     assert all(not one.chains and not one.anchors for one in held)
-    flush()
+    flush(60.0)
     assert (
         "when certificates end is not known here: contract_authorizer.trust raised RuntimeError"
         in caplog.text

@@ -109,7 +109,7 @@ def test_the_end_of_a_certificate_is_said_fourteen_days_ahead_and_each_day_again
     now = end - timedelta(days=13)
     (one,) = watch.look()
     assert (one.kind, one.expired, one.not_after) == ("own", False, end)
-    flush()
+    flush(60.0)
     assert "renew it" in caplog.text
     watch.look()
     now += timedelta(hours=25)
@@ -133,7 +133,7 @@ def test_a_shorter_notice_and_a_listener_that_fails(caplog: pytest.LogCaptureFix
     assert watch.look() == ()
     watch = ExpiryWatch(lambda: station(PKI), news=fails, clock=lambda: end - timedelta(days=5))
     assert len(watch.look()) == 1
-    flush()
+    flush(60.0)
     assert "the listener to expiries failed" in caplog.text
     assert ExpiryWatch(lambda: None).look() == ()
 
@@ -247,7 +247,7 @@ async def test_files_that_do_not_fit_change_nothing_and_are_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def said(words: str) -> bool:
-        flush()
+        flush(60.0)
         return words in caplog.text
 
     keys_in(tmp_path, PKI)
@@ -284,7 +284,7 @@ async def test_what_runs_beside_a_station_ends_nothing_else(caplog: pytest.LogCa
     stopped = turns[1]
     await asyncio.sleep(0.05)
     assert turns == [1, stopped]
-    flush()
+    flush(60.0)
     assert "what runs beside the station failed: no network" in caplog.text
     await side_by_side()
 
@@ -324,7 +324,7 @@ def test_an_end_that_was_said_is_said_again_after_a_day(
     other = Expiry(kind="own", name="CN=a", not_after=day[0] + timedelta(days=9), expired=False)
     watch._say((other,), day[0] + after)
     assert told[-1] is other, "a new certificate of the same name"
-    assert flush()
+    assert flush(60.0)
     lines = {one.getMessage(): one.levelname for one in caplog.records if "renew it" in one.getMessage()}
     assert [lines[f"the {one}: renew it"] for one in ends] == ["WARNING", "ERROR"]
 

@@ -49,7 +49,7 @@ async def test_an_inverter_is_told_the_newest_only_and_in_any_case_that_the_sess
     await asyncio.sleep(1.0)
     assert bench.port.made == made
     assert bench.faults == [("inverter", "inverter.follow raised OSError: bus")] * faults
-    assert flush()
+    assert flush(60.0)
     assert ("was not told that the session is over" in caplog.text) is (fails and made[-1] is None)
     inverter.close()
 
@@ -112,9 +112,9 @@ def test_without_a_grid_code_no_energy_resource_is_offered(caplog: pytest.LogCap
     for code in (european(), north_american(230.0, 50.0)):
         knows: Any = Parts(energy=Parts(grid_code=code))
         assert grid_code_of(knows) == code
-    assert flush()
+    assert flush(60.0)
     assert caplog.text == "", "a site without one is as good as any other"
     wrong: Any = Parts(energy=Parts(grid_code="european"))
     assert grid_code_of(wrong) is None
-    assert flush()
+    assert flush(60.0)
     assert "energy.grid_code is str, and no IecGridCode, SaeGridCode or None" in caplog.text

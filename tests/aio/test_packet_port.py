@@ -244,7 +244,7 @@ async def test_an_interface_that_is_gone_is_said_and_found_again(
     net.index = 0
     await asyncio.sleep(3 * LOOK_S + 0.1)
     assert not usable(port)
-    assert flush()
+    assert flush(60.0)
     assert caplog.text.count("interface v2g0 is gone: no frames until it is back") == 1
     net.index, net.refuses = 3, OSError("not yet")
     await asyncio.sleep(LOOK_S)
@@ -258,7 +258,7 @@ async def test_an_interface_that_is_gone_is_said_and_found_again(
     await turns()
     assert heard == [b"again"]
     assert net.live[0].options == [], "it has its old address"
-    assert flush()
+    assert flush(60.0)
     assert "interface v2g0 is back" in caplog.text
     assert "with address" not in caplog.text
     port.close()
@@ -278,7 +278,7 @@ async def test_another_interface_of_the_same_name_keeps_the_address_of_our_frame
     assert net.live[0].bound == ("system4", ETHERTYPE)
     assert net.live[0].options == [PROMISCUOUS], "what a modem sends to our old address passes it by"
     assert port.mac == MAC
-    assert flush()
+    assert flush(60.0)
     assert "with address 02:00:00:00:00:02; frames keep 02:00:00:00:00:01" in caplog.text
     port.close()
 

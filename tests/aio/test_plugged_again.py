@@ -305,7 +305,7 @@ async def test_a_fault_that_keeps_a_station_from_being_found_is_said_once_and_no
             await asyncio.wait((trying,))
         here.secc.connection.phase = Phase.UNPLUGGED
         assert tried > 40
-    assert flush()
+    assert flush(60.0)
     for what in ("not to be found", "no basic charging"):
         assert caplog.text.count(f"{what}: ZeroDivisionError: nobody thought of this") == 1
 

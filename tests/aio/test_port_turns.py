@@ -198,7 +198,7 @@ async def test_what_is_said_once_a_process_is_said_once(
     for _ in range(3):
         port_calls.meant_yes("contactors.close", "True")
     port_calls.meant_yes("contactors.open", "True")
-    assert flush()
+    assert flush(60.0)
     assert [record.message.split(" ", 1)[0] for record in caplog.records] == [
         "contactors.close",
         "contactors.open",
@@ -415,7 +415,7 @@ async def test_a_closing_that_says_nothing_is_taken_for_a_yes(
     contactors.close()
     port.answer("close", result)
     await turns()
-    assert flush()
+    assert flush(60.0)
     assert ("contactors.close returned None" in caplog.text) is warns
     reasons = [event.reason for event in port.events if isinstance(event, HardwareFault)]
     assert not any("contactors.close " in reason for reason in reasons)

@@ -132,7 +132,7 @@ async def test_a_new_address_is_announced_and_listened_on(
         assert address_of(await station.is_found()) == "fe80::16"
         assert len(station.lost) == 1, "connections of the old address cannot go on"
         assert "fe80::15" in station.lost[0]
-    assert flush()
+    assert flush(60.0)
     assert "fe80::16" in caplog.text
 
 

@@ -214,7 +214,7 @@ async def test_an_interface_that_is_missing_at_first_is_refused_or_waited_for(
     waits = machine.presence(wait=True)
     await waits.open()
     assert machine.news == [InterfaceLost("v2g0", GONE)]
-    assert flush()
+    assert flush(60.0)
     assert f"waiting for interface v2g0: {GONE}" in caplog.text
     await asyncio.sleep(1.5 * LOOK_S)
     assert machine.news[1:] == [], "that was said"
@@ -293,7 +293,7 @@ async def test_a_look_that_fails_in_an_unforeseen_way_is_not_the_last_one(
         await asyncio.sleep(2 * LOOK_S)
     machine.here = ANEW
     await asyncio.sleep(2 * LOOK_S)
-    assert flush()
+    assert flush(60.0)
     assert "interface v2g0 could not be looked at" in caplog.text
     assert machine.news == [InterfaceReady("v2g0", "fe80::1")]
     await over(presence)

@@ -159,7 +159,7 @@ async def test_a_callback_that_raises_does_not_make_the_station_deaf(
     assert [await car.ask(REQUEST) is not None for _ in range(3)] == [True] * 3
     listener.close()
     car.sock.close()
-    assert flush()
+    assert flush(60.0)
     assert len([record for record in caplog.records if "callback" in record.getMessage()]) == 3
 
 
@@ -238,7 +238,7 @@ async def test_the_answer_of_a_second_station_is_news_and_delays_nothing(
             while not any(isinstance(action, Conflict) for action in actions):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.005)
     assert sum(isinstance(action, Conflict) for action in actions) == 1
-    assert flush()
+    assert flush(60.0)
     assert "50002" in caplog.text
 
 
@@ -248,5 +248,5 @@ async def test_an_offer_without_tls_is_reported_as_less_security(caplog: pytest.
         with pytest.raises(LinkError):
             await discover(LOOPBACK, port=listener.port, timing=QUICK, on_action=actions.append)
     assert {action.downgrade for action in actions if isinstance(action, Refused)} == {True}
-    assert flush()
+    assert flush(60.0)
     assert "less security" in caplog.text

@@ -41,7 +41,7 @@ async def test_a_vehicle_that_is_not_invited_is_worth_a_word_now_and_then_and_ga
         await asyncio.sleep(10.5)
         for _ in range(2):
             listener.datagram_received(b"?", PEER)
-        assert flush()
+        assert flush(60.0)
     levels = [one.levelno for one in caplog.records if "no answer to" in one.getMessage()]
     some = [logging.INFO] * 3 + [logging.DEBUG] * 3 + [logging.INFO, logging.DEBUG]
     assert levels == (some if busy else [logging.DEBUG] * 8)

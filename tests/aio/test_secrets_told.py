@@ -200,7 +200,7 @@ def test_what_is_lost_on_the_way_ends_nothing_and_an_error_is_said_once(
         disclosure(LINE)
         disclosure = SecretDisclosure("127.0.0.1:5")
         made = net.made[-1]
-    assert flush()
+    assert flush(60.0)
     for words in (os.strerror(errno.ENETDOWN), os.strerror(0)):
         assert caplog.text.count(f"no more TLS secrets are sent to 127.0.0.1:5: {words}") == 1
     assert [one.closed for one in net.made[:2]] == [1, 1]
@@ -265,7 +265,7 @@ def test_a_full_disk_ends_the_log_and_is_said_once(
             patch.setattr(os, "write", full)
             log(LINE)
         log(LINE)
-    assert flush()
+    assert flush(60.0)
     for words in (os.strerror(errno.ENOSPC), os.strerror(0)):
         assert caplog.text.count(f"no more TLS secrets are written: {words}") == 1
     assert (tmp_path / "keys").read_text() == ""

@@ -191,7 +191,7 @@ async def test_a_meter_that_does_not_answer_is_waited_for_as_long_as_it_may_take
     assert now() - began == pytest.approx(0.1, abs=SOON)
     await hardware.wind_up()
     hardware.close()
-    assert flush()
+    assert flush(60.0)
     assert caplog.text.count("no reading of the energy meter") == 1
     began = now()
     await station(Ports(), []).wind_up()
@@ -223,7 +223,7 @@ async def test_what_a_cable_check_answers(
     hardware.do(act.StartCableCheck(500.0, now() + 1.0, 100e3))
     await asyncio.sleep(SOON)
     assert seen == [told]
-    assert flush()
+    assert flush(60.0)
     assert ("cable_check.run returned None" in caplog.text) is (answer is None)
     hardware.close()
 

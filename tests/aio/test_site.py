@@ -221,7 +221,7 @@ async def test_lines_of_the_log_say_which_connector(caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.INFO, logger="iso15118"):
         async with served(Site({"left": left.server, "right": right.server}), left=left, right=right):
             await right.charge()
-        assert flush()
+        assert flush(60.0)
     lines = [
         one
         for one in caplog.records

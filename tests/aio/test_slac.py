@@ -196,7 +196,7 @@ async def test_a_packet_socket_follows_an_interface_that_is_made_anew(
             far.close()
     finally:
         port.close()
-    assert flush()
+    assert flush(60.0)
     assert "is gone" in caplog.text
     assert "is back" in caplog.text
 

@@ -121,7 +121,7 @@ async def test_a_responder_that_is_away_is_asked_again_later_and_what_is_known_s
             clock.now += timedelta(hours=2)
         assert evidence.responses(CHAIN) == good
         assert all(0.0 < wait <= 60.0 for wait in waits)
-    flush()
+    flush(60.0)
     assert "asked again in 60 s" in caplog.text
     assert "asked again in 240 s" in caplog.text
 
@@ -251,7 +251,7 @@ async def test_a_vehicle_that_is_revoked_or_unknown_gets_no_session(
     async with asking(clock, **script) as client, site(connection=checked(client, Evidence())) as here:
         assert not (await here.client().run()).ended.reason.orderly
         assert here.server.finished == 0
-    flush()
+    flush(60.0)
     assert why in caplog.text
     assert "vehicle certificates" in caplog.text
 
@@ -283,7 +283,7 @@ async def test_a_check_that_fails_refuses_and_costs_this_connection_only(
     async with site(connection=partial(CheckedStream, check=check)) as here:
         assert not (await here.client().run()).ended.reason.orderly
         await here.charge()
-    flush()
+    flush(60.0)
     assert "the check of a peer failed" in caplog.text
 
 

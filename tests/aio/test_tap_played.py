@@ -152,7 +152,7 @@ async def test_a_listener_that_fails_hears_no_more_and_is_said_once(caplog: pyte
     ear.lost(None)
     assert len(tap.heard) == 1
     assert real.done == [("write", b"out", 1)]
-    assert flush()
+    assert flush(60.0)
     assert caplog.text.count("the listener on the connection failed, and hears no more") == 1
 
 
@@ -273,7 +273,7 @@ async def test_a_transceiver_is_configured_when_it_opens_and_when_it_is_back_and
         second = medium._configuring
         await medium.close()
         await medium.close()
-        assert flush()
+        assert flush(60.0)
     assert first is not None
     assert second is not None
     assert (first.cancelled(), second.cancelled()) == (True, True)

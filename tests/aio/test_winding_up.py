@@ -102,7 +102,7 @@ async def test_a_device_that_does_not_come_home_is_not_waited_for_when_it_says_s
     assert told[1:] == [
         ev.HardwareFault("connection_device", f"connection_device.disconnect returned {answer}, not True")
     ]
-    assert flush()
+    assert flush(60.0)
     assert "the connection device is not home" in caplog.text
     hardware.close()
 
@@ -111,7 +111,7 @@ async def test_a_device_that_never_answers_has_its_limit(caplog: pytest.LogCaptu
     device = Device(home_s=1000.0)
     hardware, _ = station(device)
     assert await wind_up(hardware) == pytest.approx(QUICK_PORTS.device_s, abs=SOON)
-    assert flush()
+    assert flush(60.0)
     assert "the connection device is not home" in caplog.text
     hardware.close()
     await asyncio.sleep(0)
@@ -125,7 +125,7 @@ async def test_a_device_stays_where_it_is_while_the_output_is_not_safe(
     ports.closed = True
     await wind_up(hardware)
     assert device.made == []
-    assert flush()
+    assert flush(60.0)
     assert "the connection device stays where it is: the contactors are closed" in caplog.text
     hardware.close()
 

@@ -28,7 +28,6 @@ STANDBY: dict[str, Any] = {"charge_progress": cm.ChargeProgress.Standby}
 FINDS: dict[str, Any] = {"ev_positioning_support": True}
 
 POLLS: dict[str, tuple[Callable[[], Any], State, type, dict[str, Any]]] = {
-    "lists": (PadDrive, S.WPT_FINE_POSITIONING_SETUP, wpt.WPTFinePositioningSetupReq, ONGOING),
     "pairing": (PadDrive, S.WPT_PAIRING, wpt.WPTPairingReq, NOT_YET | {"observed_id_code": None}),
     "alignment": (PadDrive, S.WPT_ALIGNMENT_CHECK, wpt.WPTAlignmentCheckReq, NOT_YET),
     "standby over a pad": (PadDrive, S.WPT_ALIGNMENT_CHECK, cm.PowerDeliveryReq, STANDBY),
@@ -56,6 +55,16 @@ def ends(drive: Any) -> None:
     assert over.cause == "vehicle-ongoing-timeout"
     assert "timing.phase_performance" in over.detail
     assert not drive.session.energized
+
+
+def test_who_lists_ways_of_positioning_for_ever_is_late_for_positioning() -> None:
+    drive = PadDrive().to(S.WPT_FINE_POSITIONING_SETUP)
+    drive.send(wpt.WPTFinePositioningSetupReq, **ONGOING)
+    stays(drive, wpt.WPTFinePositioningSetupReq, ONGOING, 700.0)
+    over = drive.session.ended
+    assert over is not None
+    assert over.reason is EndReason.COUPLING_FAILED
+    assert "timing.positioning_performance" in over.detail
 
 
 @pytest.mark.parametrize("name", POLLS)
