@@ -92,7 +92,7 @@ def test_the_pilot_leaves_c_before_the_contactors_have_opened() -> None:
     assert stops(drive) == [Urgency.ORDERLY]
     drive.book.tell(ev.SignalChanged(ev.SignalState.B))
     assert set(stops(drive)) == {Urgency.EMERGENCY}, "contactors that are still closed open at once"
-    assert drive.session.ended is None, "it is how the vehicle lets go, as in the older editions"
+    assert [drive.session.ended] == [None], "it is how the vehicle lets go, as in the older editions"
     drive.book.tell(ev.SignalChanged(ev.SignalState.E))
     assert drive.session.ended is not None
     assert drive.session.ended.reason is EndReason.SIGNAL_LOST
