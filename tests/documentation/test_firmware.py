@@ -42,7 +42,7 @@ def test_the_board_opens_when_the_process_hangs_in_mid_charge(folder: Path) -> N
                 charger.process.send_signal(signal.SIGCONT)
                 assert vehicle.ended() != 0
             assert charger.ended() == 1
-            assert "hardware safe" in charger.said[-2]
+            assert any("hardware safe" in line for line in charger.said), charger.said
         assert board.interrupted() == 0
 
 
