@@ -18,7 +18,7 @@ from iso15118.evcc.editions import load
 from iso15118.evcc.negotiation import session
 from iso15118.evcc.side_stream import SideStreams
 from iso15118.evcc.told import Told
-from iso15118.ranges import is_number
+from iso15118.ranges import is_number, shown
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcVehicleLimits, check_charger
@@ -91,7 +91,7 @@ class EvccSession(SideStreams, Told):
             )
         if not (isinstance(battery, BatteryChanged) and is_battery(battery)):
             hint = "iso15118.session.events.BatteryChanged(...) of finite numbers"
-            raise ConfigError("battery", f"{battery!r} is no state of a battery"[:200], hint)
+            raise ConfigError("battery", f"{shown(battery)} is no state of a battery", hint)
         check_charger(charger)
         check_inverter(inverter)
         check_receiver(receiver)

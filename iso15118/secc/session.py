@@ -7,7 +7,6 @@ driven stands behind the actions.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +14,7 @@ from msgspec.structs import replace
 
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import Refusal
+from iso15118.ranges import is_number
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcStationLimits
@@ -111,12 +111,15 @@ class SeccSession(Opening):
             raise ConfigError(
                 "limits", f"{type(limits).__name__} is no StationLimits", "iso15118.StationLimits(...)"
             )
-        for name, value in (("ac", ac), ("ac_hardware", ac_hardware)):
-            if value is not None and not isinstance(value, AcStationLimits):
-                raise ConfigError(
-                    name, f"{type(value).__name__} is no AcStationLimits", "iso15118.AcStationLimits.of(...)"
-                )
-        if not math.isfinite(epoch):
+        for name, value, wanted, hint in (
+            ("ac", ac, AcStationLimits, "iso15118.AcStationLimits.of(...)"),
+            ("ac_hardware", ac_hardware, AcStationLimits, "iso15118.AcStationLimits.of(...)"),
+            ("pad", pad, PadLimits, "iso15118.session.wireless.PadLimits(...)"),
+            ("device", device, DevicePosition, "iso15118.session.coupling.DevicePosition"),
+        ):
+            if value is not None and not isinstance(value, wanted):
+                raise ConfigError(name, f"{type(value).__name__} is no {wanted.__name__}", hint)
+        if not is_number(epoch, -_END_OF_TIME, _END_OF_TIME):
             raise ConfigError(
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
             )

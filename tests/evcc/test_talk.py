@@ -188,10 +188,18 @@ def test_a_vehicle_without_a_voltage_has_no_dc_side() -> None:
 # -- what a session is made of -----------------------------------------------------------------------------
 
 
+class Unprintable:
+    """It fails when it is to be shown."""
+
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
         ({"battery": None}, "battery"),
+        ({"battery": Unprintable()}, "battery"),
         ({"battery": ev.InletMeasured(0.0)}, "battery"),
         ({"battery": battery(voltage_v=math.nan)}, "battery"),
         ({"battery": battery(energy_to_target_wh=math.inf)}, "battery"),
@@ -204,6 +212,7 @@ def test_a_vehicle_without_a_voltage_has_no_dc_side() -> None:
     ],
     ids=[
         "none",
+        "unprintable",
         "another",
         "NaN",
         "infinity",
