@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar
 from iso15118.errors import LinkTimeoutError, MisuseError
 
 from .evcc import EvccClient
+from .logs import Log
 from .secc import SeccServer
 
 if TYPE_CHECKING:
@@ -35,12 +36,13 @@ if TYPE_CHECKING:
 
 __all__ = ["BackgroundStation", "BackgroundVehicle"]
 
+_log = Log(__name__)
 T = TypeVar("T")
 Served = TypeVar("Served", bound=SeccServer | EvccClient)
 
 _OPENS_S: Final = 30.0
 _CLOSES_S: Final = 30.0
-"""The driver bounds its own end; this only bounds the caller."""
+"""Beside what the end of a session takes by its own limits: this only bounds the caller."""
 
 
 class _Loop:
@@ -48,6 +50,8 @@ class _Loop:
 
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
+        self._under_way: set[asyncio.Task[Any]] = set()
+        """What was called and is not over, cancelled or not. Of the loop's thread."""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -59,26 +63,56 @@ class _Loop:
             self.loop.close()
 
     def call(self, work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float | None) -> T:
-        """What ``work`` returns or raises. Raises ``LinkTimeoutError`` when it takes
-        longer; it is cancelled then."""
-        future = asyncio.run_coroutine_threadsafe(work(), self.loop)
+        """What ``work`` returns or raises. Raises ``LinkTimeoutError`` when it takes longer; it is cancelled
+        then. Raises ``MisuseError`` when the loop is ended meanwhile."""
+        future = asyncio.run_coroutine_threadsafe(self._tracked(work), self.loop)
         try:
             return future.result(timeout_s)
+        except concurrent.futures.CancelledError:
+            raise MisuseError("it was closed meanwhile") from None
         except concurrent.futures.TimeoutError:
             if future.done():  # the work itself raised it
                 raise
             future.cancel()
             raise LinkTimeoutError(f"no end after {timeout_s:g} s") from None
 
-    def end(self) -> None:
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(_CLOSES_S)
+    async def _tracked(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a coroutine without a task")
+        self._under_way.add(task)
+        try:
+            return await work()
+        finally:
+            self._under_way.discard(task)
+
+    async def _wind_up(self) -> None:
+        """Whoever is cancelled makes the hardware safe first, and a loop that stops would cut that off."""
+        rest = [task for task in self._under_way if task is not asyncio.current_task()]
+        for task in rest:
+            task.cancel()
+        if rest:
+            await asyncio.wait(rest)
+
+    def end(self, within_s: float) -> None:
+        """Cancel what is under way, give it ``within_s`` to end, and stop."""
+        try:
+            self.call(self._wind_up, within_s)
+        except LinkTimeoutError:
+            _log.critical("%s: what it did was not over after %g s", self._thread.name, within_s)
+        finally:
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join(_CLOSES_S)
 
 
 class _Background(Generic[Served]):
     """Whatever is opened in a loop of its own when it is entered, and closed there when it is left."""
 
     _WHAT: ClassVar[str]
+
+    @staticmethod
+    def _ends_within_s(served: Served) -> float:
+        raise NotImplementedError
 
     def __init__(self, make: Callable[[Clock], Served]) -> None:
         self._make = make
@@ -90,8 +124,8 @@ class _Background(Generic[Served]):
         try:
             self._loop.call(self._open, _OPENS_S)
         except BaseException:
-            self._loop.end()
-            self._loop = None
+            loop, self._loop = self._loop, None
+            loop.end(_CLOSES_S)
             raise
         return self
 
@@ -107,11 +141,12 @@ class _Background(Generic[Served]):
         self._loop = self._served = None
         if loop is None:
             return
+        within_s = _CLOSES_S + (0.0 if served is None else self._ends_within_s(served))
         try:
             if served is not None:
-                loop.call(served.close, _CLOSES_S)
+                loop.call(served.close, within_s)
         finally:
-            loop.end()
+            loop.end(within_s)
 
     def _inside(self) -> tuple[_Loop, Served]:
         if self._loop is None or self._served is None:
@@ -127,6 +162,10 @@ class BackgroundStation(_Background[SeccServer]):
     """
 
     _WHAT = "station"
+
+    @staticmethod
+    def _ends_within_s(served: SeccServer) -> float:
+        return served.sessions.ends_within_s
 
     def __init__(
         self,
@@ -177,6 +216,10 @@ class BackgroundVehicle(_Background[EvccClient]):
     sleep and clock; the rest is as for ``EvccClient``. Entering raises what making and opening one does."""
 
     _WHAT = "vehicle"
+
+    @staticmethod
+    def _ends_within_s(served: EvccClient) -> float:
+        return served.ends_within_s
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -214,31 +214,23 @@ class EvccClient:
         ``HardwareError`` if the battery does not report, a port does not take a listener, or the vehicle is
         out of service because of an alarm. Raises ``MisuseError`` while another session of it runs.
         """
-        if self._running:
-            raise MisuseError("a session of this client is running")
-        self._refuse_common_ports()
-        self._running, self._number = True, number
-        try:
-            if self._tls is not None:
-                self._tls.check()
-            self._begin_to_look()
-            return await self._run(station, resume)
-        finally:
-            self._running = False
-            self.heartbeat.stop("no session runs")
-            if self._idle is None:
-                self._inbox.close()
+        if self._tls is not None and not self._running:
+            self._tls.check()
+        return await self._one(number, lambda: self._run(station, resume))
 
     async def run_without_messages(self, make: Callable[[], Session], *, number: int = 0) -> SessionResult:
         """A session of another kind on this hardware, which ``make`` gives. Cancelled, and in what it raises,
         as ``run``. Raises ``MisuseError`` while a session of it runs."""
+        return await self._one(number, lambda: self._run_alone(make))
+
+    async def _one(self, number: int, session: Callable[[], Awaitable[SessionResult]]) -> SessionResult:
         if self._running:
             raise MisuseError("a session of this client is running")
         self._refuse_common_ports()
         self._running, self._number = True, number
         try:
             self._begin_to_look()
-            return await self._run_alone(make)
+            return await session()
         finally:
             self._running = False
             self.heartbeat.stop("no session runs")
@@ -314,6 +306,12 @@ class EvccClient:
         """What took the vehicle out of service is over: an alarm that was told between sessions, or
         ``out_of_service``. From any thread."""
         self._inbox.on_loop(self._service.clear)
+
+    @property
+    def ends_within_s(self) -> float:
+        """How long the end of the session that runs may take from now, in s; 0.0 without one."""
+        driver = self._driver
+        return 0.0 if driver is None else driver.settles_within_s
 
     @property
     def session(self) -> EvccSession | None:

@@ -235,6 +235,12 @@ class SeccSessions:
         if number is not None:
             self._happened(ConnectionClosed(number))
 
+    @property
+    def ends_within_s(self) -> float:
+        """How long the end of the session that runs may take from now, in s; 0.0 without one."""
+        driver = self.driver
+        return 0.0 if driver is None else driver.settles_within_s
+
     def keep(self, driver: SessionDriver) -> None:
         """What became of a session, and what it left behind: that outlives this server's
         being closed and opened again."""

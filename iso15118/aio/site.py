@@ -34,7 +34,8 @@ _log = Log(__name__)
 RETRY_S: Final = 5.0
 """How long a connector that could not be opened waits for the next attempt."""
 _CLOSE_S: Final = 30.0
-"""How long the end of a site may take: that of a server is bounded by the time limits of its ports."""
+"""How long the end of a site may take, beside that of the sessions which run: those are bounded by the time
+limits of their ports."""
 
 
 class Site:
@@ -128,12 +129,13 @@ class Site:
         following, self._following = self._following, {}
         for one in following.values():
             one.cancel()
+        limit_s = _CLOSE_S + max(map(_ends_within_s, self._connectors.values()))
         tasks = [self._task(name, one.close()) for name, one in self._connectors.items()]
-        _, cancelled = await insist(lambda: asyncio.wait(tasks, timeout=_CLOSE_S), _CLOSE_S)
+        _, cancelled = await insist(lambda: asyncio.wait(tasks, timeout=limit_s), limit_s)
         for name, task in zip(self._connectors, tasks, strict=True):
             if not task.done():
                 task.cancel()
-                _log.error("connector %s was not closed within %g s", name, _CLOSE_S)
+                _log.error("connector %s was not closed within %g s", name, limit_s)
             elif not task.cancelled() and (error := task.exception()) is not None:
                 _log.error("connector %s was not closed in order: %s", name, describe(error), error=error)
         for name, server in self._connectors.items():  # those that the end has ended
@@ -261,3 +263,7 @@ def _named(name: str, error: BaseException) -> BaseException:
     if isinstance(error, ConfigError):
         return ConfigError(error.key, f"at connector {name!r}: {error.reason}", error.hint)
     return error
+
+
+def _ends_within_s(server: SeccServer | PluggedSecc) -> float:
+    return server.sessions.ends_within_s if isinstance(server, SeccServer) else server.ends_within_s

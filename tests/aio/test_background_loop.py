@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from iso15118.aio.background import _Background, _Loop
+from iso15118.aio.logs import flush
 from iso15118.errors import LinkTimeoutError, MisuseError
 
 PATIENCE_S = 60.0
@@ -24,7 +25,7 @@ def threads() -> list[str]:
 def loop() -> Any:
     made = _Loop("iso15118 thing")
     yield made
-    made.end()
+    made.end(PATIENCE_S)
     assert threads() == []
     assert made.loop.is_closed()
 
@@ -71,6 +72,55 @@ def test_a_session_that_was_begun_is_dropped_when_its_time_is_over(
     assert ended.wait(PATIENCE_S)
 
 
+def test_a_loop_ends_when_what_was_begun_in_it_has_made_its_hardware_safe() -> None:
+    """Whoever leaves the block while a session runs: in another thread, or because its time was over."""
+    loop, began = _Loop("iso15118 thing"), threading.Event()
+    done: list[str] = []
+
+    async def runs() -> None:
+        began.set()
+        try:
+            await asyncio.sleep(1000.0)
+        finally:
+            for _ in range(20):  # open contactors, wait for them, retract
+                await asyncio.sleep(0.001)
+            done.append("safe")
+
+    def waits() -> None:
+        with pytest.raises(MisuseError, match="it was closed meanwhile"):
+            loop.call(runs, None)
+        done.append("told")
+
+    waiting = threading.Thread(target=waits)
+    waiting.start()
+    assert began.wait(PATIENCE_S)
+    loop.end(PATIENCE_S)
+    waiting.join(PATIENCE_S)
+    assert sorted(done) == ["safe", "told"]
+    assert threads() == []
+
+
+def test_what_does_not_end_in_its_time_is_told_and_kept_from_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loop, began = _Loop("iso15118 thing"), threading.Event()
+
+    async def stubborn() -> None:
+        while True:
+            began.set()
+            try:
+                await asyncio.sleep(1000.0)
+            except asyncio.CancelledError:
+                continue
+
+    asyncio.run_coroutine_threadsafe(loop._tracked(stubborn), loop.loop)
+    assert began.wait(PATIENCE_S)
+    loop.end(0.05)
+    assert threads() == []
+    assert flush(60.0)
+    assert "iso15118 thing: what it did was not over after 0.05 s" in caplog.text
+
+
 def test_what_the_work_gives_or_raises_comes_out(loop: _Loop) -> None:
     async def gives() -> int:
         return 5
@@ -106,6 +156,10 @@ class Thing:
 class Held(_Background[Any]):
     _WHAT = "thing"
 
+    @staticmethod
+    def _ends_within_s(served: Any) -> float:
+        return 12.0
+
 
 def test_it_is_opened_and_closed_in_the_thread_and_may_be_used_between() -> None:
     thing = Thing()
@@ -120,6 +174,21 @@ def test_it_is_opened_and_closed_in_the_thread_and_may_be_used_between() -> None
     assert thing.done == ["open", "close"] * 2
     held.__exit__(None, None, None)
     assert thing.done[4:] == [], "leaving twice is harmless"
+
+
+def test_the_end_of_a_session_is_given_what_its_ports_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty seconds cut off a device that retracts for fifty-five."""
+    bounds: dict[str, float | None] = {}
+    call = _Loop.call
+
+    def noted(self: _Loop, work: Any, timeout_s: float | None) -> Any:
+        bounds[work.__name__] = timeout_s
+        return call(self, work, timeout_s)
+
+    monkeypatch.setattr(_Loop, "call", noted)
+    with Held(lambda clock: Thing()):
+        pass
+    assert bounds == {"_open": 30.0, "close": 42.0, "_wind_up": 42.0}
 
 
 def test_one_that_cannot_be_opened_leaves_no_thread() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from iso15118.aio import EvccClient, SeccServer, ServiceState, SessionResult, Site
 from iso15118.aio.logs import flush
+from iso15118.aio.ports.guard import insist
 from iso15118.errors import ConfigError, HardwareError, LinkError, MisuseError
 from iso15118.sdp import Security
 from iso15118.session import ports
@@ -214,6 +215,25 @@ async def test_the_end_of_the_site_ends_every_session_and_tells_it() -> None:
         await until(lambda: min(left.plant.current_a, right.plant.current_a) > 10.0)
     assert sorted(told) == ["left", "right"]
     await asyncio.gather(*both)
+
+
+async def test_the_end_is_given_what_the_ports_of_a_session_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty seconds cut off a device that retracts for fifty-five."""
+    waited: list[float] = []
+
+    async def insisted(what: Callable[[], Any], limit_s: float) -> Any:
+        waited.append(limit_s)
+        return await insist(what, limit_s)
+
+    left, right = Bay(), Bay()
+    async with served(Site({"left": left.server, "right": right.server}), left=left, right=right):
+        charging = asyncio.create_task(left.charge(loops=10_000))
+        await until(lambda: left.plant.current_a > 10.0)
+        assert (took := left.server.sessions.ends_within_s) > 0.0
+        assert right.server.sessions.ends_within_s == 0.0
+        monkeypatch.setattr("iso15118.aio.site.insist", insisted)
+    assert waited == [30.0 + took]
+    await charging
 
 
 async def test_lines_of_the_log_say_which_connector(caplog: pytest.LogCaptureFixture) -> None:

@@ -231,6 +231,11 @@ class PluggedSecc(ServiceCommands):
             self._server.stop(reason)
 
     @property
+    def ends_within_s(self) -> float:
+        """How long the end of the session that runs may take from now, in s; 0.0 without one."""
+        return self._server.sessions.ends_within_s if self._server is not None else 0.0
+
+    @property
     def session(self) -> SeccSession | None:
         """The session that runs now; to look at, not to touch."""
         return self._server.session if self._server is not None else None
