@@ -117,6 +117,15 @@ def test_current_after_a_stop(emergency: bool, allowed_s: float) -> None:
     assert quiet.show(10.0, (0.9, 0.0, 1.0), 100.0) == []
 
 
+def test_an_emergency_shortens_the_time_of_an_orderly_stop_that_is_under_way() -> None:
+    bench = Bench()
+    bench.show(1.0, each(16.0, 3))
+    for emergency in (False, True, False):
+        bench.supervisor.stop(emergency, bench.now)
+    assert bench.show(1.0, each(16.0, 3)) == []
+    assert bench.show(0.3, each(16.0, 3)) == [(Rule.CURRENT_WITHOUT_PERMISSION, Reaction.FAULT)]
+
+
 def test_current_though_nothing_was_asked_for() -> None:
     made = supervisor()
     assert made.measured(NOTHING, NOTHING, 0.0, 1.0, 1.0) is None

@@ -79,6 +79,17 @@ def test_after_a_stop_the_power_has_its_time_to_end(emergency: bool, allowed_s: 
     assert low.told(10_000.0).show(3.0, 10_000.0) == [], "told again, it may flow again"
 
 
+def test_an_emergency_shortens_the_time_of_an_orderly_stop_that_is_under_way() -> None:
+    bench = Bench().told(10_000.0)
+    bench.show(1.0, 10_000.0)
+    bench.supervisor.stop(False, bench.now)
+    bench.show(0.5, 10_000.0)
+    bench.supervisor.stop(True, bench.now)
+    assert bench.show(LIMITS.settle_s, 10_000.0) == []
+    assert [one.rule for one in bench.show(0.3, 10_000.0)] == [Rule.CURRENT_WITHOUT_PERMISSION]
+    assert LIMITS.settle_s + 0.8 < LIMITS.ac_stop_s
+
+
 def test_readings_are_waited_for_from_the_first_power_on() -> None:
     supervisor = WirelessSupervisor(LIMITS, where="of the pad")
     assert supervisor.measured(0.0, NOW + 5.0, NOW) is None  # of a clock that is ahead

@@ -158,7 +158,7 @@ class Ceiling:
     ``rate`` per s to what was asked.
 
     A further lowering on the way down does not stop the fall, so that a bound lowered
-    with every message is still one.
+    with every message is still one; and one that is in more haste is not slowed by the one before.
     """
 
     __slots__ = ("_begin", "_from", "_rate", "floor")
@@ -191,7 +191,7 @@ class Ceiling:
         if value >= allowed:
             self._from = value
         elif falling:
-            self._rate = max(self._rate, rate)
+            self._begin, self._rate = min(self._begin, now + hold), max(self._rate, rate)
         else:
             self._from = min(allowed, max(present, value))
             self._begin, self._rate = now + hold, rate
