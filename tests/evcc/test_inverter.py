@@ -18,7 +18,7 @@ from iso15118.evcc.iso20 import ac_loop, ac_setup
 from iso15118.evcc.iso20.der import Iec, Sae, _Limits, _seconds
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.messages.iso20 import ac_der_sae as sae
-from iso15118.messages.values import rational, si
+from iso15118.messages.values import TimeStampUnit, rational, si
 from iso15118.session import actions as act
 from iso15118.session import der_sae
 from iso15118.session import events as ev
@@ -122,6 +122,14 @@ def test_what_is_declared_of_an_inverter() -> None:
     assert Iec(0).declare(talk, plan)[
         "ev_reactive_power_limits"
     ].ev_maximum_charge_reactive_power == rational(4_000.0)
+
+
+def test_its_moments_are_of_the_unit_of_every_time_stamp() -> None:
+    talk = talk_of()
+    talk.config = replace(talk.config, time_stamp_unit=TimeStampUnit.MICROSECONDS)
+    plan = plan_of(talk)
+    assert Sae().declare(talk, plan)["ev_update_time"] == 1_790_000_100_000_000
+    assert Sae().said(talk, plan)["ev_update_time"] == 1_790_000_100_000_000
 
 
 @pytest.mark.parametrize("phases", [1, 3])

@@ -12,7 +12,7 @@ from iso15118.energy.grid_functions import IecFunction, IecGridCode
 from iso15118.energy.sae_functions import SaeFunction, SaeGridCode
 from iso15118.messages.iso20 import ac
 from iso15118.messages.iso20 import common_messages as cm
-from iso15118.messages.values import rational, si
+from iso15118.messages.values import TimeStampUnit, rational, si
 from iso15118.secc import SeccConfig
 from iso15118.secc.ac_settings import AcSeccSettings
 from iso15118.secc.iso20 import der_part
@@ -112,6 +112,15 @@ def test_the_offer_says_when_it_was_made() -> None:
     drive = at_parameters(SAE)
     drive.book.now += 7.0
     assert declare(drive).ac_cpd_res_energy_transfer_mode.evse_update_time == 1_790_000_007
+
+
+def test_that_moment_is_of_the_unit_of_every_time_stamp() -> None:
+    units = SeccConfig(services=DER_SERVICES, time_stamp_unit=TimeStampUnit.MICROSECONDS)
+    drive = DerDrive(SAE, ControlMode.DYNAMIC, config=units)
+    drive.to(S.AC_CHARGE_PARAMETER_DISCOVERY)
+    answer = declare(drive)
+    assert answer.ac_cpd_res_energy_transfer_mode.evse_update_time == answer.header.time_stamp
+    assert answer.header.time_stamp > 1e12
 
 
 # -- the loop

@@ -196,7 +196,7 @@ class Sae:
             "j3072_certified": inverter.certified,
             "j3072_certification_date": inverter.certified_at,
             "ev_useable_watt_hours": inverter.usable_wh,
-            "ev_update_time": time_stamp(talk.now + talk.epoch),
+            "ev_update_time": time_stamp(talk.now + talk.epoch, talk.config.time_stamp_unit),
             "supported_modes": inverter.sae_functions & USABLE_MODES,
             "enabled_modes": 0,
         }
@@ -244,7 +244,7 @@ class Sae:
             "der_connection_status": connections.Connected
             if condition.connected
             else connections.Disconnected,
-            "ev_update_time": time_stamp(talk.now + talk.epoch),
+            "ev_update_time": time_stamp(talk.now + talk.epoch, talk.config.time_stamp_unit),
             "der_alarm_status": condition.events,
             "enabled_modes": 0 if self.code is None else int(self.code.enabled),
         }

@@ -165,7 +165,7 @@ def _sae(ctx: Context, limits: AcStationLimits, code: SaeGridCode) -> dict[str, 
         "grid_limits": der_sae.grid_limits(code),
         "required_der_operating_mode": modes.GridForming if code.forms_grid else modes.GridFollowing,
         "grid_connection_mode": connections.GridIslanded if code.islanded else connections.GridConnected,
-        "evse_update_time": time_stamp(facts.now + facts.epoch),
+        "evse_update_time": time_stamp(facts.now + facts.epoch, facts.config.time_stamp_unit),
     }
 
 
