@@ -49,7 +49,7 @@ def start_cable_check(facts: Facts) -> tuple[Action, ...] | Refused:
     supervision, facts.lets_go = facts.config.supervision, False
     if facts.cable_check_asked is None:
         facts.cable_check_asked = facts.now
-    present = facts.measured.voltage_v
+    present = abs(facts.measured.voltage_v)
     if present > supervision.beyond(Rule.CABLE_CHECK_VOLTAGE, supervision.touch_safe_v):
         if facts.now < facts.cable_check_asked + supervision.discharge_s:
             return ()

@@ -289,7 +289,9 @@ def test_contactors_have_their_time_to_open(open_contactors: Any) -> None:
     assert step.finish(True) == step.finish(False) == _closed()
 
 
-@pytest.mark.parametrize(("present", "begins"), [(0.0, True), (60.0, True), (60.1, False)])
+@pytest.mark.parametrize(
+    ("present", "begins"), [(0.0, True), (60.0, True), (60.1, False), (-60.0, True), (-60.1, False)]
+)
 def test_the_cable_check_begins_at_a_voltage_that_nobody_minds(present: float, begins: bool) -> None:
     known = facts(authorized=True, vehicle=VEHICLE, limits=STATION, measured=ev.PowerMeasured(present, 0.0))
     before = dc_output.start_cable_check(known)
