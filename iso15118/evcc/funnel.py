@@ -11,6 +11,8 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
+from msgspec.structs import replace
+
 from iso15118.energy.ac import NOTHING
 from iso15118.evcc.beside import SideScript
 from iso15118.evcc.config import EvccConfig
@@ -73,6 +75,8 @@ class Funnel:
         self._script: Coroutine[Step, Any, act.SessionEnded] | None = None
         self._step: Step | None = None
         self._told_safe = False
+        self._at_once = False
+        """An emergency stop was asked for, and nothing since that flows."""
         self._may_close = False
         """The script has asked to close the contactors at some time."""
         self._may_draw = False
@@ -96,19 +100,20 @@ class Funnel:
     # -- what is asked of the hardware, and what it says
 
     def _book(self, actions: list[Action]) -> None:
-        """Keep the books on what the hardware is asked for."""
+        """Keep the books on what the hardware is asked for. No stop behind one at once is a slower one."""
         talk = self._talk
         supervisor, now = talk.supervisor, talk.now
-        for action in actions:
+        for place, action in enumerate(actions):
             kind = type(action)
             if kind is act.CloseContactors:
-                self._told_safe, self._may_close = False, True
+                self._told_safe, self._may_close, self._at_once = False, True, False
                 supervisor.told(True, now)
             elif kind is act.SetCharger:
-                self._told_safe, self._may_draw = False, True
+                self._told_safe, self._may_draw, self._at_once = False, True, False
                 self._draws(action.bounds)  # type: ignore[attr-defined]
             elif kind is act.SetReceiver:
                 self._told_safe, self._may_draw, self._by_coil = False, True, True
+                self._at_once = False
                 if talk.wireless_supervisor is not None:
                     talk.wireless_supervisor.told_power(action.power_w, now)  # type: ignore[attr-defined]
             elif kind is act.FollowGrid:
@@ -116,13 +121,17 @@ class Funnel:
             elif kind is act.SignalReady:
                 self._ready = action.ready  # type: ignore[attr-defined]
             elif kind is act.StopPower:
-                emergency = action.urgency is Urgency.EMERGENCY  # type: ignore[attr-defined]
+                if self._at_once:
+                    actions[place] = action = act.StopPower(Urgency.EMERGENCY)
+                emergency = self._at_once = action.urgency is Urgency.EMERGENCY  # type: ignore[attr-defined]
                 supervisor.stop(emergency, now)
                 if talk.ac_supervisor is not None:
                     talk.ac_supervisor.stop(emergency, now)
                 if talk.wireless_supervisor is not None:
                     talk.wireless_supervisor.stop(emergency, now)
             elif kind is act.OpenContactors:
+                if self._at_once:
+                    actions[place] = replace(action, urgency=Urgency.EMERGENCY)
                 self._told_safe = True
                 supervisor.told(False, now)
         self._on_cable = self.ended is None and (self.energized or self._talk.contactors_closed)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 
+from msgspec.structs import replace
+
 from iso15118.secc.config import SeccConfig
 from iso15118.secc.facts import Facts
 from iso15118.session import actions as act
@@ -68,6 +70,8 @@ class HardwareBooks:
         """The AC outlet is what is alive."""
         self._wireless = False
         """So is the pad."""
+        self._at_once = False
+        """An emergency stop was asked for, and nothing since that flows."""
         self._config, self._facts, self._timers = config, facts, timers
         self.pad: WirelessSupervisor | None = None
         """Of the pad, if there is one."""
@@ -85,9 +89,10 @@ class HardwareBooks:
     # -- what is asked -------------------------------------------------------------------------------------
 
     def keep(self, actions: tuple[Action, ...]) -> list[Action]:
-        """Keep the books on these actions, and hand them on."""
-        facts = self._facts
-        for action in actions:
+        """Keep the books on these actions, and hand them on. No stop behind one at once is a slower one: a
+        supply that has none left of its current would begin a ramp."""
+        facts, kept = self._facts, list(actions)
+        for place, action in enumerate(kept):
             kind = type(action)
             if kind is act.SetPower:
                 self._power(action)  # type: ignore[arg-type]
@@ -103,10 +108,12 @@ class HardwareBooks:
                 self._live()
                 self.told(True)
             elif kind is act.StopPower:
+                if self._at_once:
+                    kept[place] = action = act.StopPower(Urgency.EMERGENCY)
                 facts.power, facts.ac_power, facts.precharging = None, None, False
                 facts.pad_power = None
                 facts.cable_check_awaited = facts.cable_check_awaited and facts.cable_check_ok is not None
-                emergency = action.urgency is Urgency.EMERGENCY  # type: ignore[attr-defined]
+                emergency = self._at_once = action.urgency is Urgency.EMERGENCY  # type: ignore[attr-defined]
                 self.supervisor.stop_power(emergency, facts.now)
                 if self.ac is not None:
                     self.ac.stop(emergency, facts.now)
@@ -115,13 +122,15 @@ class HardwareBooks:
             elif kind is act.ReadMeter:
                 facts.meter_asked = facts.now
             elif kind is act.OpenContactors:
+                if self._at_once:
+                    kept[place] = replace(action, urgency=Urgency.EMERGENCY)
                 facts.energized, facts.told_safe = False, True
                 self.told(False)
             elif kind is act.ConnectDevice or kind is act.DisconnectDevice:
                 facts.device_down = kind is act.ConnectDevice
                 facts.device_deadline = action.deadline  # type: ignore[attr-defined]
                 self._timers.set(Timer.CONNECTION_DEVICE, facts.device_deadline)
-        return list(actions)
+        return kept
 
     def told(self, closed: bool) -> None:
         """The contactors are told to close, or to open."""
@@ -173,7 +182,7 @@ class HardwareBooks:
         facts = self._facts
         if not facts.energized and not self._alternates and not self._wireless:
             self.supervisor.live_from(facts.now)
-        facts.energized, facts.told_safe = True, False
+        facts.energized, facts.told_safe, self._at_once = True, False, False
 
     def _power(self, action: act.SetPower) -> None:
         back = action.takes_back

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from iso15118.energy.ac import NOTHING
 from iso15118.energy.grid_functions import IecGridCode
 from iso15118.evcc import EvccConfig, EvccSession
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.ac_limits import AcVehicleLimits
+from iso15118.session.ac_limits import AcVehicleLimits, ChargerBounds
 from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.events import SignalState
 from iso15118.session.services import ControlMode, ServiceID
@@ -26,7 +27,7 @@ from tests.evcc.station import BATTERY_V, VEHICLE, Host, battery
 from tests.pair.contracts import held, issued
 
 CHARGER = AcVehicleLimits.of(current_a=16.0)
-EMERGENCY = Urgency.EMERGENCY
+EMERGENCY, ORDERLY = Urgency.EMERGENCY, Urgency.ORDERLY
 OFF = [act.StopPower, act.SignalReady, act.OpenContactors]
 
 
@@ -64,6 +65,27 @@ def test_a_charger_and_a_coil_that_were_told_to_take_are_under_power_until_they_
         assert one.book.actions[0] == act.StopPower(EMERGENCY)
         assert not one.session.energized
         assert ended(one).reason is EndReason.EMERGENCY
+
+
+def test_no_ramp_is_asked_for_behind_a_stop_at_once() -> None:
+    """A charger that takes nothing any more would begin it from what it was told last."""
+    session = Host().session
+    told = [act.StopPower(EMERGENCY), act.OpenContactors(EMERGENCY, "the button")]
+    session._book([act.CloseContactors(100.0), *told])
+    for _ in range(2):
+        behind: list[act.Action] = [act.StopPower(ORDERLY), act.OpenContactors(ORDERLY, "the end")]
+        session._book(behind)
+        assert behind == [act.StopPower(EMERGENCY), act.OpenContactors(EMERGENCY, "the end")]
+    power: list[act.Action] = [
+        act.CloseContactors(100.0),
+        act.SetCharger(ChargerBounds(phases=1, power_w=NOTHING, current_a=NOTHING)),
+        act.SetReceiver(1000.0),
+    ]
+    for one in power:
+        session._book([*told, one])
+        behind = [act.StopPower(ORDERLY), act.OpenContactors(ORDERLY, "the end")]
+        session._book(behind)
+        assert behind == [act.StopPower(ORDERLY), act.OpenContactors(ORDERLY, "the end")]
 
 
 def test_what_goes_on_taking_after_an_emergency_is_told_to_stop_again() -> None:

@@ -52,6 +52,22 @@ class Books:
         assert self.books.keep(actions) == list(actions), "they are handed on as they are"
 
 
+# -- stops
+
+
+def test_no_ramp_is_asked_for_behind_a_stop_at_once() -> None:
+    """A supply that gives nothing any more would begin it from what it was told last."""
+    rig = Books("dc")
+    at_once = [act.StopPower(EMERGENCY), act.OpenContactors(EMERGENCY, "the button")]
+    rig.keep(CLOSE, *at_once)
+    behind = act.StopPower(ORDERLY), act.OpenContactors(ORDERLY, "PowerDelivery stop")
+    told = [act.StopPower(EMERGENCY), act.OpenContactors(EMERGENCY, "PowerDelivery stop")]
+    for _ in range(2):
+        assert rig.books.keep(behind) == told
+    rig.keep(act.SetPower(400.0, 10.0, 4000.0))
+    rig.keep(*behind)  # which is a stop of its own
+
+
 # -- other bounds
 
 

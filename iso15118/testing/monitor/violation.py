@@ -28,17 +28,32 @@ _TALK = frozenset(
 """What may still happen after a side has taken itself off for another reason."""
 
 
+_GIVES = (
+    act.StartCableCheck,
+    act.PreCharge,
+    act.CloseContactors,
+    act.SetPower,
+    act.SetAcPower,
+    act.SetPad,
+    act.SetCharger,
+    act.SetReceiver,
+)
+"""What makes a stop necessary again."""
+
+
 class SafetyViolation(AssertionError):  # noqa: N818 - named for what happened
     """A session did what must never happen."""
 
 
 class Causes:
     """How urgent a stop was, against what it was for: what ends in an orderly way ramps down,
-    everything else is an emergency."""
+    everything else is an emergency, and stays one: no ramp is asked for after it."""
 
     def __init__(self, role: str) -> None:
         self._role = role
         self._broke_off: Urgency | None = None
+        self._at_once = False
+        """An emergency stop was asked for, and nothing since that flows."""
 
     def look(self, event: ev.Event | None, actions: list[act.Action], *, alarmed: bool, agreed: bool) -> None:
         """One call. ``alarmed``: its event is an alarm; ``agreed``: the other side was told, or tells, that
@@ -46,15 +61,23 @@ class Causes:
         if len(actions) == 1 and type(actions[0]) is act.Send:
             return  # a message stops nothing
         urgency: Urgency | None = None
+        behind = self._at_once
         for action in actions:
             if type(action) is act.StopPower:
                 urgency = action.urgency  # a second one may be the more urgent
+                if self._at_once and urgency is not Urgency.EMERGENCY:
+                    raise SafetyViolation(f"{self._role}: a ramp after a stop at once, on {event}: {actions}")
+                self._at_once = urgency is Urgency.EMERGENCY
+            elif isinstance(action, _GIVES) or type(action) is act.SessionEnded:
+                self._at_once = False
             elif type(action) is act.OpenContactors and action.urgency is not urgency:
                 raise SafetyViolation(f"{self._role}: current and contactors in different haste: {actions}")
         if urgency is not None:
             if alarmed and urgency is not Urgency.EMERGENCY:
                 raise SafetyViolation(f"{self._role}: {event} is no emergency to it: {actions}")
-            if not agreed and not alarmed:
+            if behind and not alarmed:
+                self._broke_off = None  # it says nothing of its own cause
+            elif not agreed and not alarmed:
                 self._broke_off = urgency
             elif agreed and urgency is Urgency.ORDERLY:
                 self._broke_off = None
@@ -62,7 +85,7 @@ class Causes:
             if type(action) is not act.SessionEnded:
                 continue
             wanted = Urgency.ORDERLY if action.reason.orderly else Urgency.EMERGENCY
-            now = urgency if not alarmed else wanted
+            now = urgency if not (alarmed or behind) else wanted  # behind a stop at once there is no other
             if now is not None and now is not wanted:
                 raise SafetyViolation(f"{self._role}: {action.reason.name} by a stop that is {now.name}")
             before = self._broke_off
