@@ -254,18 +254,17 @@ def _measure(
             raise SystemExit(f"the tests do not run: {' '.join(share)}")
         measured = json.loads(made.read_text())
         made.unlink()
-        for name in share:
-            found = Module(hashes[name], sources, imports=measured["imports"])
-            for test, taken in measured["seconds"].items():
-                if test.partition("::")[0] == name:
-                    found.seconds[test] = taken
-            places = {test: number for number, test in enumerate(found.seconds)}
-            for file, by_line in measured["lines"].items():
-                for line, tests in by_line.items():
-                    mine = [places[test] for test in tests if test in places]
-                    if mine:
-                        found.lines.setdefault(file, {})[int(line)] = mine
-            yield name, found
+        found = {name: Module(hashes[name], sources, imports=measured["imports"]) for name in share}
+        places: dict[str, tuple[Module, int]] = {}
+        for test, taken in measured["seconds"].items():
+            if (module := found.get(test.partition("::")[0])) is not None:
+                places[test] = module, len(module.seconds)
+                module.seconds[test] = taken
+        for file, by_line in measured["lines"].items():
+            for line, tests in by_line.items():
+                for module, place in (places[test] for test in tests if test in places):
+                    module.lines.setdefault(file, {}).setdefault(int(line), []).append(place)
+        yield from found.items()
 
 
 class _Clock:
