@@ -94,7 +94,7 @@ def _entries(ctx: Context, prices: Prices, most: int) -> list[iso2.SalesTariffEn
     at = prices.begins
     ends = now
     for duration, level, costs in spans:
-        start = round(max(at - now, 0.0))
+        start = round(at - now) if at - now >= 1.0 else 0  # behind what is over within a second
         at += duration
         if at - now < 1.0 or start > _LONGEST or len(found) == most:
             continue

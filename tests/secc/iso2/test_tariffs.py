@@ -95,6 +95,7 @@ def test_emission_and_renewable_shares_are_told_beside() -> None:
     ("begins", "expected"),
     [
         (-2000.0, [(0, None, 2), (1600, 1800, 1)]),
+        (-1799.4, [(0, None, 2), (1801, 1800, 1)]),
         (600.0, [(600, None, 1), (2400, None, 2), (4200, 1800, 1)]),
         (-5400.0, None),
     ],
