@@ -93,6 +93,7 @@ class Checked:
         self.drive.book.tell(ev.ContactorsChanged(True))
         self.drive.book.tell(ev.CableCheckFinished(True))
         self.drive.send(self._check)
+        self.drive.book.now += 2.0  # pre-charge does not begin where the clock does
 
     def pre_charge(self, *, over: bool) -> Any:
         answer = self.drive.send(self._pre_charge, **({} if over else self._more))

@@ -191,6 +191,11 @@ def test_a_pad_says_whether_a_vehicle_is_there_or_nothing(here: Any, good: bool)
     assert is_coil_reading(pad(vehicle_here=here)) is good
 
 
+@pytest.mark.parametrize("nonsense", [{"vehicle_here": []}, {"at": 10**400}, {"coil_a": 10**400}])
+def test_what_cannot_even_be_compared_is_no_reading_of_a_pad(nonsense: Any) -> None:
+    assert is_coil_reading(pad(**nonsense)) is False
+
+
 @pytest.mark.parametrize(("place", "good"), [(True, True), (False, True), (None, False), ("yes", False)])
 def test_a_coil_is_in_place_or_is_not(place: Any, good: bool) -> None:
     assert is_coil_reading(coil(in_place=place)) is good
