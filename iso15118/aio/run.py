@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from .directing import Directs
     from .driver import Observer
     from .evcc import EvccClient
-    from .heartbeat import Heartbeat
     from .recording import Recorder
 
 __all__ = [
@@ -463,19 +462,11 @@ async def _tick(tick: Callable[[], None]) -> None:
 async def _notifier(server: SeccServer | PluggedSecc) -> AsyncIterator[SystemdNotifier]:
     """systemd hears of this server, where it started it, until it is closed: its heartbeat counts while
     hardware is made safe, too."""
-    inner: Callable[[], SeccServer | None] = (
-        (lambda: server) if isinstance(server, SeccServer) else (lambda: server.server)
-    )
-
-    def heartbeat() -> Heartbeat | None:
-        found = inner()
-        return None if found is None else found.heartbeat
 
     def status() -> str:
-        found = inner()
-        return "waiting for the link" if found is None else found.out_of_service_because or found.state.value
+        return server.out_of_service_because or server.unreachable_because or server.state.value
 
-    notifier = SystemdNotifier(heartbeat, status)
+    notifier = SystemdNotifier(lambda: server.heartbeat, status)
     try:
         yield notifier
     finally:
