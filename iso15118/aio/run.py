@@ -55,6 +55,7 @@ __all__ = [
     "Clock",
     "Sleep",
     "Stopped",
+    "looking",
     "run_both",
     "run_station",
     "run_vehicle",
@@ -351,14 +352,8 @@ def run_both(
             )
             where = server.sdp_port, next(iter(server.ports.values()))
             begun = loop.time()
-
-            def both_ticks() -> None:
-                if tick is not None:
-                    tick()
-                if meddle is not None and client.session is not None:
-                    meddle(loop.time(), client.tell)
-
-            async with ticking(both_ticks), asyncio.timeout(at_most_s), _over(directing, server, client):
+            looks = looking(tick, meddle, lambda: client)
+            async with ticking(looks), asyncio.timeout(at_most_s), _over(directing, server, client):
                 seen_by_vehicle = await client.run()
                 both = Both(await server.wait_finished(1), seen_by_vehicle, *where, begun=begun)
                 if isinstance(ticket := seen_by_vehicle.ticket, EvccTicket):
@@ -450,6 +445,26 @@ async def ticking(tick: Callable[[], None] | None) -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
+
+
+def looking(
+    tick: Callable[[], None] | None,
+    meddle: Callable[[float, Callable[[Event], None]], None] | None,
+    client: Callable[[], EvccClient | None],
+) -> Callable[[], None]:
+    """For ``ticking``: ``tick``, and ``meddle`` with what tells the vehicle while a session of it runs.
+    What one of them raises is in the log, and does not concern the other."""
+    clock = asyncio.get_running_loop().time
+    say_tick = Callback("who is told that time passes", tick)
+    say_meddle = Callback("who meddles with the session", meddle, lasting=True)
+
+    def look() -> None:
+        say_tick()
+        now = client()
+        if now is not None and now.session is not None:
+            say_meddle(clock(), now.tell)
+
+    return look
 
 
 async def _tick(tick: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ paused and goes on."""
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from iso15118.aio import run as module
+from iso15118.aio.logs import flush
 from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.run import Both, run_both
 from iso15118.errors import LinkError
@@ -200,6 +202,30 @@ def test_a_session_is_meddled_with_while_it_runs_and_a_tick_comes_all_the_time()
     assert all(began + 1.0 <= now <= began + 2.0 for now in meddled)
     assert len(ticks) >= 20
     both(meddle=meddle)
+
+
+def test_what_fails_now_and_then_is_said_and_keeps_nobody_from_the_rest(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.ERROR)
+    ticks: list[int] = []
+    meddled: list[float] = []
+
+    def tick() -> None:
+        ticks.append(1)
+        raise BrokenPipeError("nobody reads how far it is")
+
+    def meddle(now: float, tell: Any) -> None:
+        meddled.append(now)
+        if len(meddled) == 1:
+            raise ValueError("not yet")
+
+    both(tick=tick, meddle=meddle)
+    assert len(ticks) == 1
+    assert len(meddled) >= 9
+    assert flush(60.0)
+    assert "who is told that time passes failed" in caplog.text
+    assert "who meddles with the session failed: ValueError: not yet" in caplog.text
 
 
 def test_a_director_drives_both_ends_and_who_observes_hears_his_own(ends: list[Connector]) -> None:

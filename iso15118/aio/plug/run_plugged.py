@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from iso15118.aio.net.network import find_interface, sdp_server_socket
-from iso15118.aio.run import Both, ticking
+from iso15118.aio.run import Both, looking, ticking
 from iso15118.connector import Phase
 from iso15118.connector.news import PhaseEntered
 from iso15118.errors import LinkError
@@ -169,14 +169,7 @@ def run_both_plugged(
                 news=rests,
             )
             pump = _Pump(wire)
-
-            def both_ticks() -> None:
-                if tick is not None:
-                    tick()
-                inner = client.client
-                if meddle is not None and inner is not None and inner.session is not None:
-                    meddle(loop.time(), inner.tell)
-
+            looks = looking(tick, meddle, lambda: client.client)
             linked: list[float | None] = []
 
             def look_when_linked() -> None:
@@ -192,7 +185,7 @@ def run_both_plugged(
 
             waking = loop.create_task(wake(), name="the vehicle wakes the station up")
             try:
-                async with ticking(both_ticks), asyncio.timeout(at_most_s):
+                async with ticking(looks), asyncio.timeout(at_most_s):
                     begun = loop.time()
                     wire.plug_in()
                     seen_by_vehicle = await client.run()
