@@ -13,7 +13,7 @@ from iso15118.aio.logs import flush
 from iso15118.aio.plug.plugged_evcc import PluggedEvcc
 from iso15118.connector import Phase
 from iso15118.connector.news import ConnectionFailed, StartBasic, StartDiscovery, StopDiscovery
-from iso15118.errors import LinkError, TlsError
+from iso15118.errors import LinkError, MisuseError, TlsError
 from tests.aio.test_plugged import connector, until
 from tests.aio.test_settling import now
 
@@ -82,6 +82,29 @@ async def test_however_often_a_run_is_cancelled_the_link_is_left_when_the_hardwa
         assert here.evcc.driver._open is False, "the wire and the outputs are not left as they were"
         assert here.evcc.driver._timer is None
         here.cable.unplug()
+        await here.charge()
+
+
+async def test_an_inlet_is_in_use_until_it_has_been_left() -> None:
+    async with connector() as here:
+        evcc, client = here.evcc, behind(here.evcc)
+        first = asyncio.create_task(evcc.run())
+        await asyncio.sleep(0.1)
+        with pytest.raises(MisuseError, match="in use"):
+            await evcc.run()
+        client.stubborn = True
+        evcc._carry_out(StartDiscovery(1))
+        await asyncio.sleep(0.1)
+        first.cancel()
+        await asyncio.sleep(0.1)
+        with pytest.raises(MisuseError, match="in use"):
+            await evcc.run()
+        assert client.calls == ["open", "find", "cancelled"]
+        client.over.set()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert client.calls[-1] == "close"
+        evcc._client = None
         await here.charge()
 
 

@@ -88,6 +88,8 @@ class PluggedEvcc(ServiceCommands):
         self._linked = self._starting_again = False
         self._client: EvccClient | None = None
         self._attempt: asyncio.Task[None] | None = None
+        self._in_use = False
+        """``run`` runs, or is on its way out."""
         self._over: asyncio.Future[None] | None = None
         self._charging = 0
         """The connection whose session runs, or ran last."""
@@ -161,10 +163,17 @@ class PluggedEvcc(ServiceCommands):
         about, ``TlsError`` where one side refused the other, ``HardwareError`` where the battery does not
         report, and what the medium raises. Raises ``MisuseError`` while it runs.
         """
-        if self._over is not None:
+        if self._in_use:
             raise MisuseError("this inlet is in use")
         if self._tls is not None:
             self._tls.check()
+        self._in_use = True
+        try:
+            return await self._run(resume, stay)
+        finally:
+            self._in_use = False
+
+    async def _run(self, resume: EvccTicket | None, stay: bool) -> SessionResult:
         self._over, self._stay = self._loop.create_future(), stay
         self.results, self._error, self._plugged, self.ticket = [], None, False, resume
         try:
