@@ -270,13 +270,15 @@ def run_vehicle(
         async with signals() as asked, _over(directing, None, plain):
             session = loop.create_task(client.run())
             await asyncio.wait((session, asked.first), return_when=asyncio.FIRST_COMPLETED)
-            if not session.done() and client.any_session is not None:
+            # Also one that is over while its hardware is being made safe: its result is not dropped.
+            if not session.done() and client.begun:
                 client.stop("the driver ends the session")
                 await asyncio.wait(
                     (session, asked.second), timeout=ORDERLY_S, return_when=asyncio.FIRST_COMPLETED
                 )
-            if not session.done() and client.any_session is not None:
-                client.emergency_shutdown("the driver ends the session at once")
+            if not session.done() and client.begun:
+                if client.any_session is not None:
+                    client.emergency_shutdown("the driver ends the session at once")
                 await asyncio.wait((session,), timeout=AT_ONCE_S)
             if not session.done():
                 session.cancel()

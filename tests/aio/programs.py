@@ -28,8 +28,8 @@ def at(*when: tuple[float, Callable[[], object] | signal.Signals]) -> None:
 
 class Session:
     """A session, or a visit, that ends with ``result``: by itself ``lasts_s`` after it has begun, ``stops_s``
-    after ``stop``, ``falls_s`` after an emergency (None: not), and when it is cancelled. ``asked``: what it
-    was asked for, and when, counted from its beginning."""
+    after ``stop``, ``falls_s`` after an emergency (None: not), and when it is cancelled; its hardware is safe
+    ``safe_s`` later. ``asked``: what it was asked for, and when, counted from its beginning."""
 
     def __init__(
         self,
@@ -38,9 +38,12 @@ class Session:
         lasts_s: float | None = None,
         stops_s: float | None = None,
         falls_s: float | None = None,
+        safe_s: float = 0.0,
         searches: bool = False,
     ) -> None:
         self.result = result
+        self.safe_s = safe_s
+        self.begun = not searches
         self.lasts_s, self.stops_s, self.falls_s = lasts_s, stops_s, falls_s
         self.any_session: object | None = None if searches else self
         self.asked: list[tuple[str, float]] = []
@@ -65,11 +68,20 @@ class Session:
             raise
         finally:
             self.any_session = None
-            await asyncio.sleep(0)
+            if self.begun:
+                await self._make_safe()
             self.safe = True
         if isinstance(self.result, Exception):
             raise self.result
         return self.result
+
+    async def _make_safe(self) -> None:
+        """Whoever gives up waiting for that has no result."""
+        try:
+            await asyncio.sleep(self.safe_s)
+        except asyncio.CancelledError:
+            self.asked.append(("cancel", self.since))
+            raise
 
     def stop(self, reason: str) -> None:
         self.asked.append(("stop", self.since))

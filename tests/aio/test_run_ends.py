@@ -105,6 +105,17 @@ def test_an_orderly_end_has_twelve_seconds_and_one_at_once_eight(program: Progra
     assert (ORDERLY_S, AT_ONCE_S) == (12.0, 8.0)
 
 
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_session_that_is_over_when_the_signal_comes_still_has_its_result(
+    signals: int, program: Program
+) -> None:
+    came = [(5.0, FIRST), (5.5, SECOND)][:signals]
+    assert program(lambda: Session(lasts_s=4.5, safe_s=2.0), *came) == ("result", True)
+    assert "cancel" not in [what for what, _ in asked(program)]
+    if program.name == "one inlet":
+        assert asked(program) == [("stop", 5.0)], "an emergency would take the vehicle out of service"
+
+
 def test_further_signals_change_nothing(program: Program) -> None:
     many = [(5.0, FIRST), (6.0, SECOND), (6.5, FIRST), (7.0, SECOND), (7.5, FIRST)]
     assert program(lambda: Session(falls_s=4.0), *many) == ("result", True)
