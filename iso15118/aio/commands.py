@@ -50,7 +50,6 @@ class ServiceCommands:
         self._behind: Behind | None = None
         self._kept: tuple[Callable[[Behind, Any], object], Any] | None = None
         """The command to repeat to who comes, and its reason."""
-        self._settled = False
         self._heartbeat = FollowedHeartbeat(lambda: None if (it := self._behind) is None else it.heartbeat)
 
     @property
@@ -105,15 +104,9 @@ class ServiceCommands:
             command, reason = kept
             command(behind, reason)
 
-    def _stays(self) -> None:
-        """It keeps by itself what it is told, and no other one will come."""
-        with self._lock:
-            self._settled, self._kept = True, None
-
     def _tell(self, command: Callable[[Behind, Any], object], reason: Any) -> None:
         with self._lock:
             behind = self._behind
-            if not self._settled:
-                self._kept = self._kept or (command, reason)
+            self._kept = self._kept or (command, reason)
         if behind is not None:
             command(behind, reason)

@@ -178,18 +178,20 @@ class EvccClient:
             self._deliver(alarm)
 
     async def close(self) -> None:
-        """Not any more. What is not safe is made safe first, for two seconds at most; a session that runs
-        goes on. Harmless where it is not open."""
+        """Not any more. What is not safe is made safe first, for two seconds at most; then a cancellation
+        comes out. A session that runs goes on. Harmless where it is not open."""
         idle, self._idle = self._idle, None
         _open.discard(self)
         if idle is None:
             return
         try:
-            await insist(idle.settle, _SETTLE_S)
+            _, cancelled = await insist(idle.settle, _SETTLE_S)
         finally:
             idle.stop()
             if not self._running:
                 self._inbox.close()
+        if cancelled:
+            raise asyncio.CancelledError
 
     def _refuse_common_ports(self) -> None:
         for other in tuple(_open):

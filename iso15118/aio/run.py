@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from .directing import Directs
     from .driver import Observer
     from .evcc import EvccClient
-    from .heartbeat import Heartbeat
     from .recording import Recorder
 
 __all__ = [
@@ -56,6 +55,7 @@ __all__ = [
     "Clock",
     "Sleep",
     "Stopped",
+    "looking",
     "run_both",
     "run_station",
     "run_vehicle",
@@ -270,13 +270,15 @@ def run_vehicle(
         async with signals() as asked, _over(directing, None, plain):
             session = loop.create_task(client.run())
             await asyncio.wait((session, asked.first), return_when=asyncio.FIRST_COMPLETED)
-            if not session.done() and client.any_session is not None:
+            # Also one that is over while its hardware is being made safe: its result is not dropped.
+            if not session.done() and client.begun:
                 client.stop("the driver ends the session")
                 await asyncio.wait(
                     (session, asked.second), timeout=ORDERLY_S, return_when=asyncio.FIRST_COMPLETED
                 )
-            if not session.done() and client.any_session is not None:
-                client.emergency_shutdown("the driver ends the session at once")
+            if not session.done() and client.begun:
+                if client.any_session is not None:
+                    client.emergency_shutdown("the driver ends the session at once")
                 await asyncio.wait((session,), timeout=AT_ONCE_S)
             if not session.done():
                 session.cancel()
@@ -352,14 +354,8 @@ def run_both(
             )
             where = server.sdp_port, next(iter(server.ports.values()))
             begun = loop.time()
-
-            def both_ticks() -> None:
-                if tick is not None:
-                    tick()
-                if meddle is not None and client.session is not None:
-                    meddle(loop.time(), client.tell)
-
-            async with ticking(both_ticks), asyncio.timeout(at_most_s), _over(directing, server, client):
+            looks = looking(tick, meddle, lambda: client)
+            async with ticking(looks), asyncio.timeout(at_most_s), _over(directing, server, client):
                 seen_by_vehicle = await client.run()
                 both = Both(await server.wait_finished(1), seen_by_vehicle, *where, begun=begun)
                 if isinstance(ticket := seen_by_vehicle.ticket, EvccTicket):
@@ -453,6 +449,26 @@ async def ticking(tick: Callable[[], None] | None) -> AsyncIterator[None]:
         task.cancel()
 
 
+def looking(
+    tick: Callable[[], None] | None,
+    meddle: Callable[[float, Callable[[Event], None]], None] | None,
+    client: Callable[[], EvccClient | None],
+) -> Callable[[], None]:
+    """For ``ticking``: ``tick``, and ``meddle`` with what tells the vehicle while a session of it runs.
+    What one of them raises is in the log, and does not concern the other."""
+    clock = asyncio.get_running_loop().time
+    say_tick = Callback("who is told that time passes", tick)
+    say_meddle = Callback("who meddles with the session", meddle, lasting=True)
+
+    def look() -> None:
+        say_tick()
+        now = client()
+        if now is not None and now.session is not None:
+            say_meddle(clock(), now.tell)
+
+    return look
+
+
 async def _tick(tick: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(_TICK_S)
@@ -463,19 +479,11 @@ async def _tick(tick: Callable[[], None]) -> None:
 async def _notifier(server: SeccServer | PluggedSecc) -> AsyncIterator[SystemdNotifier]:
     """systemd hears of this server, where it started it, until it is closed: its heartbeat counts while
     hardware is made safe, too."""
-    inner: Callable[[], SeccServer | None] = (
-        (lambda: server) if isinstance(server, SeccServer) else (lambda: server.server)
-    )
-
-    def heartbeat() -> Heartbeat | None:
-        found = inner()
-        return None if found is None else found.heartbeat
 
     def status() -> str:
-        found = inner()
-        return "waiting for the link" if found is None else found.out_of_service_because or found.state.value
+        return server.out_of_service_because or server.unreachable_because or server.state.value
 
-    notifier = SystemdNotifier(heartbeat, status)
+    notifier = SystemdNotifier(lambda: server.heartbeat, status)
     try:
         yield notifier
     finally:

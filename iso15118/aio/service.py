@@ -76,5 +76,5 @@ class Service:
         self._changed(reason)
         if reason:
             _log.error("out of service: %s", reason)
-        elif before:
+        else:
             _log.warning("back in service, after: %s", before)

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from iso15118.aio.logs import flush
 from iso15118.aio.plug import carrier as module
 from iso15118.aio.plug.carrier import CarrierWatch, Seen
 from iso15118.errors import ConfigError, LinkError
@@ -199,16 +201,30 @@ async def test_an_interface_that_goes_while_it_is_looked_at_is_none(kernel: Kern
     await watch.close()
 
 
-async def test_a_link_that_nobody_watches_any_more_is_no_link(kernel: Kernel) -> None:
+async def test_a_link_that_nobody_watches_any_more_is_no_link_and_that_is_said(
+    kernel: Kernel, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
     watch = kernel.watch()
     await watch.start()
     kernel.news.put_nowait(ValueError("odd"))
     await asyncio.sleep(0.01)
     assert kernel.reports == [True, False]
-    assert watch._task is not None
-    assert isinstance(watch._task.exception(), ValueError)
-    watch._task = None
     await watch.close()
+    assert kernel.open == 0
+    assert flush(60.0)
+    assert "the carrier of v2g0 is watched no more: ValueError: odd" in caplog.text
+
+
+async def test_whoever_gives_up_waiting_for_the_end_leaves_nothing_open(kernel: Kernel) -> None:
+    watch = kernel.watch()
+    await watch.start()
+    closing = asyncio.create_task(watch.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait((closing,))
+    assert closing.cancelled()
+    assert kernel.open == 0
 
 
 async def test_an_interface_that_was_gone_or_off_or_is_another_one_has_returned(kernel: Kernel) -> None:

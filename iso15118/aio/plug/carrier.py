@@ -15,10 +15,14 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from iso15118.aio.logs import Log
 from iso15118.aio.net.interface import interface_index
+from iso15118.aio.ports.guard import describe
 from iso15118.errors import ConfigError, LinkError
 
 __all__ = ["CarrierWatch", "Seen", "concerns", "seen_in"]
+
+_log = Log(__name__)
 
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 _TENTATIVE, _DADFAILED = 0x40, 0x08
@@ -93,13 +97,14 @@ class CarrierWatch:
     async def close(self) -> None:
         """Stop watching. Closing twice is harmless."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        sockets, self._sockets = self._sockets, ()
-        for netlink in sockets:
-            netlink.close()
+        try:
+            if task is not None:
+                task.cancel()
+                await asyncio.wait((task,))
+        finally:
+            sockets, self._sockets = self._sockets, ()
+            for netlink in sockets:
+                netlink.close()
         await asyncio.sleep(0)  # transports close in the loop's next turn
 
     async def _follow(self, news: Any, state: Any) -> None:
@@ -119,10 +124,12 @@ class CarrierWatch:
                     await asyncio.sleep(_RETRY_S)
                     with contextlib.suppress(OSError, NetlinkError):
                         await self._look(state)
-        except Exception:
+        except Exception as error:
             # A link that nobody watches any more is no link.
+            _log.error(
+                "the carrier of %s is watched no more: %s", self._interface, describe(error), error=error
+            )
             self._report(False)
-            raise
 
     async def _look(self, netlink: Any) -> None:
         self.seen = seen = await self._see(netlink)

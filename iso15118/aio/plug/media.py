@@ -120,13 +120,15 @@ class CarrierMedium:
 
     async def close(self) -> None:
         """Watch no more."""
-        if self._configuring is not None:
-            self._configuring.cancel()
-            await asyncio.wait((self._configuring,))
-            self._configuring = None
-        if self._watch is not None:
-            await self._watch.close()
-            self._watch = None
+        configuring, self._configuring = self._configuring, None
+        watch, self._watch = self._watch, None
+        try:
+            if configuring is not None:
+                configuring.cancel()
+                await asyncio.wait((configuring,))
+        finally:
+            if watch is not None:
+                await watch.close()
 
 
 def mac_of(interface: str) -> bytes:

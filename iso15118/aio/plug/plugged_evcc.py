@@ -16,7 +16,7 @@ from iso15118.aio.commands import ServiceCommands
 from iso15118.aio.evcc import EvccClient
 from iso15118.aio.identity import renewable
 from iso15118.aio.logs import Log
-from iso15118.aio.ports.guard import Callback, brief, describe
+from iso15118.aio.ports.guard import Callback, brief, describe, insist
 from iso15118.aio.ports.outputs import AssertedOutputs
 from iso15118.aio.service import ServiceState
 from iso15118.connector import EvccInlet, Phase
@@ -88,6 +88,8 @@ class PluggedEvcc(ServiceCommands):
         self._linked = self._starting_again = False
         self._client: EvccClient | None = None
         self._attempt: asyncio.Task[None] | None = None
+        self._in_use = False
+        """``run`` runs, or is on its way out."""
         self._over: asyncio.Future[None] | None = None
         self._charging = 0
         """The connection whose session runs, or ran last."""
@@ -161,10 +163,17 @@ class PluggedEvcc(ServiceCommands):
         about, ``TlsError`` where one side refused the other, ``HardwareError`` where the battery does not
         report, and what the medium raises. Raises ``MisuseError`` while it runs.
         """
-        if self._over is not None:
+        if self._in_use:
             raise MisuseError("this inlet is in use")
         if self._tls is not None:
             self._tls.check()
+        self._in_use = True
+        try:
+            return await self._run(resume, stay)
+        finally:
+            self._in_use = False
+
+    async def _run(self, resume: EvccTicket | None, stay: bool) -> SessionResult:
         self._over, self._stay = self._loop.create_future(), stay
         self.results, self._error, self._plugged, self.ticket = [], None, False, resume
         try:
@@ -179,14 +188,11 @@ class PluggedEvcc(ServiceCommands):
             await self._over
             await self._last_result()
         finally:
-            self._over, self._opening = None, False
-            await self._let_go()
-            self.driver.leave()
+            self._over = None
             try:
-                if self._client is not None:
-                    await self._client.close()
+                await self._let_go()
             finally:
-                await self.driver.close()
+                await self._switch_off()
         if self.results:
             return self.results[-1]
         raise self._error or LinkError("no data link with a station came about")
@@ -211,11 +217,22 @@ class PluggedEvcc(ServiceCommands):
             await asyncio.wait((self._attempt,), timeout=_LAST_WORD_S)
 
     async def _let_go(self) -> None:
+        """What is under way makes its hardware safe, however often this is cancelled; that comes out then."""
         attempt = self._attempt
         if attempt is None:
             return
         attempt.cancel()
-        await asyncio.wait((attempt,))
+        _, cancelled = await insist(lambda: asyncio.wait((attempt,)), _LAST_WORD_S)
+        if cancelled:
+            raise asyncio.CancelledError
+
+    async def _switch_off(self) -> None:
+        self.driver.leave()
+        try:
+            if self._client is not None:
+                await self._client.close()
+        finally:
+            await self.driver.close()
 
     def _seen(self, signal: SessionSignal, event: Event) -> None:
         """The basic signalling changed: sessions hear of it before the connection does."""
@@ -324,7 +341,6 @@ class PluggedEvcc(ServiceCommands):
                 await client.open()
                 self._client = client
                 self._stands(client)
-                self._stays()
             except LinkError as error:
                 _log.info("the interface cannot be used yet: %s", error)
                 await asyncio.sleep(ADDRESS_RETRY_S)

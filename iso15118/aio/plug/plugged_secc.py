@@ -128,6 +128,9 @@ class PluggedSecc(ServiceCommands):
         self._replug = parts.replug
         self._replugging: asyncio.TimerHandle | None = None
         self._unplugged = False
+        self._open = False
+        """Whether what is asked for is begun; from ``close`` on it is not."""
+        self._opening = asyncio.Lock()
         self._problem, self._fault = "it has not been opened", ""
         self._served: asyncio.Future[SeccServer] = self._loop.create_future()
         self._server: SeccServer | None = None
@@ -180,14 +183,21 @@ class PluggedSecc(ServiceCommands):
 
     async def open(self) -> None:
         """Switch the link on. Where the interface has no address before the link is up, the server follows
-        then. Raises ``ConfigError`` if a certificate of ours has expired.
+        then. Raises ``ConfigError`` if a certificate of ours has expired, and ``MisuseError`` where it is
+        open. After that, and after ``close``, it can be opened again.
         """
+        if self._open:
+            raise MisuseError("this connector is open already")
         if self._tls is not None:
             self._tls.check()
+        self._open = True
         try:
             await self._serve()
         except LinkError as error:
             self._not_yet(error)
+        except BaseException:
+            self._open = False
+            raise
         try:
             await self.driver.open()
         except BaseException:
@@ -196,17 +206,18 @@ class PluggedSecc(ServiceCommands):
 
     async def close(self) -> None:
         """Make the hardware safe, end the session, leave the link. Bounded in time."""
-        server, self._replug = self._server, None
+        self._open = False
+        begun = [task for task in (self._discovery, self._basic) if task is not None]
         self._hide()
         self._cancel_basic()
         try:
-            if server is not None:
-                await server.close()
-            self.driver.leave()
+            if self._server is not None:
+                await self._server.close()
+            if begun:
+                await asyncio.wait(begun)  # a server that one of them was opening is closed as well
         finally:
+            self.driver.leave()
             await self.driver.close()
-            if self._replugging is not None:
-                self._replugging.cancel()
 
     def tell(self, event: Event) -> None:
         """Hand a D-LINK request, ``WakeUp`` or a change of the basic signalling to the connection."""
@@ -259,19 +270,25 @@ class PluggedSecc(ServiceCommands):
     # -- inside -------------------------------------------------------------------------------------------
 
     async def _serve(self) -> SeccServer:
-        if self._server is None:
-            server = self._make_server()
-            self._stands(server)  # before anybody can find it: it may have been told to serve nobody
-            try:
+        async with self._opening:  # discovery and basic charging may both want it
+            server = self._server
+            if server is None:
+                server = self._make_server()
+                self._stands(server)  # before anybody can find it: it may have been told to serve nobody
+                try:
+                    await server.open()
+                except BaseException:
+                    self._stands(None)
+                    raise
+                self._server = server
+                self._served.set_result(server)
+            elif server.state is ServiceState.CLOSED:  # this connector was closed, and is opened again
                 await server.open()
-            except BaseException:
-                self._stands(None)
-                raise
-            self._stays()
-            self._server, self._problem = server, ""
-            self._served.set_result(server)
+            else:
+                return server
+            self._problem = ""
             self._listening(server)
-        return self._server
+            return server
 
     def _not_yet(self, error: LinkError) -> None:
         if self._problem != str(error):  # once, as it is tried again and again
@@ -302,23 +319,27 @@ class PluggedSecc(ServiceCommands):
             self._unplugged = news.phase is Phase.UNPLUGGED
 
     def _look(self) -> None:
-        if self._replug is not None and self._replugging is None and self.connection.at_rest:
+        if self._replugs and self._replugging is None:
             self._replugging = self._loop.call_later(_REPLUG_S, self._plug_in_again)
 
     def _plug_in_again(self) -> None:
         self._replugging = None
-        if self._replug is not None and self.connection.at_rest:
+        if self._replug is not None and self._replugs:
             self._replug()
+
+    @property
+    def _replugs(self) -> bool:
+        """Nothing more will come of this plug-in, and the next one is made here."""
+        return self._replug is not None and self._open and self.connection.at_rest
 
     def _carry_out(self, action: Action) -> None:
         server = self._server
         match action:
-            case StartBasic(steps=steps):
+            case StartBasic(steps=steps) if self._open:
                 self._hide()
                 self._cancel_basic()
-                if server is None or not self._begin_basic(server, steps):
-                    self._basic = self._loop.create_task(self._charge_basic(steps))
-            case StartDiscovery():
+                self._basic = self._loop.create_task(self._charge_basic(steps))
+            case StartDiscovery() if self._open:
                 self._hide()
                 self._discovery = self._loop.create_task(self._be_found())
             case StopDiscovery():
@@ -343,16 +364,21 @@ class PluggedSecc(ServiceCommands):
         self._session_news(news)
 
     async def _charge_basic(self, steps: Steps) -> None:
-        """The session before may still be on its way to the end, or the interface not be there yet."""
-        while self.connection.phase is Phase.BASIC:
+        """The session before may still be on its way to the end, or the interface not be there yet. Who is
+        unplugged meanwhile is not charged."""
+        while self._is_basic():
             try:
-                if self._begin_basic(await self._serve(), steps):
+                server = await self._serve()
+                if not self._is_basic() or self._begin_basic(server, steps):
                     return
             except LinkError as error:
                 self._not_yet(error)
             except Exception as error:  # a port that takes no listener, or a fault of ours: nothing is charged, and that is said
                 self._not_at_all("no basic charging", error)
             await asyncio.sleep(_BASIC_RETRY_S)
+
+    def _is_basic(self) -> bool:
+        return self.connection.phase is Phase.BASIC
 
     def _begin_basic(self, server: SeccServer, steps: Steps) -> bool:
         return server.serve_without_messages(partial(self._basic_station, steps), self._show)

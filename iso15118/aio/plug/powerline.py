@@ -24,6 +24,7 @@ __all__ = ["EmulatedModems", "Wires", "send_complete_frames"]
 Modem = TypeVar("Modem")
 
 _SIOCETHTOOL, _ETHTOOL_STXCSUM = 0x8946, 0x17  # linux/sockios.h, linux/ethtool.h
+_LONGEST_NAME = 15  # IFNAMSIZ, with a zero behind it
 
 
 class Wires(Protocol[Modem]):
@@ -98,8 +99,12 @@ def send_complete_frames(interface: str) -> None:
     For a host's end of a veth pair, before or after it moves to another namespace. Raises
     ``LinkError`` if that cannot be done.
     """
-    value = ctypes.create_string_buffer(struct.pack("=II", _ETHTOOL_STXCSUM, 0), 8)
-    request = struct.pack("16sP16x", interface.encode()[:15], ctypes.addressof(value))
+    name = interface.encode()
+    if len(name) > _LONGEST_NAME:  # cut, it might be that of another interface
+        raise LinkError(f"checksum offload of {interface} cannot be turned off: the name is too long")
+    command = struct.pack("=II", _ETHTOOL_STXCSUM, 0)
+    value = ctypes.create_string_buffer(command, len(command))
+    request = struct.pack("16sP16x", name, ctypes.addressof(value))
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as any_socket:
         try:
             fcntl.ioctl(any_socket, _SIOCETHTOOL, request)

@@ -6,11 +6,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from iso15118.aio.net.network import find_interface, sdp_server_socket
-from iso15118.aio.run import Both, ticking
+from iso15118.aio.run import Both, looking, ticking
 from iso15118.connector import Phase
 from iso15118.connector.news import PhaseEntered
 from iso15118.errors import LinkError
@@ -21,6 +22,8 @@ from .plugged_evcc import PluggedEvcc
 from .plugged_secc import PluggedSecc
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from iso15118.aio.driver import Observer
     from iso15118.aio.net.ending import TlsSource
     from iso15118.aio.net.network import Interface
@@ -153,57 +156,48 @@ def run_both_plugged(
                 news=news,
             )
 
-        port, server = await _opened(make_server, where)
-        client = PluggedEvcc(
-            evcc,
-            vehicle,
-            where,
-            client_tls,
-            vehicle_parts,
-            sdp_port=port,
-            observer=observer,
-            recorder=recorder,
-            news=rests,
-        )
-        pump = _Pump(wire)
+        async with _found(make_server, where) as (port, tcp_port, server):
+            client = PluggedEvcc(
+                evcc,
+                vehicle,
+                where,
+                client_tls,
+                vehicle_parts,
+                sdp_port=port,
+                observer=observer,
+                recorder=recorder,
+                news=rests,
+            )
+            pump = _Pump(wire)
+            looks = looking(tick, meddle, lambda: client.client)
+            linked: list[float | None] = []
 
-        def both_ticks() -> None:
-            if tick is not None:
-                tick()
-            inner = client.client
-            if meddle is not None and inner is not None and inner.session is not None:
-                meddle(loop.time(), inner.tell)
+            def look_when_linked() -> None:
+                if not linked:
+                    linked.extend((server.connection.linked_at, client.connection.linked_at))
 
-        linked: list[float | None] = []
-
-        def look_when_linked() -> None:
-            if not linked:
-                linked.extend((server.connection.linked_at, client.connection.linked_at))
-
-        async def wake() -> None:
-            """Both rest, and so much time has passed."""
-            await asyncio.gather(slept.event.wait(), rests.event.wait())
-            look_when_linked()
-            await asyncio.sleep(rest_s)
-            client.tell(WakeUp())
-
-        waking = loop.create_task(wake(), name="the vehicle wakes the station up")
-        try:
-            async with ticking(both_ticks), asyncio.timeout(at_most_s):
-                tcp_port = next(iter(server.server.ports.values())) if server.server is not None else 0
-                begun = loop.time()
-                wire.plug_in()
-                seen_by_vehicle = await client.run()
-                parts = len(client.results)
-                by_station = [await server.wait_finished(number + 1) for number in range(parts)]
-                await finished.event.wait()
+            async def wake() -> None:
+                """Both rest, and so much time has passed."""
+                await asyncio.gather(slept.event.wait(), rests.event.wait())
                 look_when_linked()
-                wire.unplug()
-                await asyncio.wait_for(unplugged.event.wait(), _UNPLUG_S)
-        finally:
-            waking.cancel()
-            pump.close()
-            await server.close()
+                await asyncio.sleep(rest_s)
+                client.tell(WakeUp())
+
+            waking = loop.create_task(wake(), name="the vehicle wakes the station up")
+            try:
+                async with ticking(looks), asyncio.timeout(at_most_s):
+                    begun = loop.time()
+                    wire.plug_in()
+                    seen_by_vehicle = await client.run()
+                    parts = len(client.results)
+                    by_station = [await server.wait_finished(number + 1) for number in range(parts)]
+                    await finished.event.wait()
+                    look_when_linked()
+                    wire.unplug()
+                    await asyncio.wait_for(unplugged.event.wait(), _UNPLUG_S)
+            finally:
+                waking.cancel()
+                pump.close()
         at = max((at for at in linked if at is not None), default=None)
         earlier = None
         if parts > 1:
@@ -213,9 +207,21 @@ def run_both_plugged(
     return asyncio.run(session())
 
 
-async def _opened(make: Callable[[int], PluggedSecc], interface: Interface) -> tuple[int, PluggedSecc]:
-    """A station that listens, and its discovery port: that of the standard, or a free one
-    where another process has that.
+@asynccontextmanager
+async def _found(
+    make: Callable[[int], PluggedSecc], interface: Interface
+) -> AsyncIterator[tuple[int, int, PluggedSecc]]:
+    """A station that listens within the block, its discovery port and its TCP port."""
+    port, tcp_port, server = await _opened(make, interface)
+    try:
+        yield port, tcp_port, server
+    finally:
+        await server.close()
+
+
+async def _opened(make: Callable[[int], PluggedSecc], interface: Interface) -> tuple[int, int, PluggedSecc]:
+    """A station that listens, with its discovery port (that of the standard, or a free one
+    where another process has that) and its TCP port.
 
     What opening says decides: a port that was free a moment ago may be gone. The open station holds the port
     against other stations, and a look finds what else has it.
@@ -229,13 +235,14 @@ async def _opened(make: Callable[[int], PluggedSecc], interface: Interface) -> t
         try:
             if server.server is None:
                 raise LinkError(server.unreachable_because)
+            (tcp_port, *_) = server.server.ports.values()
             sdp_server_socket(interface, port).close()
-        except LinkError:
+        except BaseException as error:
             await server.close()
-            if attempt == _ATTEMPTS:
+            if attempt == _ATTEMPTS or not isinstance(error, LinkError):
                 raise
         else:
-            return port, server
+            return port, tcp_port, server
 
 
 def _free_port(interface: Interface) -> int:

@@ -1,0 +1,175 @@
+"""A station as a whole program: how many sessions it serves, who is told of them, and how signals end
+it; and a station with several connectors likewise."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from iso15118.aio import run as module
+from iso15118.aio.run import run_station
+from iso15118.aio.run_site import run_site
+
+from .programs import Connector, Server, at
+
+pytestmark = pytest.mark.usefixtures("steady_clock")
+
+FIRST, SECOND = signal.SIGTERM, signal.SIGINT
+SWITCHED_OFF = "the station is switched off"
+
+
+class Program:
+    """Runs one of the programs; ``told`` has what its application hears of results, and when."""
+
+    def __init__(self, name: str, connectors: int = 1) -> None:
+        self.name, self.connectors = name, connectors
+        self.told: list[tuple[Any, float]] = []
+        self.listening: list[Any] = []
+        self.fails = False
+        self.took_s = 0.0
+
+    @property
+    def servers(self) -> list[Connector]:
+        return Connector.made
+
+    def __call__(self, what: Callable[[Any], Any], sessions: int | None = None, **more: Any) -> int:
+        """``what``: gets the servers and gives what happens at which time."""
+        began = [0.0]
+
+        def begin() -> None:
+            began[0] = asyncio.get_running_loop().time()
+            at(*what(*Connector.made))
+
+        def finished(*result: Any) -> None:
+            self.took_s = round(asyncio.get_running_loop().time() - began[0], 2)
+            self.told.append((result[-1], self.took_s))
+            if self.fails:
+                self.fails = False
+                raise ValueError("not now")
+
+        settings: dict[str, Any] = {"sessions": sessions, "finished": finished} | more
+        nothing: Any = None
+        if self.name == "connector":
+
+            def listening(server: Any) -> None:
+                self.listening.append(server)
+                begin()
+
+            return run_station(
+                nothing, lambda sleep, clock: nothing, "lo", None, listening=listening, **settings
+            )
+
+        def connectors(sleep: Any, clock: Any) -> Any:
+            return {f"c{number}": Server() for number in range(self.connectors)}
+
+        def hears(name: str, server: Any) -> None:
+            self.listening.append(server)
+            if len(self.listening) == self.connectors:
+                begin()
+
+        return run_site(connectors, listening=hears, **settings)
+
+
+@pytest.fixture(autouse=True)
+def servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Connector]]:
+    made: list[Connector] = []
+    monkeypatch.setattr(Connector, "made", made)
+    monkeypatch.setattr(module, "SeccServer", Server)
+    yield made
+    assert [server.opened for server in made] == [0] * len(made)
+    assert all(server.reasons <= {SWITCHED_OFF} for server in made)
+
+
+@pytest.fixture(params=["connector", "site"])
+def program(request: pytest.FixtureRequest) -> Program:
+    return Program(request.param)
+
+
+def test_so_many_sessions_are_served_and_each_is_told_when_it_has_ended(program: Program) -> None:
+    ends = [1.0, 2.0, 4.0, 8.0]
+    assert program(lambda server: [(when, server.end) for when in ends], sessions=3) == 3
+    assert program.told == [("session 1", 1.0), ("session 2", 2.0), ("session 3", 4.0)]
+    assert program.listening == program.servers
+
+
+def test_sessions_that_end_at_the_same_time_are_all_told(program: Program) -> None:
+    assert program(lambda server: [(1.0, server.end)] * 3, sessions=2) == 3
+    assert [one for one, _ in program.told] == ["session 1", "session 2", "session 3"]
+
+
+def test_a_signal_ends_a_station_without_a_session_at_once(program: Program) -> None:
+    assert program(lambda server: [(1.0, server.end), (3.0, FIRST), (8.0, server.end)]) == 1
+    assert program.told == [("session 1", 1.0)]
+    (server,) = program.servers
+    assert server.asked == []
+
+
+def test_a_signal_ends_a_session_in_an_orderly_way(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Server, "stops_s", 4.0)
+    assert program(lambda server: [(1.0, server.begin), (3.0, FIRST)]) == 1
+    assert program.told == [("session 1", 7.0)]
+    (server,) = program.servers
+    assert server.asked == [("stop", 3.0)]
+
+
+def test_an_orderly_end_has_twelve_seconds(program: Program) -> None:
+    assert program(lambda server: [(1.0, server.begin), (3.0, FIRST)]) == 1
+    assert program.told == [("session 1", 15.0)]
+    (server,) = program.servers
+    assert server.asked == [("stop", 3.0), ("close", 15.0)]
+
+
+def test_a_second_signal_ends_it_at_once(program: Program) -> None:
+    assert program(lambda server: [(1.0, server.begin), (3.0, FIRST), (4.0, SECOND)]) == 1
+    assert program.told == [("session 1", 4.0)]
+    (server,) = program.servers
+    assert server.asked == [("stop", 3.0), ("close", 4.0)]
+
+
+def test_who_fails_at_one_result_is_told_of_the_next_one_as_well(program: Program) -> None:
+    program.fails = True
+    assert program(lambda server: [(1.0, server.end), (2.0, server.end)], sessions=2) == 2
+    assert program.told == [("session 1", 1.0), ("session 2", 2.0)]
+
+
+# -- several connectors
+
+
+def test_sessions_are_counted_at_all_connectors_and_those_that_run_then_end_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Server, "stops_s", 4.0)
+    program = Program("site", connectors=3)
+    happens: Callable[..., Any] = lambda one, two, three: [  # noqa: E731
+        (1.0, one.end),
+        (1.5, two.begin),
+        (2.0, one.end),
+        (2.5, three.end),
+        (9.0, one.end),
+    ]
+    assert program(happens, sessions=3) == 4
+    assert [when for _, when in program.told] == [1.0, 2.0, 2.5, 6.5]
+    one, two, three = program.servers
+    assert two.asked == [("stop", 2.5)]
+    assert {server.out_of_service_because for server in (one, two, three)} == {SWITCHED_OFF}
+
+
+def test_every_session_of_a_site_has_its_orderly_end_and_no_other_one_begins_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Server, "stops_s", 4.0)
+    program = Program("site", connectors=3)
+    happens: Callable[..., Any] = lambda one, two, three: [  # noqa: E731
+        (1.0, one.begin),
+        (1.0, two.begin),
+        (3.0, FIRST),
+        (4.0, one.end),
+        (4.5, lambda: program.told.append((three.out_of_service_because, 4.5))),
+    ]
+    assert program(happens) == 2
+    assert program.told == [("session 1", 4.0), (SWITCHED_OFF, 4.5), ("session 1", 7.0)]
+    assert [server.asked for server in program.servers] == [[("stop", 3.0)]] * 3
