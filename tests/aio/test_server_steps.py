@@ -343,8 +343,9 @@ async def test_an_interface_that_is_gone_is_an_error_for_a_session_only(
 
 @pytest.mark.parametrize("plaintext", [False, True])
 async def test_a_port_with_tls_serves_the_clear_as_well_where_that_is_allowed(plaintext: bool) -> None:
-    """The first octets tell; nobody waits for them before it may speak."""
+    """The first octets tell; whoever speaks in the clear has to say something before it has a session."""
     made = list[Any]()
+    connection: Any = lambda owner, **how: made.append(how)  # noqa: E731 - it is a class otherwise
     server: Any = SeccServer(
         secc_config(allow_plaintext=plaintext),
         Plant().secc,
@@ -352,7 +353,7 @@ async def test_a_port_with_tls_serves_the_clear_as_well_where_that_is_allowed(pl
         secc_tls(),
         sdp=False,
         sdp_port=0,
-        connection=lambda owner, **how: made.append(how),
+        connection=connection,
     )
     tls = SimpleNamespace(connect=lambda: "a peer")
     server._make_stream(None, tls)
@@ -362,3 +363,27 @@ async def test_a_port_with_tls_serves_the_clear_as_well_where_that_is_allowed(pl
         {"tls": "a peer", "limits": None, **both},
         {"tls": None, "limits": None, "speaks_first": True},
     ]
+
+
+async def test_the_end_gives_hardware_and_connections_two_seconds_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Connections have them to close in order, and again when they were dropped."""
+    given: list[Any] = []
+
+    async def wait(tasks: Any, *, timeout: float) -> None:  # noqa: ASYNC109 - as asyncio has it
+        given.append(timeout)
+
+    async def insist(step: Any, limit_s: float) -> tuple[Any, bool]:
+        given.append(("hardware", limit_s))
+        return None, False
+
+    server = server_of()
+    server._taken_in(Stream())
+    (closing,) = server._closing
+    calls = SimpleNamespace(wait=wait, CancelledError=asyncio.CancelledError)
+    monkeypatch.setattr(secc, "asyncio", calls)
+    monkeypatch.setattr(secc, "insist", insist)
+    await server.close()
+    assert given == [("hardware", 2.0), 2.0, 2.0]
+    closing.cancel()
