@@ -171,7 +171,8 @@ class EvccClient:
         alternating = self.vehicle.inlet is None
         supervisor = IdleSupervisor(self.config.supervision, voltage=False, alternating=alternating)
         self._idle = IdleLook(self._take_ports, supervisor, self._service.hardware)
-        if not self._running:
+        driver = self._driver
+        if driver is None or driver.hardware is None or driver.result.done():  # else a session looks itself
             self._idle.start(self._service.unsafe)
         alarm, self._inbox.alarm = self._inbox.alarm, None
         if alarm is not None:

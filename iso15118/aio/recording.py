@@ -130,13 +130,13 @@ class Recorder:
         self._answers.append((str(origin.address), (*ends, outcome.asked, outcome.data, now)))
 
     def asked_by(self, host: str) -> Any:
-        """The last one of this vehicle, once."""
-        for place in range(len(self._answers) - 1, -1, -1):
-            if self._answers[place][0] == host:
-                found = self._answers[place][1]
-                del self._answers[place]
-                return found
-        return None
+        """The last one of this vehicle, once: those before it led to no session."""
+        found = None
+        for one in tuple(self._answers):
+            if one[0] == host:
+                found = one[1]
+                self._answers.remove(one)
+        return found
 
     def knows(self, random: str, tap: SessionTap) -> None:
         """Whose secrets those of this ClientHello are."""
@@ -160,14 +160,17 @@ class Recorder:
         """Have this done when its turn comes. What there is too much of ends the recording of its session."""
         if self._closed:
             return
-        with self._lock:  # held for an addition: sessions of several loops may share a recorder
-            self._given += octets + ITEM
-            waiting = self._given - self._taken
-        if waiting > self._most and not slot.failed:
+        if self._count(octets) > self._most and not slot.failed:
             slot.fail("the disk is too slow")
             self._queue.put((slot, lambda: self._too_slow(slot), octets))
             return
         self._queue.put((slot, what, octets))
+
+    def _count(self, octets: int) -> int:
+        """One more item waits; gives what waits now."""
+        with self._lock:  # held for an addition: sessions of several loops may share a recorder
+            self._given += octets + ITEM
+            return self._given - self._taken
 
     def _too_slow(self, slot: Slot) -> None:
         if slot.record is not None:
@@ -213,14 +216,16 @@ class Recorder:
 
     def flush(self, timeout_s: float = _CLOSES_S) -> bool:
         """Wait until what was told so far is written. False if that takes longer than ``timeout_s``."""
-        done = threading.Event()
         if self._closed:
+            self._thread.join(timeout_s)
             return not self._thread.is_alive()
+        done = threading.Event()
 
         def write() -> None:
             self._flush()
             done.set()
 
+        self._count(0)
         self._queue.put((Slot(self, ""), write, 0))
         return done.wait(timeout_s)
 
@@ -266,7 +271,8 @@ class SharedRecorder(Recorder):
     def do(self, what: Callable[[SessionRecord], object], now: float) -> None:
         """Have this done to the record, by the thread."""
         slot = self._shared
-        self.put(slot, lambda: slot.do(what, now), 0)
+        if not slot.failed:
+            self.put(slot, lambda: slot.do(what, now), 0)
 
     def end(self, slot: Slot) -> None:
         """A session is over; others may follow."""

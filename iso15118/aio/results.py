@@ -174,13 +174,6 @@ class Tally:
     def measured(self, values: PowerMeasured | InletMeasured, now: float) -> None:
         """Present values at ``now``."""
         voltage, current = values.voltage_v, abs(values.current_a)
-        if (
-            voltage <= self.maximum_voltage_v
-            and current <= self.peak_current_a
-            and voltage * current <= self.peak_power_w
-            and (current > _FLOWING_A) is (self._flowing_since is not None)
-        ):
-            return  # nothing new, as mostly
         self._see(voltage, current, voltage * current, current > _FLOWING_A, now)
 
     def alternating(self, values: AcMeasured, now: float) -> None:
@@ -195,12 +188,9 @@ class Tally:
         self._see(*output, values.power_w, values.power_w > NONE_W, now)
 
     def _see(self, voltage: float, current: float, power: float, flows: bool, now: float) -> None:
-        if voltage > self.maximum_voltage_v:
-            self.maximum_voltage_v = voltage
-        if current > self.peak_current_a:
-            self.peak_current_a = current
-        if power > self.peak_power_w:
-            self.peak_power_w = power
+        self.maximum_voltage_v = max(self.maximum_voltage_v, voltage)
+        self.peak_current_a = max(self.peak_current_a, current)
+        self.peak_power_w = max(self.peak_power_w, power)
         if flows:
             if self._flowing_since is None:
                 self._flowing_since = now

@@ -182,7 +182,7 @@ class SeccSessions:
                 self._finish_news = loop.create_future()
             await asyncio.shield(self._finish_news)
         place = len(self.results) - 1 - (self.finished - count)
-        if not 0 <= place < len(self.results):
+        if place < 0:
             raise MisuseError(f"session {count} of {self.finished} is not among the {len(self.results)} kept")
         return self.results[place]
 

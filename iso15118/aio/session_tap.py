@@ -85,8 +85,8 @@ class Slot:
 
     def do(self, what: Callable[[SessionRecord], object], now: float | None) -> None:
         """Do this to the record, if there is one."""
-        if now is not None and now > self.now:
-            self.now = now
+        if now is not None:
+            self.now = max(self.now, now)
         if self.record is not None:
             what(self.record)
 
@@ -108,7 +108,7 @@ class SessionTap:
         self.role = role
         self._recorder = recorder
         self._slot = recorder.slot(role)
-        self._early: list[tuple[Callable[[SessionRecord], object], float, int]] | None = []
+        self._early: list[tuple[Callable[[SessionRecord], object], float | None, int]] | None = []
         """What came before the session began; None: it has begun."""
         self._early_octets = 0
         self._hello = bytearray()
@@ -183,7 +183,7 @@ class SessionTap:
             recorder.put(
                 slot,
                 lambda: slot.do(lambda r: r.discovery(vehicle, station, request, answer, heard), heard),
-                400,
+                len(request) + len(answer),
             )
         for what, at, octets in early:
             self._put(what, at, octets)
@@ -228,7 +228,7 @@ class SessionTap:
         if self._early is not None:
             self._early_octets += octets + ITEM
             if self._early_octets <= _MOST_EARLY:
-                self._early.append((what, 0.0 if now is None else now, octets))
+                self._early.append((what, now, octets))
             return
         slot = self._slot
         if not slot.failed:

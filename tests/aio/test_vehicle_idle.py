@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.service import ServiceState
-from iso15118.errors import ConfigError, HardwareError
+from iso15118.errors import ConfigError, HardwareError, LinkError
 from iso15118.session.actions import EndReason
 from iso15118.session.events import EmergencyShutdown, InletMeasured
 
@@ -176,3 +177,43 @@ async def test_an_inlet_with_a_plug_is_looked_after_as_long_as_it_runs() -> None
         here.cable.unplug()
         await running
         await here.charge()
+
+
+@pytest.mark.parametrize("begins", [False, True])
+async def test_a_client_that_is_opened_beside_its_session_looks_as_soon_as_that_has_no_hardware(
+    begins: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no station is found it never has any; otherwise it is over, and its connection closes."""
+    plant = Plant()
+    contactors = Welded(plant.evcc.contactors)
+    async with site(plant) as here:
+        looking, go_on = asyncio.Event(), asyncio.Event()
+
+        async def wait(*_: Any) -> Any:
+            looking.set()
+            await go_on.wait()
+            raise LinkError("nobody is there")
+
+        class Lasting(MessageStream):
+            wait_closed = wait
+
+        vehicle = replace(plant.evcc, contactors=contactors)
+        client = here.client(vehicle=vehicle, **({"connection": Lasting} if begins else {}))
+
+        if begins:
+            stopper = Stopper(1)
+            stopper.client, client._observer = client, stopper
+        else:
+            monkeypatch.setattr(client, "find", wait)
+        running = asyncio.create_task(client.run())
+        await looking.wait()
+        async with client:
+            contactors.stuck = True
+            await until(lambda: client.out_of_service_because != "")
+            assert of(client) is ServiceState.IN_SESSION
+            go_on.set()
+            with pytest.raises(LinkError):
+                await running
+            assert of(client) is OUT
+            contactors.stuck = False
+            await until(lambda: of(client) is AVAILABLE)
