@@ -109,6 +109,17 @@ def test_standing_by_and_going_on() -> None:
     assert [one.standing_by for one in desk.told(act.StandbyChanged)] == [True, False]
 
 
+@pytest.mark.parametrize("stands", [True, False])
+def test_another_schedule_with_the_power_at_rest_ends_standing_by_which_is_told(stands: bool) -> None:
+    """The power comes back with it, whoever wanted the schedule."""
+    desk = Desk(renegotiation=Renegotiation.STOP_AND_GO)
+    desk.plan.standing_by = desk.talk.standby_wanted = stands
+    assert desk.agree(desk.heed(NOTIFY.ScheduleRenegotiation)).result == (True, None)
+    assert desk.done == ["rest", "start"]
+    assert (desk.plan.standing_by, desk.talk.standby_wanted) == (False, False)
+    assert [one.standing_by for one in desk.told(act.StandbyChanged)] == ([False] if stands else [])
+
+
 def test_a_station_that_lets_nobody_stand_by() -> None:
     desk = Desk()
     desk.talk.standby_wanted = True
