@@ -83,3 +83,21 @@ def test_a_target_half_a_percent_above_what_the_battery_takes_is_taken_over(
     take_station_needs(talk, plan, Mode(target_soc=80))
     assert [one.adopted for one in news(talk)] == [adopted]
     assert talk.target_soc == (80 if adopted else 70)
+
+
+@pytest.mark.parametrize(("capacity_wh", "adopted"), [(0.0, True), (0.5, False)])
+def test_a_battery_that_tells_no_capacity_takes_over_any_target(capacity_wh: float, adopted: bool) -> None:
+    talk, plan = told_by_station(capacity_wh=capacity_wh, energy_to_maximum_wh=0.0)
+    take_station_needs(talk, plan, Mode(target_soc=80))
+    assert [one.adopted for one in news(talk)] == [adopted]
+
+
+@pytest.mark.parametrize(("least", "target", "keeps"), [(None, 60, 60), (None, 90, 70), (30, 60, 30)])
+def test_the_least_that_is_wanted_is_never_above_the_target(
+    least: int | None, target: int, keeps: int
+) -> None:
+    talk, plan = told_by_station(energy_to_maximum_wh=300_000.0)
+    talk.minimum_soc = 70
+    take_station_needs(talk, plan, Mode(minimum_soc=least, target_soc=target))
+    assert [one.adopted for one in news(talk)] == [True]
+    assert (talk.minimum_soc, talk.target_soc) == (keeps, target)
