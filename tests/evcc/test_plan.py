@@ -86,6 +86,24 @@ def test_a_schedule_without_power_from_now_to_its_end(powers: Any, at: float, no
     assert not Plan().nothing_scheduled(NOW)
 
 
+@pytest.mark.parametrize(
+    ("at", "allowed_w"),
+    [
+        (HOUR - 1.1, 9_000.0),
+        (HOUR - 1.0, 5_000.0),
+        (HOUR + 0.9, 5_000.0),
+        (2 * HOUR + 0.9, 5_000.0),
+        (2 * HOUR + 1.1, 7_000.0),
+    ],
+)
+def test_a_second_around_a_step_the_lesser_power_holds(at: float, allowed_w: float) -> None:
+    plan = plan_of((HOUR, 9_000.0), (HOUR, 5_000.0), (HOUR, 7_000.0))
+    assert plan.scheduled_power_w(NOW + at) == allowed_w
+    assert plan.schedule is not None
+    plan.schedule = replace(plan.schedule, discharging=plan.schedule.charging)
+    assert plan.scheduled_discharge_w(NOW + at) == allowed_w
+
+
 def tuple_of(*watts: float, available: float | None = None, back: float | None = None) -> cm.ScheduleTuple:
     def one(*powers: float) -> cm.ChargingSchedule:
         entry = cm.PowerScheduleEntry(
