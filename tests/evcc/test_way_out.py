@@ -139,6 +139,15 @@ def test_what_the_control_pilot_comes_to(state: SignalState, apart: bool, cause:
         assert (over.reason, over.cause) == (EndReason.SIGNAL_LOST, cause)
 
 
+@pytest.mark.parametrize("under_device", [True, False])
+def test_before_anything_was_agreed_on_a_device_has_not_reached_the_vehicle(under_device: bool) -> None:
+    """State A of the control pilot is as it should be then; on a cable it is a plug that was pulled."""
+    mobility = ev.MobilityChanged(stands=True, immobilized=False) if under_device else None
+    session = EvccSession(EvccConfig(services=(ServiceID.DC_ACDP,)), VEHICLE, battery(), mobility=mobility)
+    session.handle(ev.SignalChanged(SignalState.A), 1.0)
+    assert (session.ended is None) is under_device
+
+
 def test_a_contact_that_is_lost_under_power_ends_it_though_a_device_may_leave() -> None:
     host = Host().to("DC_ChargeLoop")
     host.session._talk.apart = True
