@@ -211,6 +211,16 @@ def test_power_of_a_charger_is_counted_too() -> None:
     assert host.session._talk.meter._charged_wh == pytest.approx(1_000.0)
 
 
+def test_what_flows_through_a_charger_is_counted_beside_an_inlet_that_shows_nothing() -> None:
+    host = Iso2Host(charger=CHARGER, contracts=held(issued("ed448"), "contract-0").present)
+    for second in (0.0, 3600.0):
+        host.book.now = second
+        host.tell(ev.InletMeasured(0.0))
+        host.tell(ev.InletMeasured(0.0, at=second))
+        host.tell(ev.AcMeasured(power_w=(1_000.0, 0.0, 0.0)))
+    assert host.session._talk.meter._charged_wh == pytest.approx(1_000.0)
+
+
 # -- which reason ------------------------------------------------------------------------------------------
 
 
