@@ -15,6 +15,8 @@ from iso15118.energy.planning import Wish
 from iso15118.energy.schedule import Schedule
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.conversation import Conversation
+from iso15118.evcc.din.plan import Plan as OfDin
+from iso15118.evcc.iso2.plan import Plan as OfIso2
 from iso15118.evcc.iso20 import choice, meter, pause, profile, shown
 from iso15118.evcc.iso20.plan import ChosenSchedule, Plan, read_schedule
 from iso15118.evcc.schedule_settings import ScheduleEvccSettings
@@ -150,6 +152,13 @@ def test_the_powers_that_are_read(watts: Any, back: float | None, powers: tuple[
 )
 def test_the_energy_that_is_there(said: float | None, kept: float | None) -> None:
     assert read_schedule(tuple_of(1.0, available=said), EPOCH, NOW).available_wh == kept
+
+
+@pytest.mark.parametrize("kind", [Plan, OfIso2, OfDin], ids=lambda one: one.__module__)
+def test_a_station_that_has_said_nothing_yet_can_do_nothing(kind: Any) -> None:
+    for limits in (kind().offer, kind().station):
+        most = limits.maximum_charge_power_w, limits.maximum_charge_current_a, limits.maximum_voltage_v
+        assert most == (0.0, 0.0, 0.0)
 
 
 # -- what is planned ---------------------------------------------------------------------------------------
