@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from iso15118.errors import ConfigError, MisuseError, PkiError
 from iso15118.evcc import EvccConfig, EvccSession
@@ -183,6 +184,8 @@ def test_a_vehicle_without_a_voltage_has_no_dc_side() -> None:
     assert talk.has_dc
     talk.limits = NO_DC_SIDE
     assert not talk.has_dc
+    talk.limits = replace(VEHICLE, maximum_voltage_v=0.5, minimum_voltage_v=0.0)
+    assert talk.has_dc
 
 
 # -- what a session is made of -----------------------------------------------------------------------------
