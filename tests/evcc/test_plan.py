@@ -225,6 +225,7 @@ def test_a_profile_is_kept_as_it_is_written() -> None:
     assert choice._on_wire(short) is short
     merged = choice._on_wire(Schedule(NOW, (NOW + 0.4, NOW + 5.0), (1.0, 2.0)))
     assert (merged.ends, merged.powers) == ((NOW + 5.0,), (2.0,))
+    assert choice._on_wire(brief := Schedule(NOW, (NOW + 1.0, NOW + 5.0), (1.0, 2.0))) == brief
 
 
 # -- the profile that is told ------------------------------------------------------------------------------

@@ -100,6 +100,7 @@ def test_a_vehicle_with_a_charger_as_well_watches_the_inlet_while_it_charges_at_
     host.to("DC_ChargeLoop")
     assert host.session._talk.ac_supervisor is not None
     host.measure(BATTERY_V)
+    assert host.session._fresh_until == host.session._supervisor.fresh_until
     host.shown.clear()
     last = host.book.now
     while host.session.ended is None:
