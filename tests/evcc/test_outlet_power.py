@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from iso15118.energy.ac import NOTHING
 from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.iso20 import ac_energy, ac_loop
-from iso15118.evcc.iso20.plan import Plan
+from iso15118.evcc.iso20.plan import Plan, read_schedule
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MessageHeader, ResponseCode
 from iso15118.messages.values import rational
@@ -91,6 +91,26 @@ def test_a_schedule_lowers_what_is_given_back_in_every_phase_alike() -> None:
     asked = {"": -3_000.0, "_l2": -2_000.0, "_l3": -1_000.0}
     take(talk, plan, kind(**{f"evse_target_active_power{at}": rational(one) for at, one in asked.items()}))
     assert told(talk, plan).power_w == pytest.approx((-1_500.0, -1_000.0, -500.0))
+
+
+def test_a_schedule_of_what_is_given_back_lets_no_phase_give_more_than_the_least_of_them() -> None:
+    def one(*watts: float) -> cm.ChargingSchedule:
+        powers = dict(zip(("power", "power_l2", "power_l3"), map(rational, watts), strict=True))
+        entries = cm.PowerScheduleEntryList(
+            power_schedule_entry=(cm.PowerScheduleEntry(duration=60, **powers),)
+        )
+        return cm.ChargingSchedule(
+            power_schedule=cm.PowerSchedule(time_anchor=0, power_schedule_entries=entries)
+        )
+
+    offered = cm.ScheduleTuple(
+        schedule_tuple_id=1,
+        charging_schedule=one(3_000.0, 2_000.0, 1_500.0),
+        discharging_schedule=one(-3_000.0, -1_000.0, 2_000.0),
+    )
+    read = read_schedule(offered, 0, 0.0)
+    assert read.discharging is not None
+    assert (read.charging.powers, read.discharging.powers) == ((4_500.0,), (3_000.0,))
 
 
 def test_where_the_schedule_has_nothing_half_a_watt_is_too_much() -> None:
