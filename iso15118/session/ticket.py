@@ -194,6 +194,8 @@ class EvccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Charging and discharging have channels of their own."""
     mobility_needs_mode: MobilityNeedsMode = MobilityNeedsMode.PROVIDED_BY_EVCC
     """Who says what the driver needs, as the parameter set has it."""
+    may_change_service: bool = False
+    """The station supports another choice of service."""
     iso2: Iso2Choice | None = None
     """What was chosen in ISO 15118-2."""
     emaid: str = ""

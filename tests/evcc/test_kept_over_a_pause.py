@@ -1,5 +1,5 @@
-"""What a vehicle of ISO 15118-20 keeps over a pause: all that the parameter set says, since the
-station goes on with all of it.
+"""What a vehicle of ISO 15118-20 keeps over a pause: all that the parameter set says, and whether
+the station changes services, since it goes on with all of that.
 
 One vehicle pauses, and another conversation goes on with its ticket, as it is stored.
 """
@@ -37,6 +37,7 @@ def test_what_the_parameter_set_says_holds_after_a_pause(
     before.control_mode, before.mobility_needs_mode, before.separate_channels = DYNAMIC, needs, True
     before.ac.phases, before.ac.nominal_voltage_v, before.ac.der_functions = 3, 231.0, 5
     before.ac.forms_grid, before.ac.islanding = forms_grid, islanding
+    before.may_change_service = forms_grid
     kept = pause.keep(talk, before)
     assert kept is not None
 
@@ -47,5 +48,12 @@ def test_what_the_parameter_set_says_holds_after_a_pause(
     hand.answer(cm.SessionSetupRes(header=header, response_code=code, evseid="DE*ABC*E1"))
     assert hand.result is True
     assert after.ac == before.ac
-    for name in ("service", "parameter_set_id", "control_mode", "mobility_needs_mode", "separate_channels"):
+    for name in (
+        "service",
+        "parameter_set_id",
+        "control_mode",
+        "mobility_needs_mode",
+        "separate_channels",
+        "may_change_service",
+    ):
         assert getattr(after, name) == getattr(before, name), name

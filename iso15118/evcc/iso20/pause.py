@@ -48,7 +48,7 @@ async def session_setup(talk: Conversation, plan: Plan) -> bool:
         Pricing.NONE
     )  # what was agreed on about prices is not kept, and a level put beside a schedule says nothing
     plan.separate_channels = ticket.separate_channels
-    plan.mobility_needs_mode = ticket.mobility_needs_mode
+    plan.mobility_needs_mode, plan.may_change_service = ticket.mobility_needs_mode, ticket.may_change_service
     if ticket.phases:
         plan.ac.phases, plan.ac.nominal_voltage_v = ticket.phases, ticket.nominal_voltage_v
         plan.ac.der_functions = ticket.der_functions
@@ -102,6 +102,7 @@ def keep(talk: Conversation, plan: Plan) -> EvccTicket | None:
         control_mode=plan.control_mode,
         separate_channels=plan.separate_channels,
         mobility_needs_mode=plan.mobility_needs_mode,
+        may_change_service=plan.may_change_service,
         emaid=talk.contract.emaid if talk.contract is not None else "",
         phases=0 if outlet is None else outlet.phases,
         nominal_voltage_v=0.0 if outlet is None else outlet.nominal_voltage_v,
