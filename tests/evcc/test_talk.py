@@ -233,3 +233,20 @@ def test_what_makes_no_session_is_refused_by_name(changes: dict[str, Any], key: 
     with pytest.raises(ConfigError) as refused:
         EvccSession(**(made | changes))
     assert refused.value.key == key
+
+
+@pytest.mark.parametrize(
+    ("wish", "kept"),
+    [
+        (ev.StopRequested, "stop_wanted"),
+        (ev.PauseRequested, "pause_wanted"),
+        (ev.ScheduleRenegotiationRequested, "schedule_wanted"),
+        (ev.ServiceRenegotiationRequested, "service_wanted"),
+    ],
+    ids=lambda one: getattr(one, "__name__", one),
+)
+def test_a_reason_without_end_is_cut_and_none_at_all_is_put_into_words(wish: Any, kept: str) -> None:
+    for reason in ("", "x" * 1_000_000):
+        session = EvccSession(EvccConfig(), VEHICLE, battery())
+        session.handle(wish(reason), 1.0)
+        assert 0 < len(getattr(session._talk, kept)) < 1_000
