@@ -5,6 +5,7 @@ Every value has a default with its reason; wrong ones are refused with the key a
 
 from __future__ import annotations
 
+from iso15118.errors import ConfigError
 from iso15118.ranges import Duration, Ranged
 from iso15118.session.coupling import MobilityStatus, PositioningPlace
 
@@ -27,4 +28,14 @@ class AcdpEvccSettings(Ranged, frozen=True, kw_only=True):
     """From one answer on the stream of ACDP_SystemStatus to the next request, in s.
     Proposal: once a second or so."""
     status_silence_s: Duration = 5.0
-    """Without an answer there for so long, in s, the vehicle stops. Proposal, as at the station."""
+    """Without an answer there for so long, in s, the vehicle stops; longer than ``status_every_s``, in which
+    it does not ask. Proposal, as at the station."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.status_silence_s <= self.status_every_s:
+            raise ConfigError(
+                "acdp.status_silence_s",
+                f"{self.status_silence_s:g} would end every session",
+                f"more than acdp.status_every_s = {self.status_every_s:g}",
+            )

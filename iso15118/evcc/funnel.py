@@ -208,7 +208,7 @@ class Funnel:
         talk, now = self._talk, self._talk.now
         talk.charger_measured = event
         if talk.counts_energy:
-            talk.meter.power(event.total_w, event.at, now)
+            talk.meter.power("charger", event.total_w, event.at, now)
         if talk.ac_supervisor is None:
             return None
         at = event.at
@@ -220,7 +220,7 @@ class Funnel:
             return self._unusable("ReceiverMeasured")
         talk, now, at = self._talk, self._talk.now, event.at
         talk.receiver = event
-        talk.meter.power(event.power_w, at, now)
+        talk.meter.power("coil", event.power_w, at, now)
         if talk.wireless_supervisor is None:
             return None
         taken = now if at is None or at > now else at

@@ -41,7 +41,8 @@ def _is_count(energy_wh: object) -> bool:
 
 
 class MeterWatch:
-    """Counts the energy at the inlet for one session, and follows the readings that the station shows."""
+    """Counts the energy of one session, at the inlet, the on-board charger and the coil, and follows the
+    readings that the station shows."""
 
     def __init__(self, config: EvccConfig) -> None:
         self._config = config
@@ -49,8 +50,9 @@ class MeterWatch:
         """By the vehicle's own measurement, since the session began."""
         self._counted: _Energy | None = None
         """The vehicle's own counters when they were first seen."""
-        self._at: float | None = None
-        self._power_w = self._peak_w = 0.0
+        self._flows: dict[str, tuple[float, float]] = {}
+        """Of each place that is measured: when it last was, and the power there in W."""
+        self._peak_w = 0.0
         self._first: tuple[MeterReading, _Energy] | None = None
         """The first reading of the session, and what the vehicle had measured by then."""
         self._last: MeterReading | None = None
@@ -65,26 +67,34 @@ class MeterWatch:
             return
         if discharged_wh is not None and not _is_count(discharged_wh):
             return
-        if not -self._peak_w <= power_w <= self._peak_w:
-            self._peak_w = abs(power_w)
+        self._peak_w = max(self._peak_w, abs(power_w))
         if charged_wh is not None:
             if self._counted is None:
                 self._counted = _Energy(charged_wh, discharged_wh or 0.0)
             self._charged_wh = charged_wh - self._counted.charged_wh
             self._discharged_wh = (discharged_wh or 0.0) - self._counted.discharged_wh
             return
-        at = now if inlet.at is None or inlet.at > now else inlet.at
-        if self._at is not None and at > self._at:
-            energy_wh = (self._power_w + power_w) / 2.0 * (at - self._at) / 3600.0
-            if energy_wh > 0.0:
-                self._charged_wh += energy_wh
-            else:
-                self._discharged_wh -= energy_wh
-        self._at, self._power_w = at, power_w
+        self._add("inlet", power_w, now if inlet.at is None or inlet.at > now else inlet.at)
 
-    def power(self, power_w: float, at: float | None, now: float) -> None:
-        """The same for a power that is measured as such, in W; negative: from the vehicle."""
-        self.measured(InletMeasured(1.0, power_w, at), now)
+    def power(self, where: str, power_w: float, at: float | None, now: float) -> None:
+        """The same for a power that is measured as such, in W; negative: from the vehicle. ``where``: each
+        place is measured by itself. The vehicle's own counters count all of them."""
+        if not math.isfinite(power_w):
+            return
+        self._peak_w = max(self._peak_w, abs(power_w))
+        if self._counted is None:
+            self._add(where, power_w, now if at is None or at > now else at)
+
+    def _add(self, where: str, power_w: float, at: float) -> None:
+        since, before_w = self._flows.get(where, (at, 0.0))
+        self._flows[where] = at, power_w
+        if at <= since:
+            return
+        energy_wh = (before_w + power_w) / 2.0 * (at - since) / 3600.0
+        if energy_wh > 0.0:
+            self._charged_wh += energy_wh
+        else:
+            self._discharged_wh -= energy_wh
 
     def saw(self, reading: MeterReading) -> None:
         """A reading came with an answer of the station, to be signed or not: the first one

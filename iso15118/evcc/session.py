@@ -457,7 +457,7 @@ class EvccSession(SideStreams, Told):
                 talk.stop_wanted = talk.stop_wanted or text(reason) or "stop requested"
                 return []
             case ev.PauseRequested(reason=reason):
-                talk.pause_wanted = talk.pause_wanted or reason or "pause requested"
+                talk.pause_wanted = talk.pause_wanted or text(reason) or "pause requested"
                 return []
             case _:
                 talk.remember(event)

@@ -67,7 +67,7 @@ class SideStreams(Funnel):
             return []
         if self._asked_beside is None:
             self._asked_beside = side.response_type
-            self.timers.set(Timer.SYSTEM_STATUS, self._stream_heard_at + max(side.silence_s, side.every_s))
+            self.timers.set(Timer.SYSTEM_STATUS, self._stream_heard_at + side.silence_s)
             return [act.Send(side.ask())]
         if talk.now < self._stream_heard_at + side.silence_s:
             self.timers.set(Timer.SYSTEM_STATUS, self._stream_heard_at + side.silence_s)

@@ -18,8 +18,9 @@ from msgspec import Struct
 from iso15118.errors import MisuseError, TicketError
 from iso15118.pnc.contracts import ContractClaim
 
+from .ac_limits import Islanding
 from .secured import TlsPeer
-from .services import SERVICES, ControlMode, ParameterSet, ServiceID
+from .services import SERVICES, ControlMode, MobilityNeedsMode, ParameterSet, ServiceID
 
 __all__ = ["VALIDITY_S", "EvccTicket", "Iso2Choice", "PauseTicket", "SeccTicket", "peer_binding"]
 
@@ -191,6 +192,10 @@ class EvccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=T
     control_mode: ControlMode = ControlMode.SCHEDULED
     separate_channels: bool = False
     """Charging and discharging have channels of their own."""
+    mobility_needs_mode: MobilityNeedsMode = MobilityNeedsMode.PROVIDED_BY_EVCC
+    """Who says what the driver needs, as the parameter set has it."""
+    may_change_service: bool = False
+    """The station supports another choice of service."""
     iso2: Iso2Choice | None = None
     """What was chosen in ISO 15118-2."""
     emaid: str = ""
@@ -201,6 +206,10 @@ class EvccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=T
     """AC_DER_IEC: the functions that were agreed on, as bits."""
     nominal_voltage_v: float = 0.0
     """AC: phase to neutral, in V, as the parameter set says."""
+    forms_grid: bool = False
+    """AC: the charger forms the grid, and does not follow it."""
+    islanding: Islanding | None = None
+    """AC: how it notices an island then."""
     departure_at: float | None = None
     """In ISO 15118-2: when the vehicle leaves, on the clock of ``paused_at``;
     None: nobody knows [V2G2-742]."""

@@ -13,7 +13,8 @@ import pytest
 from iso15118.energy.planning import Wish
 from iso15118.energy.price import AbsolutePrices
 from iso15118.evcc import EvccConfig
-from iso15118.evcc.iso20.plan import read_schedule
+from iso15118.evcc.iso20.choice import choose_schedule
+from iso15118.evcc.iso20.plan import Plan, read_schedule
 from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
@@ -21,7 +22,7 @@ from iso15118.messages.iso20.common_types import MessageHeader, RationalNumber, 
 from iso15118.messages.values import rational, si
 from iso15118.session.actions import EndReason, PriceTrust
 from iso15118.session.services import ControlMode
-from tests.evcc.station import SESSION_ID, Host
+from tests.evcc.station import SESSION_ID, STATION, Host
 from tests.evcc.test_numbers import SENT, go, power, profile_of, schedule, scheduled, turn
 from tests.evcc.test_schedules import asks
 
@@ -59,6 +60,18 @@ def test_one_that_is_over_or_of_no_duration_is_passed_over() -> None:
         selected_schedule_tuple_id=4_294_967_295,
         power_tolerance_acceptance=cm.PowerToleranceAcceptance.PowerToleranceConfirmed,
     )
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_no_more_schedules_are_read_than_a_message_can_have(number: int) -> None:
+    """The last one alone gives what is wanted; the schema ends at three, wherever the answer comes from."""
+    host = at_exchange(departure_time_s=3_600)
+    poor = [schedule(((7_200, 1_000.0),), SENT, one) for one in range(1, number)]
+    mode = several(*poor, schedule(((7_200, 200_000.0),), SENT, number))
+    header = MessageHeader(session_id=SESSION_ID, time_stamp=SENT)
+    response = host.response(cm.ScheduleExchangeRes, se_res_control_mode=mode, header=header)
+    chosen = choose_schedule(host.session._talk, Plan(pricing=0, offer=STATION, station=STATION), response)
+    assert chosen.tuple_id == (number if number <= 3 else 1)
 
 
 def test_with_nothing_that_could_be_used_it_leaves() -> None:

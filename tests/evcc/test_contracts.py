@@ -71,6 +71,24 @@ def test_every_response_code(state: str, code: ResponseCode) -> None:
         assert one.session.refusals == (f"DE8AA000000001: {code.value}",)
 
 
+@pytest.mark.parametrize(
+    ("wishes", "asked"),
+    [
+        ((), None),
+        (("DE8AA",), None),
+        (("DE8AA", "DE8AA000000001", "DE8AA00000002"), ("DE8AA000000001",)),
+        (tuple(f"DE8AA00000000{one}" for one in range(9)), tuple(f"DE8AA00000000{one}" for one in range(8))),
+    ],
+    ids=["none", "a provider", "a whole one", "nine of them"],
+)
+def test_the_contracts_that_are_wanted_most_are_asked_for_by_their_whole_names(
+    wishes: tuple[str, ...], asked: tuple[str, ...] | None
+) -> None:
+    config = EvccConfig(identification=(Identification.PNC,), contract_preferences=wishes)
+    told = host("CertificateInstallation", config).request.prioritized_emaids
+    assert (None if told is None else told.emaid) == asked
+
+
 def test_an_end_after_a_refused_contract_names_the_refusal() -> None:
     one = Host(config=BY_CONTRACT, contracts=held(issued("ed448"), "contract-0", "contract-1").present)
     one.to("Authorization")

@@ -87,6 +87,8 @@ def scheduled(power_w: float, back_w: float | None = None) -> ChosenSchedule:
         ({"maximum_voltage_v": 700.0}, {"minimum_voltage_v": 701.0}, 0.0),
         ({"maximum_voltage_v": 701.0, "target_voltage_v": 702.0}, {"minimum_voltage_v": 701.0}, 1000.0),
         ({"voltage_v": 0.0, "maximum_charge_power_w": 100.0}, {}, 100.0),
+        ({"voltage_v": 0.5, "maximum_charge_power_w": 100.0}, {}, 100.0),
+        ({"voltage_v": 1.2, "maximum_charge_power_w": 120.0}, {}, 100.0),
         ({"voltage_v": 1.5, "maximum_charge_power_w": 150.0}, {}, 100.0),
     ],
 )

@@ -11,7 +11,7 @@ from iso15118.evcc import EvccConfig
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import EvseNotification, EVSEStatus, Processing, ResponseCode
-from iso15118.messages.values import rational, si
+from iso15118.messages.values import si
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
@@ -126,18 +126,6 @@ def test_a_station_that_ends_it_is_given_its_delay_and_no_more_than_three_second
         EndReason.STOPPED_BY_STATION,
         "Terminate",
     )
-
-
-def test_what_a_station_tells_is_compared_every_fourth_turn() -> None:
-    host = Host().to("DC_ChargeLoop")
-    host.measure(BATTERY_V, 100.0)
-    warned = []
-    for _ in range(40):
-        request = next_loop(host, evse_present_voltage=rational(500.0), evse_present_current=rational(100.0))
-        assert request is not None
-        host.measure(BATTERY_V, 100.0)
-        warned += [action.rule for action in did(host, act.SupervisionWarning)]
-    assert warned in (["station-reports-other"], [])
 
 
 def test_a_warning_to_the_stop_is_no_ok() -> None:

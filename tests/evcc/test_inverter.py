@@ -198,6 +198,22 @@ def test_a_charger_of_which_nothing_is_known_yet_lasts_for_no_time() -> None:
     assert {said[name] for name in said if "duration" in name} == {0}
 
 
+def test_an_energy_that_is_none_lasts_for_no_second_however_little_power_there_is() -> None:
+    talk = talk_of({"energy_to_target_wh": 0.0, "energy_to_maximum_wh": -1.0, "energy_to_minimum_wh": 0.0})
+    plan = plan_of(talk)
+    assert plan.ac.now is not None
+    little = each(1.0, 3)
+    plan.ac.now = replace(
+        plan.ac.now,
+        maximum_charge_power_w=little,
+        minimum_charge_power_w=each(0.0, 3),
+        maximum_discharge_power_w=little,
+        minimum_discharge_power_w=each(0.0, 3),
+    )
+    said = Sae().said(talk, plan)
+    assert {said[name] for name in said if "duration" in name} == {0}
+
+
 @pytest.mark.parametrize(
     ("energy_ws", "power_w", "seconds"),
     [(10.0, 4.0, 2), (1.0, 0.5, 2), (1.0, 0.0, 0), (1e20, 1.0, 2**32 - 1)],

@@ -60,6 +60,18 @@ def test_nothing_is_said_before_the_key_has_signed() -> None:
     assert host.request.header.signature is not None
 
 
+def test_how_long_a_key_may_take_ends_nothing_once_it_has_signed() -> None:
+    """The station has its own time to answer, which ends later."""
+    host = slow("contract-0")
+    host.wait(4.0)
+    used(host)
+    host.wait(1.9)
+    assert host.session.ended is None
+    assert isinstance(host.request, cm.AuthorizationReq)
+    host.answer()
+    assert isinstance(host.request, cm.ServiceDiscoveryReq)
+
+
 def test_a_key_that_hangs_costs_its_contract_and_a_late_signature_is_nobodys() -> None:
     host = slow("contract-0", "contract-1")
     host.wait(5.0)

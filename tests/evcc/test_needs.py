@@ -22,6 +22,7 @@ from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import si
 from iso15118.session import actions as act
 from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
+from iso15118.session.events import InletMeasured
 from iso15118.session.limits import StationLimits
 from iso15118.session.services import SERVICES, ControlMode, MobilityNeedsMode, ServiceID
 from iso15118.session.wireless import ReceiverLimits
@@ -165,6 +166,23 @@ def test_less_than_the_least_counts_while_the_station_gives(
     )
     plan.ask_to_discharge_w = asked_w
     assert needs._below_minimum(talk_of(cells), plan) is below
+
+
+@pytest.mark.parametrize(
+    ("amperes", "leaves"), [(0.0, True), (0.9, True), (-0.9, True), (1.0, False), (-1.0, False)]
+)
+def test_a_current_of_an_ampere_flows_and_less_is_a_measurement_of_nothing(
+    amperes: float, leaves: bool
+) -> None:
+    talk, plan = talk_of(no_power_s=10.0), plan_of(bidirectional=False)
+    talk.inlet = InletMeasured(800.0, amperes)
+    assert needs.enough(talk, plan, 1e6) is None
+    talk.now = NOW + 9.9
+    assert needs.enough(talk, plan, 1e6) is None
+    talk.now = NOW + 10.0
+    end = needs.enough(talk, plan, 1e6)
+    assert (end is not None) is leaves
+    assert end is None or end.detail == "no power for 10 s"
 
 
 # -- another schedule --------------------------------------------------------------------------------------

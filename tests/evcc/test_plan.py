@@ -15,6 +15,8 @@ from iso15118.energy.planning import Wish
 from iso15118.energy.schedule import Schedule
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.conversation import Conversation
+from iso15118.evcc.din.plan import Plan as OfDin
+from iso15118.evcc.iso2.plan import Plan as OfIso2
 from iso15118.evcc.iso20 import choice, meter, pause, profile, shown
 from iso15118.evcc.iso20.plan import ChosenSchedule, Plan, read_schedule
 from iso15118.evcc.schedule_settings import ScheduleEvccSettings
@@ -86,6 +88,24 @@ def test_a_schedule_without_power_from_now_to_its_end(powers: Any, at: float, no
     assert not Plan().nothing_scheduled(NOW)
 
 
+@pytest.mark.parametrize(
+    ("at", "allowed_w"),
+    [
+        (HOUR - 1.1, 9_000.0),
+        (HOUR - 1.0, 5_000.0),
+        (HOUR + 0.9, 5_000.0),
+        (2 * HOUR + 0.9, 5_000.0),
+        (2 * HOUR + 1.1, 7_000.0),
+    ],
+)
+def test_a_second_around_a_step_the_lesser_power_holds(at: float, allowed_w: float) -> None:
+    plan = plan_of((HOUR, 9_000.0), (HOUR, 5_000.0), (HOUR, 7_000.0))
+    assert plan.scheduled_power_w(NOW + at) == allowed_w
+    assert plan.schedule is not None
+    plan.schedule = replace(plan.schedule, discharging=plan.schedule.charging)
+    assert plan.scheduled_discharge_w(NOW + at) == allowed_w
+
+
 def tuple_of(*watts: float, available: float | None = None, back: float | None = None) -> cm.ScheduleTuple:
     def one(*powers: float) -> cm.ChargingSchedule:
         entry = cm.PowerScheduleEntry(
@@ -132,6 +152,13 @@ def test_the_powers_that_are_read(watts: Any, back: float | None, powers: tuple[
 )
 def test_the_energy_that_is_there(said: float | None, kept: float | None) -> None:
     assert read_schedule(tuple_of(1.0, available=said), EPOCH, NOW).available_wh == kept
+
+
+@pytest.mark.parametrize("kind", [Plan, OfIso2, OfDin], ids=lambda one: one.__module__)
+def test_a_station_that_has_said_nothing_yet_can_do_nothing(kind: Any) -> None:
+    for limits in (kind().offer, kind().station):
+        most = limits.maximum_charge_power_w, limits.maximum_charge_current_a, limits.maximum_voltage_v
+        assert most == (0.0, 0.0, 0.0)
 
 
 # -- what is planned ---------------------------------------------------------------------------------------
@@ -198,6 +225,7 @@ def test_a_profile_is_kept_as_it_is_written() -> None:
     assert choice._on_wire(short) is short
     merged = choice._on_wire(Schedule(NOW, (NOW + 0.4, NOW + 5.0), (1.0, 2.0)))
     assert (merged.ends, merged.powers) == ((NOW + 5.0,), (2.0,))
+    assert choice._on_wire(brief := Schedule(NOW, (NOW + 1.0, NOW + 5.0), (1.0, 2.0))) == brief
 
 
 # -- the profile that is told ------------------------------------------------------------------------------

@@ -179,7 +179,7 @@ def test_the_greatest_power_of_either_direction_is_what_may_be_on_its_way() -> N
         watch = MeterWatch(config)
         watch.saw(MeterReading(meter_id="m", charged_wh=0.0))
         for power_w in powers:
-            watch.power(power_w, None, 0.0)
+            watch.power("charger", power_w, None, 0.0)
         assert watch.why_not(MeterReading(meter_id="m", charged_wh=100.0)) == ""
         assert watch.why_not(MeterReading(meter_id="m", charged_wh=100.1)) != ""
 
@@ -187,11 +187,34 @@ def test_the_greatest_power_of_either_direction_is_what_may_be_on_its_way() -> N
 def test_a_power_is_counted_as_such() -> None:
     watch = MeterWatch(EvccConfig(meter_delay_s=0.0, meter_tolerance_wh=0.5, meter_tolerance_percent=0.0))
     watch.saw(MeterReading(meter_id="m", charged_wh=0.0))
-    watch.power(1_000.0, 0.0, 0.0)
-    watch.power(1_000.0, 1_800.0, 1_800.0)
-    watch.power(1_000.0, 9_999.0, 3_600.0)  # nobody measures tomorrow
+    watch.power("charger", 1_000.0, 0.0, 0.0)
+    watch.power("charger", 1_000.0, 1_800.0, 1_800.0)
+    watch.power("charger", 1_000.0, 9_999.0, 3_600.0)  # nobody measures tomorrow
     assert watch.why_not(MeterReading(meter_id="m", charged_wh=1_000.0)) == ""
     assert watch.why_not(MeterReading(meter_id="m", charged_wh=1_001.0)) != ""
+
+
+@pytest.mark.parametrize("place", ["inlet", "charger", "coil"])
+def test_places_that_show_nothing_take_nothing_from_the_one_where_it_flows(place: str) -> None:
+    """A vehicle with all of them reads each several times a second, one after the other."""
+    watch = MeterWatch(EvccConfig(meter_delay_s=0.0, meter_tolerance_wh=0.5, meter_tolerance_percent=0.0))
+    watch.saw(MeterReading(meter_id="m", charged_wh=0.0))
+    for minute in range(61):
+        now = 60.0 * minute
+        powers = {one: 7_200.0 if one == place else 0.0 for one in ("inlet", "charger", "coil")}
+        watch.measured(ev.InletMeasured(400.0, powers.pop("inlet") / 400.0), now)
+        for where, power_w in powers.items():
+            watch.power(where, power_w, None, now)
+    assert watch.why_not(MeterReading(meter_id="m", charged_wh=7_200.0)) == ""
+
+
+def test_counters_of_the_vehicle_count_what_flows_through_its_charger_as_well() -> None:
+    watch = MeterWatch(EvccConfig(meter_delay_s=0.0, meter_tolerance_wh=0.5, meter_tolerance_percent=0.0))
+    watch.saw(MeterReading(meter_id="m", charged_wh=0.0))
+    for hour in range(3):
+        watch.measured(ev.InletMeasured(0.0, charged_wh=500.0 + 1_000.0 * hour), 3_600.0 * hour)
+        watch.power("charger", 1_000.0, None, 3_600.0 * hour)
+    assert watch.why_not(MeterReading(meter_id="m", charged_wh=2_000.0)) == ""
 
 
 # -- no contract pays --------------------------------------------------------------------------------------

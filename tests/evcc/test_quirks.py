@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from iso15118.evcc import EvccConfig
+from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import DcRenegotiation, Iso2EvccSettings
 from iso15118.evcc.quirks import StationQuirk
 from iso15118.messages import din, iso2
@@ -79,6 +80,25 @@ def test_the_distance_that_one_maker_wants_below_the_greatest_voltage() -> None:
         vehicle.wait(0.2)
         asked[evse_id] = quantity(vehicle.request.ev_target_voltage)
     assert asked["DE*ABC*E1"] <= asked["DE*XYZ*E1"] - 9.0
+
+
+@pytest.mark.parametrize(
+    ("like", "before", "after"),
+    [
+        ("abb", {"welding_detection": True}, {"welding_detection": False}),
+        ("tritium", {"voltage_headroom_v": 5.0}, {"voltage_headroom_v": 20.0}),
+        ("supercharger", {"use_pmax": True}, {"use_pmax": False}),
+    ],
+)
+def test_what_a_maker_is_known_for_holds_at_its_stations_alone(
+    like: Any, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    quirks = (StationQuirk(evse_id=("DE*ABC",), like=like),)
+    for evse_id, holds in (("DE*XYZ*E1", before), ("DE*ABC*E1", after)):
+        config = EvccConfig(din=DinEvccSettings(**before), quirks=quirks)
+        talk = Host(config=config).session._talk
+        talk.know_station(evse_id)
+        assert {name: getattr(talk.config.din, name) for name in holds} == holds
 
 
 def test_a_station_of_iso_15118_20_is_known_as_well() -> None:

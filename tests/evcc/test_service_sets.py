@@ -104,6 +104,8 @@ def test_a_set_of_an_outlet(charger: Any, values: dict[str, int], can: bool) -> 
         (None, None, False),
         (0b101, None, True),
         (0b101, 0, True),
+        (0b100, 0, True),
+        (0b100, None, True),
         (0b101, 0b100, True),
         (0b101, 0b110, False),
         (0, 1, False),

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from iso15118.errors import ConfigError, MisuseError, PkiError
 from iso15118.evcc import EvccConfig, EvccSession
@@ -183,6 +184,8 @@ def test_a_vehicle_without_a_voltage_has_no_dc_side() -> None:
     assert talk.has_dc
     talk.limits = NO_DC_SIDE
     assert not talk.has_dc
+    talk.limits = replace(VEHICLE, maximum_voltage_v=0.5, minimum_voltage_v=0.0)
+    assert talk.has_dc
 
 
 # -- what a session is made of -----------------------------------------------------------------------------
@@ -230,3 +233,20 @@ def test_what_makes_no_session_is_refused_by_name(changes: dict[str, Any], key: 
     with pytest.raises(ConfigError) as refused:
         EvccSession(**(made | changes))
     assert refused.value.key == key
+
+
+@pytest.mark.parametrize(
+    ("wish", "kept"),
+    [
+        (ev.StopRequested, "stop_wanted"),
+        (ev.PauseRequested, "pause_wanted"),
+        (ev.ScheduleRenegotiationRequested, "schedule_wanted"),
+        (ev.ServiceRenegotiationRequested, "service_wanted"),
+    ],
+    ids=lambda one: getattr(one, "__name__", one),
+)
+def test_a_reason_without_end_is_cut_and_none_at_all_is_put_into_words(wish: Any, kept: str) -> None:
+    for reason in ("", "x" * 1_000_000):
+        session = EvccSession(EvccConfig(), VEHICLE, battery())
+        session.handle(wish(reason), 1.0)
+        assert 0 < len(getattr(session._talk, kept)) < 1_000

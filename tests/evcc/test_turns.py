@@ -109,6 +109,31 @@ def test_standing_by_and_going_on() -> None:
     assert [one.standing_by for one in desk.told(act.StandbyChanged)] == [True, False]
 
 
+@pytest.mark.parametrize("stands", [True, False])
+def test_another_schedule_with_the_power_at_rest_ends_standing_by_which_is_told(stands: bool) -> None:
+    """The power comes back with it, whoever wanted the schedule."""
+    desk = Desk(renegotiation=Renegotiation.STOP_AND_GO)
+    desk.plan.standing_by = desk.talk.standby_wanted = stands
+    assert desk.agree(desk.heed(NOTIFY.ScheduleRenegotiation)).result == (True, None)
+    assert desk.done == ["rest", "start"]
+    assert (desk.plan.standing_by, desk.talk.standby_wanted) == (False, False)
+    assert [one.standing_by for one in desk.told(act.StandbyChanged)] == ([False] if stands else [])
+
+
+@pytest.mark.parametrize("stop", ["", "now"])
+def test_a_wish_to_stop_outweighs_one_to_pause_while_another_schedule_is_agreed_on(stop: str) -> None:
+    """Whoever wants to stop leaves with the next Start, in its own way."""
+    desk = Desk(renegotiation=Renegotiation.STOP_AND_GO)
+    hand = desk.heed(NOTIFY.ScheduleRenegotiation)
+    desk.talk.pause_wanted = "later"
+    hand.answer(desk.host.response(cm.PowerDeliveryRes))
+    desk.talk.stop_wanted = stop
+    hand.answer(desk.host.response(cm.ScheduleExchangeRes))
+    paused = act.SessionEnded(EndReason.PAUSED, "later")
+    assert hand.result == (True, None if stop else paused)
+    assert desk.done == (["rest", "start"] if stop else ["rest"])
+
+
 def test_a_station_that_lets_nobody_stand_by() -> None:
     desk = Desk()
     desk.talk.standby_wanted = True

@@ -122,6 +122,7 @@ def test_a_vehicle_with_a_charger_as_well_watches_the_inlet_while_it_charges_at_
     host.to("DC_ChargeLoop")
     assert host.session._talk.ac_supervisor is not None
     host.measure(BATTERY_V)
+    assert host.session._fresh_until == host.session._supervisor.fresh_until
     host.shown.clear()
     last = host.book.now
     while host.session.ended is None:
@@ -159,6 +160,15 @@ def test_what_the_control_pilot_comes_to(state: SignalState, apart: bool, cause:
     else:
         over = ended(host)
         assert (over.reason, over.cause) == (EndReason.SIGNAL_LOST, cause)
+
+
+@pytest.mark.parametrize("under_device", [True, False])
+def test_before_anything_was_agreed_on_a_device_has_not_reached_the_vehicle(under_device: bool) -> None:
+    """State A of the control pilot is as it should be then; on a cable it is a plug that was pulled."""
+    mobility = ev.MobilityChanged(stands=True, immobilized=False) if under_device else None
+    session = EvccSession(EvccConfig(services=(ServiceID.DC_ACDP,)), VEHICLE, battery(), mobility=mobility)
+    session.handle(ev.SignalChanged(SignalState.A), 1.0)
+    assert (session.ended is None) is under_device
 
 
 def test_a_contact_that_is_lost_under_power_ends_it_though_a_device_may_leave() -> None:
@@ -220,6 +230,16 @@ def test_power_of_a_charger_is_counted_too() -> None:
     host = Iso2Host(charger=CHARGER, contracts=held(issued("ed448"), "contract-0").present)
     for second in (0.0, 3600.0):
         host.book.now = second
+        host.tell(ev.AcMeasured(power_w=(1_000.0, 0.0, 0.0)))
+    assert host.session._talk.meter._charged_wh == pytest.approx(1_000.0)
+
+
+def test_what_flows_through_a_charger_is_counted_beside_an_inlet_that_shows_nothing() -> None:
+    host = Iso2Host(charger=CHARGER, contracts=held(issued("ed448"), "contract-0").present)
+    for second in (0.0, 3600.0):
+        host.book.now = second
+        host.tell(ev.InletMeasured(0.0))
+        host.tell(ev.InletMeasured(0.0, at=second))
         host.tell(ev.AcMeasured(power_w=(1_000.0, 0.0, 0.0)))
     assert host.session._talk.meter._charged_wh == pytest.approx(1_000.0)
 

@@ -244,6 +244,8 @@ def test_standby_is_left_by_stop_and_renegotiation(wish: str) -> None:
     expected = EndReason.PAUSED if wish == "pause" else EndReason.STOPPED_BY_EV
     assert rig.secc.ended.reason is expected
     assert watched.of(act.StandbyChanged, "secc")[-1] == act.StandbyChanged(False)
+    goes_on = wish == "schedule"
+    assert watched.of(act.StandbyChanged, "evcc")[-1] == act.StandbyChanged(not goes_on)
 
 
 def test_where_standby_is_not_let_the_loop_goes_on() -> None:

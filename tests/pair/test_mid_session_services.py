@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from iso15118.evcc.acdp_settings import AcdpEvccSettings
 from iso15118.evcc.config import Renegotiation
 from iso15118.evcc.iso20 import mid_session, script, setup
+from iso15118.messages.iso20 import acdp
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.secc.renegotiation_settings import RenegotiationSettings
 from iso15118.session import actions as act
@@ -180,6 +182,30 @@ def test_a_pause_from_the_loop(service: ServiceID, mode: ControlMode, asked_by: 
     assert rig.secc.ended.reason is rig.evcc.ended.reason is EndReason.PAUSED
     assert rig.secc.ticket is not None
     assert rig.evcc.ticket is not None
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.05])
+def test_a_device_goes_home_before_another_service_is_chosen(delay_s: float) -> None:
+    """With the old choice ends what goes on beside it: no station waits for a status while a service is
+    chosen, and the vehicle asks for one every twentieth of a second."""
+    settings = AcdpEvccSettings(status_every_s=0.05)
+    watched = make(
+        ServiceID.DC_ACDP,
+        SCHEDULED,
+        secc={"service_renegotiation": True},
+        evcc={"acdp": settings},
+        delay_s=delay_s,
+    ).to(5)
+    watched.rig.tell_evcc(ev.ServiceRenegotiationRequested("another one"))
+    watched.rig.run(until=lambda: len(watched.said(cm.ServiceSelectionRes)) == 2)
+    assert watched.rig.secc.ended is None
+    said = [type(one) for who, one, _ in watched.messages if who == "evcc"]
+    assert said.count(acdp.ACDPDisconnectReq) >= 1
+    anew = len(said) - said[::-1].index(cm.SessionStopReq)
+    assert acdp.ACDPSystemStatusReq not in said[anew:]
+    assert not watched.rig.evcc._talk.held
+    watched.rig.run(until=lambda: said.count(acdp.ACDPConnectReq) < len(watched.said(acdp.ACDPConnectReq)))
+    ended(watched)
 
 
 # -- limits and charge parameters, changed

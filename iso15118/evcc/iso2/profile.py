@@ -43,7 +43,7 @@ def charging_profile(
     for moment in (schedule.power.begins, *schedule.power.ends[:-1]):
         for zero in shifts:
             edges |= {float(math.floor(moment - zero)), float(math.ceil(moment - zero))}
-    starts = sorted(edge for edge in edges if 0.0 <= edge < min(lasts, _MOST_S)) or [0.0]
+    starts = sorted(edge for edge in edges if 0.0 <= edge < min(lasts, _MOST_S))  # 0 is one of them
     pieces: list[tuple[float, float]] = []
     for since, until in zip(starts, [*starts[1:], lasts], strict=True):
         least = min(

@@ -58,7 +58,7 @@ async def start(talk: Conversation, plan: Plan) -> None:
     note(talk, plan, response.evse_status)
     if response.response_code.value.startswith("WARNING_Standby"):
         raise Leave(EndReason.REFUSED, response.response_code.value)
-    plan.ac.rising_at = talk.now
+    plan.ac.rising_w, plan.ac.rising_at = 0.0, talk.now
 
 
 async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:

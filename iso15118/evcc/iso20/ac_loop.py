@@ -123,6 +123,7 @@ def set_charger(talk: Conversation, plan: Plan, *, winding_down: bool = False) -
     if own is None or chosen.offer is None:
         return
     power = NOTHING if winding_down else _power(talk, plan)
+    chosen.rising_w, chosen.rising_at = max(sum(power), 0.0), talk.now
     bounds = ChargerBounds(
         phases=chosen.phases,
         power_w=power,
@@ -148,8 +149,7 @@ def _power(talk: Conversation, plan: Plan) -> Phases:
         return NOTHING  # the station has not said anything yet
     scheduled, target = None, chosen.target_w
     if plan.control_mode is not _DYNAMIC:
-        asked = 0.0 if target is None else sum(target)
-        if asked >= 0.0 or target is None:
+        if target is None or (asked := sum(target)) >= 0.0:
             scheduled = plan.scheduled_power_w(talk.now)
         elif -asked > (most := plan.scheduled_discharge_w(talk.now)):
             target = target[0] * most / -asked, target[1] * most / -asked, target[2] * most / -asked
@@ -194,13 +194,9 @@ def _ramped(plan: Plan, own: AcVehicleLimits, power: Phases, now: float) -> Phas
     percent = None if offer is None else offer.power_ramp_percent_per_min
     if percent is None or offer is None:
         return power
-    most = chosen.rising_w
-    if wanted > 0.0:
-        rate = percent / 100.0 * sum(offer.maximum_charge_power_w) / 60.0
-        most = max(chosen.rising_w + rate * (now - chosen.rising_at), sum(own.minimum_charge_power_w))
-    chosen.rising_at = now
+    rate = percent / 100.0 * sum(offer.maximum_charge_power_w) / 60.0
+    most = max(chosen.rising_w + rate * (now - chosen.rising_at), sum(own.minimum_charge_power_w))
     if wanted <= most:
-        chosen.rising_w = max(wanted, 0.0)
         return power
-    chosen.rising_w, share = most, most / wanted
+    share = most / wanted
     return power[0] * share, power[1] * share, power[2] * share

@@ -197,7 +197,10 @@ async def _stop_and_go(talk: Conversation, plan: Plan, loop: Loop) -> SessionEnd
     heed_go_to_pause(talk, plan)
     if talk.pause_wanted and not talk.stop_wanted:
         return SessionEnded(EndReason.PAUSED, talk.pause_wanted)
-    plan.standing_by = talk.standby_wanted = False  # Start ends it
+    if plan.standing_by:  # Start ends it
+        plan.standing_by = False
+        talk.act(StandbyChanged(False))
+    talk.standby_wanted = False
     await loop.start(talk, plan)
     return None
 

@@ -51,9 +51,9 @@ def _same(
     target: int | None,
 ) -> bool:
     was = before[0]
-    if (least, target) != before[1:] or (was is None) is not (departs is None):
+    if (least, target) != before[1:]:
         return False
-    return was is None or departs is None or abs(departs - was) <= _SAME_S
+    return was is departs if was is None or departs is None else abs(departs - was) <= _SAME_S
 
 
 def _why_not(talk: Conversation, departs: float | None, least: int | None, target: int | None) -> str:

@@ -48,9 +48,11 @@ async def session_setup(talk: Conversation, plan: Plan) -> bool:
         Pricing.NONE
     )  # what was agreed on about prices is not kept, and a level put beside a schedule says nothing
     plan.separate_channels = ticket.separate_channels
+    plan.mobility_needs_mode, plan.may_change_service = ticket.mobility_needs_mode, ticket.may_change_service
     if ticket.phases:
         plan.ac.phases, plan.ac.nominal_voltage_v = ticket.phases, ticket.nominal_voltage_v
         plan.ac.der_functions = ticket.der_functions
+        plan.ac.forms_grid, plan.ac.islanding = ticket.forms_grid, ticket.islanding
     talk.contract = _contract(talk, ticket)
     return True
 
@@ -89,6 +91,7 @@ def keep(talk: Conversation, plan: Plan) -> EvccTicket | None:
     binding = peer_binding(talk.session_id, talk.tls)
     if talk.session_id == NO_SESSION or bool(binding) is talk.plain:
         return None
+    outlet = plan.ac if plan.service.id in OUTLET_SERVICES else None
     return EvccTicket(
         session_id=talk.session_id,
         evccid=talk.config.evccid,
@@ -98,10 +101,14 @@ def keep(talk: Conversation, plan: Plan) -> EvccTicket | None:
         parameter_set_id=plan.parameter_set_id,
         control_mode=plan.control_mode,
         separate_channels=plan.separate_channels,
+        mobility_needs_mode=plan.mobility_needs_mode,
+        may_change_service=plan.may_change_service,
         emaid=talk.contract.emaid if talk.contract is not None else "",
-        phases=plan.ac.phases if plan.service.id in OUTLET_SERVICES else 0,
-        nominal_voltage_v=plan.ac.nominal_voltage_v if plan.service.id in OUTLET_SERVICES else 0.0,
+        phases=0 if outlet is None else outlet.phases,
+        nominal_voltage_v=0.0 if outlet is None else outlet.nominal_voltage_v,
         der_functions=plan.ac.der_functions,
+        forms_grid=plan.ac.forms_grid,
+        islanding=plan.ac.islanding,
         paused_at=talk.now + talk.epoch,
         valid_s=talk.config.pause_validity_s,
     )

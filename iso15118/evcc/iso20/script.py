@@ -178,6 +178,8 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
             await value_added.check_in(talk)
         end = await _charge(talk, plan, family)
         while plan.service_anew and end.reason.orderly and not (talk.stop_wanted or talk.pause_wanted):
+            if family.part is not None:  # what was agreed on about a connection device ends with the choice
+                await family.part(talk, plan)
             plan = await _service_anew(talk, family)
             end = await _charge(talk, plan, family)
         if family.part is not None:

@@ -183,9 +183,17 @@ def test_without_a_contract_the_wish_for_a_receipt_is_ignored() -> None:
             ),
             EndReason.EMERGENCY,
         ),
+        (
+            iso2.DCEVSEStatus(
+                notification_max_delay=0,
+                evse_notification=iso2.EVSENotification.None_,
+                evse_status_code=iso2.DCEVSEStatusCode.EVSE_NotReady,
+            ),
+            EndReason.STOPPED_BY_STATION,
+        ),
         (ac_status(), EndReason.PARAMETERS_NOT_ACCEPTED),
     ],
-    ids=["stop", "emergency", "other current"],
+    ids=["stop", "emergency", "not ready any more", "other current"],
 )
 def test_the_status_in_the_answer_to_a_receipt_counts(status: Any, reason: EndReason) -> None:
     one = in_charge("contract-0")

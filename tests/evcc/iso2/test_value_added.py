@@ -110,6 +110,8 @@ def test_a_selection_that_the_station_refuses_is_no_news() -> None:
         (1, {"string_value": "1.0"}, True),
         (0.5, {"string_value": "0.25"}, False),
         (0.5, {"string_value": "half"}, False),
+        (0.5, {"string_value": "0.5".ljust(64, "0")}, True),
+        (0.5, {"string_value": "0.5".ljust(65, "0")}, False),
         (0.5, {"string_value": "0" * 10_000_000}, False),
         (0.5, {"string_value": "nan"}, False),
         ("0.5", {"string_value": "0.5"}, True),

@@ -1,0 +1,59 @@
+"""What a vehicle of ISO 15118-20 keeps over a pause: all that the parameter set says, and whether
+the station changes services, since it goes on with all of that.
+
+One vehicle pauses, and another conversation goes on with its ticket, as it is stored.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from iso15118.evcc import EvccConfig
+from iso15118.evcc.iso20 import pause
+from iso15118.evcc.iso20.plan import Plan
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20.common_types import MessageHeader, ResponseCode
+from iso15118.session.ac_limits import Islanding
+from iso15118.session.secured import TlsPeer
+from iso15118.session.services import SERVICES, ControlMode, MobilityNeedsMode, Namespace, ServiceID
+from iso15118.session.ticket import EvccTicket
+from tests.evcc.hand import Hand
+from tests.evcc.station import SESSION_ID, Host
+
+DYNAMIC = ControlMode.DYNAMIC
+
+
+@pytest.mark.parametrize("forms_grid", [True, False])
+@pytest.mark.parametrize("islanding", [None, *Islanding])
+@pytest.mark.parametrize("needs", list(MobilityNeedsMode), ids=lambda one: one.name)
+def test_what_the_parameter_set_says_holds_after_a_pause(
+    forms_grid: bool, islanding: Islanding | None, needs: MobilityNeedsMode
+) -> None:
+    talk = Host(config=EvccConfig(services=(ServiceID.AC_BPT,), control_modes=(DYNAMIC,))).session._talk
+    talk.session_id, talk.plain, talk.secure = SESSION_ID, False, True
+    talk.tls = TlsPeer(version="TLSv1.3", peer_chain=(b"station",))
+    before, after = Plan(namespace=Namespace.AC.value), Plan(namespace=Namespace.AC.value)
+    before.service, before.parameter_set_id = SERVICES[ServiceID.AC_BPT], 7
+    before.control_mode, before.mobility_needs_mode, before.separate_channels = DYNAMIC, needs, True
+    before.ac.phases, before.ac.nominal_voltage_v, before.ac.der_functions = 3, 231.0, 5
+    before.ac.forms_grid, before.ac.islanding = forms_grid, islanding
+    before.may_change_service = forms_grid
+    kept = pause.keep(talk, before)
+    assert kept is not None
+
+    talk.resume = EvccTicket.from_bytes(kept.to_bytes())
+    hand = Hand(talk, pause.session_setup(talk, after))
+    header = MessageHeader(session_id=SESSION_ID, time_stamp=1_790_000_000)
+    code = ResponseCode.OK_OldSessionJoined
+    hand.answer(cm.SessionSetupRes(header=header, response_code=code, evseid="DE*ABC*E1"))
+    assert hand.result is True
+    assert after.ac == before.ac
+    for name in (
+        "service",
+        "parameter_set_id",
+        "control_mode",
+        "mobility_needs_mode",
+        "separate_channels",
+        "may_change_service",
+    ):
+        assert getattr(after, name) == getattr(before, name), name
