@@ -228,9 +228,9 @@ def run_vehicle(
     """One session of a vehicle (None: it was dropped), and whether a signal ended it.
     Raises as ``EvccClient.run`` does.
 
-    With a ``link``, which is made within the loop, it is one plug-in, and ``news`` hears of its phases.
-    ``director`` drives the vehicle, where there is no plug; it raises what he raises. ``wireless``: as for
-    ``EvccClient``.
+    With a ``link``, which is made within the loop, it is one plug-in, and ``news`` hears of its phases; ended
+    while it rests, it has the result of the session before. ``director`` drives the vehicle, where there is
+    no plug; it raises what he raises. ``wireless``: as for ``EvccClient``.
     """
 
     from .evcc import EvccClient  # here: a station has no use for it
@@ -241,6 +241,7 @@ def run_vehicle(
         client: EvccClient | PluggedEvcc
         directing = None if director is None or link is not None else Directing(director)
         plain: EvccClient | None = None
+        earlier: Callable[[], list[SessionResult]] = list
         if link is None:
             client = plain = EvccClient(
                 config,
@@ -256,7 +257,7 @@ def run_vehicle(
         else:
             from iso15118.aio.plug.plugged_evcc import PluggedEvcc
 
-            client = PluggedEvcc(
+            client = plugged = PluggedEvcc(
                 config,
                 hardware,
                 interface,
@@ -267,6 +268,7 @@ def run_vehicle(
                 news=news,
                 recorder=recorder,
             )
+            earlier = lambda: plugged.results  # noqa: E731
         async with signals() as asked, _over(directing, None, plain):
             session = loop.create_task(client.run())
             await asyncio.wait((session, asked.first), return_when=asyncio.FIRST_COMPLETED)
@@ -280,10 +282,13 @@ def run_vehicle(
                 if client.any_session is not None:
                     client.emergency_shutdown("the driver ends the session at once")
                 await asyncio.wait((session,), timeout=AT_ONCE_S)
+            last: SessionResult | None = None
             if not session.done():
+                if not client.begun and (had := earlier()):  # at rest: what is over was not dropped
+                    last = had[-1]
                 session.cancel()
                 await asyncio.wait((session,))
-            return None if session.cancelled() else session.result(), asked.first.done()
+            return last if session.cancelled() else session.result(), asked.first.done()
 
     return asyncio.run(drive())
 

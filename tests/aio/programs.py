@@ -44,6 +44,7 @@ class Session:
         self.result = result
         self.safe_s = safe_s
         self.begun = not searches
+        self.results: list[Any] = []
         self.lasts_s, self.stops_s, self.falls_s = lasts_s, stops_s, falls_s
         self.any_session: object | None = None if searches else self
         self.asked: list[tuple[str, float]] = []

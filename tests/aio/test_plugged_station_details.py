@@ -95,6 +95,15 @@ async def test_nobody_goes_on_with_what_was_paused_before_the_plug_was_pulled(ph
     assert len(server.tickets) == 1
 
 
+async def test_what_was_paused_before_a_restart_of_the_station_can_be_gone_on_with() -> None:
+    secc = connector()
+    server = behind(secc)
+    server.tickets.append("handed over by the program before")
+    secc._heard(PhaseEntered(Phase.LINKING))
+    secc._heard(PhaseEntered(Phase.DISCOVERY))
+    assert len(server.tickets) == 1
+
+
 async def test_the_address_of_a_vehicle_is_the_one_that_was_matched_in_this_plug_in() -> None:
     secc = connector()
     link: Any = SimpleNamespace(peer=b"\x02PEV\x00\x01")

@@ -116,6 +116,26 @@ def test_a_session_that_is_over_when_the_signal_comes_still_has_its_result(
         assert asked(program) == [("stop", 5.0)], "an emergency would take the vehicle out of service"
 
 
+@pytest.mark.parametrize(
+    ("sleeps", "results", "expected"),
+    [(True, ["first", "paused"], "paused"), (True, [], None), (False, ["paused"], None)],
+    ids=["at rest", "nothing yet", "another one runs"],
+)
+def test_a_signal_while_a_plug_in_rests_does_not_cost_the_result_of_what_was_paused(
+    sleeps: bool, results: list[str], expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin(*_: Any, **__: Any) -> Session:
+        session = Session(searches=sleeps)
+        session.results = results
+        at((5.0, FIRST))
+        return session
+
+    monkeypatch.setattr("iso15118.aio.plug.plugged_evcc.PluggedEvcc", begin)
+    nothing: Any = None
+    ended = run_vehicle(nothing, lambda sleep, clock: nothing, "lo", None, link=lambda: nothing)
+    assert ended == (expected, True)
+
+
 def test_further_signals_change_nothing(program: Program) -> None:
     many = [(5.0, FIRST), (6.0, SECOND), (6.5, FIRST), (7.0, SECOND), (7.5, FIRST)]
     assert program(lambda: Session(falls_s=4.0), *many) == ("result", True)
