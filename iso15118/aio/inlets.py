@@ -45,7 +45,8 @@ class Attempt(Struct, frozen=True):
 class SeveralInlets:
     """The clients of the inlets of ``arbiter`` by name, each on ports that
     ``connector.inlet_ports.behind_inlet`` made. A context manager: while it is open, the hardware of inlets
-    without a session is looked after, too. ``told``: hears of each attempt when it is over.
+    without a session is looked after, too; that of an inlet with a plug only while its turn lasts.
+    ``told``: hears of each attempt when it is over.
 
     Raises ``ConfigError`` for a client that is missing, whose contactors this arbiter does not guard, or
     whose contactors are those of another inlet.
