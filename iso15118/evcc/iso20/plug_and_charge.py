@@ -147,10 +147,10 @@ async def _install(talk: Conversation) -> None:
         try:
             accept = partial(talk.contracts.accept, response, talk.clock)
             taken = await talk.with_key("the installed contract", InstalledContract, accept)
-        except PkiError as error:  # nothing of it is kept [V2G20-2504]
+            talk.contracts = talk.contracts.with_contract(taken.signer)
+        except PkiError as error:  # nothing of it is kept [V2G20-2504], nor of one that is older than ours
             talk.refusals.append(str(error))
         else:
-            talk.contracts = talk.contracts.with_contract(taken.signer)
             talk.installed += 1
             if taken.credential is not None:
                 talk.act(StoreContract(taken.credential))
