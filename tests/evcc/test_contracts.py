@@ -107,7 +107,7 @@ def test_a_contract_that_is_older_than_the_one_that_is_there_is_not_kept(older: 
             return (made, "signature", "roots")
 
         def accept(self, response: Any, unix_time: float | None) -> InstalledContract:
-            return InstalledContract(signer=response, credential=None)  # type: ignore[arg-type]
+            return InstalledContract(signer=response, credential=None)
 
         def with_contract(self, signer: Any) -> Store:
             if older:
