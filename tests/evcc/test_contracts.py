@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from iso15118.errors import PkiError
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.config import Identification
+from iso15118.evcc.iso20 import plug_and_charge
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import (
@@ -20,9 +22,11 @@ from iso15118.messages.iso20.common_types import (
     ResponseCode,
 )
 from iso15118.pki.keys.signer import SignerError
+from iso15118.pnc.installation import InstalledContract
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
+from tests.evcc.hand import Hand
 from tests.evcc.station import ANSWERS, Host
 from tests.pair.contracts import held, issued
 
@@ -87,6 +91,46 @@ def test_the_contracts_that_are_wanted_most_are_asked_for_by_their_whole_names(
     config = EvccConfig(identification=(Identification.PNC,), contract_preferences=wishes)
     told = host("CertificateInstallation", config).request.prioritized_emaids
     assert (None if told is None else told.emaid) == asked
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_a_contract_that_is_older_than_the_one_that_is_there_is_not_kept(older: bool) -> None:
+    """It costs that contract alone, and the next one is asked for."""
+    one = host("CertificateInstallation")
+    talk = one.session._talk
+    made: list[Any] = []
+
+    class Store:
+        form = "standalone"
+
+        def request(self) -> tuple[Any, ...]:
+            return (made, "signature", "roots")
+
+        def accept(self, response: Any, unix_time: float | None) -> InstalledContract:
+            return InstalledContract(signer=response, credential=None)
+
+        def with_contract(self, signer: Any) -> Store:
+            if older:
+                raise PkiError("there is a newer one")
+            made.append(signer)
+            return self
+
+    talk.contracts = Store()  # type: ignore[assignment]
+    hand = Hand(talk, plug_and_charge._install(talk))
+
+    def sign() -> None:
+        used = [action for action in talk.outbox if isinstance(action, act.UseKey)][-1]
+        talk.key_used(ev.KeyUsed.of(used))
+        hand.go_on()
+
+    sign()
+    for left in (1, 0):
+        assert isinstance(hand.request, cm.CertificateInstallationReq)
+        hand.answer(one.response(cm.CertificateInstallationRes, remaining_contract_certificate_chains=left))
+        sign()
+    assert (hand.over, hand.left) == (True, None)
+    assert (len(made), talk.installed) == ((0, 0) if older else (2, 2))
+    assert talk.refusals == (["there is a newer one"] * 2 if older else [])
 
 
 def test_an_end_after_a_refused_contract_names_the_refusal() -> None:

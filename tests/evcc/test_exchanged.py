@@ -152,3 +152,30 @@ def test_a_vehicle_checks_in_where_its_space_was_chosen_for_that(way: int | None
     )
     asks = Hand(talk, value_added.check_in(talk)).request
     assert isinstance(asks, cm.VehicleCheckInReq) is checks_in
+
+
+@pytest.mark.parametrize(
+    ("lets_go_after", "asked", "lasts_s"),
+    [(1, 2, 0.0), (3, 4, 4.0), (None, 16, 30.0)],
+    ids=["at once", "soon", "never"],
+)
+def test_a_parking_space_is_asked_to_let_go_for_half_a_minute(
+    lets_go_after: int | None, asked: int, lasts_s: float
+) -> None:
+    """Then the vehicle says all the same that it is done."""
+    host = Host(config=EvccConfig(poll_interval_s=2.0))
+    talk = host.session._talk
+    talk.now, talk.parking = NOW, frozenset({2})
+    hand, said = Hand(talk, value_added.check_out(talk)), []
+    states = cm.EvseCheckOutStatus
+    while not hand.over:
+        said.append(hand.request.ev_check_out_status)
+        done = len(said) == lets_go_after
+        status = states.Completed if done else states.Scheduled
+        hand.answer(host.response(cm.VehicleCheckOutRes, evse_check_out_status=status))
+        if hand.deadline is not None:
+            hand.go_on()
+    own = cm.EvCheckOutStatus
+    assert said == [own.CheckOut, *[own.Processing] * (asked - 2), own.Completed]
+    assert talk.now == pytest.approx(NOW + lasts_s)
+    assert Hand(talk, value_added.check_out(talk)).over  # once

@@ -178,6 +178,17 @@ def test_what_is_told_of_it_in_every_turn(phases: int) -> None:
             0,
         ),
         ({"maximum_charge_power_w": 0.0, "maximum_discharge_power_w": 0.0}, 0, 0, 0),
+        (  # the driver wants no more than 80 %, which are 5.4 kWh away
+            {
+                "soc": 79.0,
+                "energy_to_target_wh": 50_000.0,
+                "energy_to_maximum_wh": 9_000.0,
+                "energy_to_minimum_wh": -7_000.0,
+            },
+            int(5_400.0 * 3600.0 / MOST_W),
+            int(9_000.0 * 3600.0 / MOST_W),
+            int(7_000.0 * 3600.0 / BACK_W),
+        ),
     ],
 )
 def test_how_long_it_can_charge_and_give_back(

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from iso15118.errors import ConfigError, PkiError
+from iso15118.errors import ConfigError, MisuseError, PkiError
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.config import Identification
 from iso15118.messages import iso2
@@ -267,3 +267,47 @@ def test_a_signer_that_gives_no_signature_costs_its_contract_only(gives: Any, un
     assert "the signer gave" in host.session.refusals[-1]
     host.wait(0.25)
     assert isinstance(host.request, dc.DCChargeLoopReq)
+
+
+# -- a key that cannot be used in that way
+
+
+def test_a_key_that_asks_for_no_contract_costs_the_installation() -> None:
+    config = EvccConfig(identification=(Identification.PNC, Identification.EIM))
+    host = Host(config=config, contracts=held(issued("ed448")).present).to("AuthorizationSetup")
+    host.keys.slow = True
+    host.answer()
+    assert [use.purpose for use in host.keys.waiting] == ["the contract installation"]
+    used(host, raises(MisuseError("of another kind")))
+    assert host.session.refusals[0] == "of another kind"
+    assert isinstance(host.request.a_req_authorization_mode, cm.EIMAReqAuthorizationMode)
+
+
+def test_a_contract_that_the_key_cannot_take_is_not_kept() -> None:
+    config = EvccConfig(identification=(Identification.PNC,))
+    host = Host(config=config, contracts=held(issued("ed448")).present).to("CertificateInstallation")
+    host.keys.slow = True
+    host.answer()
+    used(host, raises(MisuseError("of another kind")))
+    assert "of another kind" in host.session.refusals
+    assert host.session.installed == 0
+    assert isinstance(host.request, cm.SessionStopReq)
+
+
+def test_an_older_edition_leaves_for_a_contract_that_the_key_cannot_take() -> None:
+    one = of_iso2.offered(of_iso2.host()).to("CertificateInstallation")
+    one.keys.slow = True
+    one.answer()
+    used(one, raises(MisuseError("of another kind")))
+    assert "of another kind" in one.session.refusals
+    assert one.session.installed == 0
+    assert one.finish().reason is EndReason.AUTHORIZATION_FAILED
+
+
+def test_a_receipt_that_the_key_cannot_sign_ends_the_charge_in_order() -> None:
+    one = of_iso2.in_charge("contract-0")
+    one.keys.slow = True
+    one.answer(meter_info=iso2.MeterInfo(meter_id="M1", meter_reading=7), receipt_required=True)
+    used(one, raises(MisuseError("of another kind")))
+    assert any("of another kind" in why for why in one.session.refusals)
+    assert one.finish().reason is EndReason.STOPPED_BY_EV

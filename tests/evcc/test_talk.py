@@ -18,7 +18,7 @@ from iso15118.evcc.conversation import Conversation, EndSession, KeyUse, Leave
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
-from iso15118.session.limits import NO_DC_SIDE
+from iso15118.session.limits import NO_DC_SIDE, VehicleLimits
 from tests.evcc.station import VEHICLE, battery
 
 
@@ -179,13 +179,15 @@ def test_a_contactor_may_be_welded_where_the_inlet_keeps_its_voltage_or_is_not_s
     assert why in found
 
 
-def test_a_vehicle_without_a_voltage_has_no_dc_side() -> None:
+@pytest.mark.parametrize(
+    ("limits", "there"),
+    [(VEHICLE, True), (NO_DC_SIDE, False), (replace(NO_DC_SIDE, maximum_voltage_v=0.5), True)],
+    ids=["a battery", "none", "hardly any"],
+)
+def test_a_vehicle_without_a_voltage_has_no_dc_side(limits: VehicleLimits, there: bool) -> None:
     talk = talk_at()
-    assert talk.has_dc
-    talk.limits = NO_DC_SIDE
-    assert not talk.has_dc
-    talk.limits = replace(VEHICLE, maximum_voltage_v=0.5, minimum_voltage_v=0.0)
-    assert talk.has_dc
+    talk.limits = limits
+    assert talk.has_dc is there
 
 
 # -- what a session is made of -----------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def test_silence_no_longer_than_the_pause_between_questions_is_refused(
     every_s: float, silence_s: float, right: bool
 ) -> None:
     """It would end every session with its second question."""
-    settings = {"status_every_s": every_s, "status_silence_s": silence_s}
+    settings: dict[str, Any] = {"status_every_s": every_s, "status_silence_s": silence_s}
     if right:
         assert AcdpEvccSettings(**settings).status_silence_s == silence_s
         return

@@ -12,7 +12,7 @@ from iso15118.energy.dc import Bounds, PresentLimits, charging, common, reaches,
 from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.din.plan import Plan
 from iso15118.evcc.din.status import vehicle_status
-from iso15118.evcc.needs import target_voltage
+from iso15118.evcc.needs import target_voltage, wanted_wh
 from iso15118.messages import din, physical
 from iso15118.messages.iso2 import UnitSymbol
 from iso15118.messages.physical import din_physical, floor_physical, quantity
@@ -37,7 +37,7 @@ def current_demand(talk: Conversation, plan: Plan, *, winding_down: bool) -> din
         bulk_charging_complete=battery.soc >= talk.target_soc if every else None,
         charging_complete=battery.complete,
         remaining_time_to_full_soc=_seconds(talk, battery.energy_to_maximum_wh, current) if every else None,
-        remaining_time_to_bulk_soc=_seconds(talk, battery.energy_to_target_wh, current) if every else None,
+        remaining_time_to_bulk_soc=_seconds(talk, wanted_wh(talk), current) if every else None,
         ev_target_voltage=_most(target_voltage(talk, talk.config.din.voltage_headroom_v), UnitSymbol.V),
     )
 

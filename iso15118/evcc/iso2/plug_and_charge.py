@@ -182,7 +182,7 @@ async def _fresh(talk: Conversation, choice: Choice) -> Contract | None:
     try:
         accept = partial(contracts.accept_iso2, answer, talk.clock, receiver)
         taken = await talk.with_key("the installed contract", InstalledContract, accept)
-    except PkiError as error:  # nothing of it is kept
+    except (PkiError, MisuseError) as error:  # nothing of it is kept
         talk.refusals.append(str(error))
         raise _in_vain(talk) from error
     try:

@@ -10,7 +10,7 @@ import re
 from functools import partial
 from typing import Final, NoReturn
 
-from iso15118.errors import PkiError
+from iso15118.errors import MisuseError, PkiError
 from iso15118.evcc.conversation import Conversation, Leave
 from iso15118.evcc.iso2.exchange import exchange
 from iso15118.evcc.iso2.plan import Plan
@@ -64,7 +64,7 @@ async def answer_meter(
     try:
         sign = partial(signed_request, receipt, contract.signer, talk.session_id)
         signed = await talk.with_key("the meter reading", iso2.V2GMessage, sign)
-    except PkiError as error:
+    except (PkiError, MisuseError) as error:
         _go_without(talk, plan, str(error))
     taken: iso2.MeteringReceiptRes = await exchange(talk, receipt, signed.header.signature)
     return taken.evse_status

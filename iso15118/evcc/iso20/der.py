@@ -20,6 +20,7 @@ from iso15118.errors import ConfigError
 from iso15118.evcc.conversation import Conversation, Leave
 from iso15118.evcc.iso20.ac_setup import declare, limits_of, take_offer
 from iso15118.evcc.iso20.exchange import header, poll
+from iso15118.evcc.iso20.needs import wanted_wh
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.messages.iso20 import ac, ac_der_iec, ac_der_sae
 from iso15118.messages.iso20.common_types import Processing
@@ -260,7 +261,7 @@ class Sae:
         back = sum(now.maximum_discharge_power_w) if now is not None else 0.0
         ahead = max(battery.energy_to_maximum_wh, 0.0) * 3600.0
         stored = max(-battery.energy_to_minimum_wh, 0.0) * 3600.0
-        target = max(battery.energy_to_target_wh, 0.0) * 3600.0
+        target = max(wanted_wh(talk), 0.0) * 3600.0
         return {
             "ev_minimum_charging_duration": _seconds(target, charge),
             "ev_duration_maximum_charge_rate": _seconds(ahead, charge),

@@ -122,7 +122,7 @@ async def _install(talk: Conversation) -> None:
         chain, signature, roots = await talk.with_key(
             "the contract installation", tuple, talk.contracts.request
         )
-    except PkiError as error:
+    except (PkiError, MisuseError) as error:
         talk.refusals.append(str(error))
         return
     prioritized = tuple(one for one in talk.config.contract_preferences if len(one) >= 14)[:_MOST_PRIORITIZED]
@@ -147,10 +147,13 @@ async def _install(talk: Conversation) -> None:
         try:
             accept = partial(talk.contracts.accept, response, talk.clock)
             taken = await talk.with_key("the installed contract", InstalledContract, accept)
-        except PkiError as error:  # nothing of it is kept [V2G20-2504]
+            talk.contracts = talk.contracts.with_contract(taken.signer)
+        except (
+            PkiError,
+            MisuseError,
+        ) as error:  # nothing of it is kept [V2G20-2504], nor of one that is older than ours
             talk.refusals.append(str(error))
         else:
-            talk.contracts = talk.contracts.with_contract(taken.signer)
             talk.installed += 1
             if taken.credential is not None:
                 talk.act(StoreContract(taken.credential))

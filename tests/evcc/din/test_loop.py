@@ -12,6 +12,7 @@ from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.messages import din
 from iso15118.messages.physical import quantity
 from iso15118.session import actions as act
+from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.events import ContactorsChanged
 from tests.evcc.din.station import BATTERY_V, VEHICLE, Host, offer, status, value
@@ -143,6 +144,16 @@ def test_what_the_vehicle_tells_of_itself_in_the_loop() -> None:
     assert said.bulk_charging_complete
     assert quantity(said.remaining_time_to_bulk_soc) == 0.0
     assert quantity(said.remaining_time_to_full_soc) == 86_400.0
+
+
+def test_the_time_to_the_bulk_is_that_to_what_the_driver_wants() -> None:
+    """BulkSOC is told as his target; the battery itself would take twice as much."""
+    host = Host().to("CurrentDemand", 2)
+    host.battery(energy_to_target_wh=48_000.0)
+    host.tell(ev.NeedsChanged(target_soc=60))
+    host.answer()
+    host.wait(0.1)
+    assert quantity(host.request.remaining_time_to_bulk_soc) == round(12_000.0 * 3600.0 / 76_000.0)
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,14 @@ def test_state_c_shows_behind_the_request_and_state_b_behind_the_stop() -> None:
     assert [action.ready for action in one.hardware if isinstance(action, act.SignalReady)] == [True, False]
 
 
+def test_state_c_shows_a_tenth_of_a_second_behind_the_request() -> None:
+    """At once it could be seen before the request is read, and later than 0.25 s it is a fault."""
+    one = host().to("PowerDelivery")
+    for wait_s, shows in ((0.0, False), (0.09, False), (0.02, True)):
+        one.wait(wait_s)
+        assert any(isinstance(action, act.SignalReady) for action in one.hardware) is shows
+
+
 @pytest.mark.parametrize("progress", ["Start", "Stop"])
 def test_an_answer_that_comes_at_once_leaves_the_pilot_where_it_belongs(progress: str) -> None:
     one = host().to("PowerDelivery" if progress == "Start" else "ChargingStatus")

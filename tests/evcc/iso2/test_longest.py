@@ -66,6 +66,19 @@ def test_a_profile_has_no_entry_that_begins_later_than_there_is_room_for() -> No
     ]
 
 
+@pytest.mark.parametrize("now", [0.0, 1_000.0, 1_000.25])
+def test_a_profile_goes_down_before_a_step_and_up_behind_it_whenever_it_is_made(now: float) -> None:
+    """Steps lie between two seconds; entries begin with one."""
+    talk = Host().session._talk
+    talk.now = now
+    power = Schedule.of(now, [(600.5, 10_000.0), (600.0, 2_000.0), (600.0, 10_000.0)])
+    plan = Plan(offer=OFFER, station=OFFER, schedule=ChosenSchedule(tuple_id=1, power=power, read_at=now))
+    made = profile.charging_profile(talk, plan, 1e6).profile_entry
+    assert [
+        (one.charging_profile_entry_start, quantity(one.charging_profile_entry_max_power)) for one in made
+    ] == [(0, 10_000.0), (600, 2_000.0), (1_201, 10_000.0)]
+
+
 @pytest.mark.parametrize(("left_s", "renews"), [(DAY + 1.0, False), (DAY, True), (DAY - 1.0, True)])
 def test_a_contract_is_renewed_so_many_days_before_it_ends(left_s: float, renews: bool) -> None:
     talk = Host(contracts=held("contract-0"), iso2={"contract_update_days": 1.0}).session._talk
