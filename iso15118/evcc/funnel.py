@@ -28,6 +28,7 @@ from iso15118.session.checks import (
     is_battery,
     is_coil_reading,
     is_reading,
+    late_alarm,
     text,
     what_went_wrong,
 )
@@ -260,7 +261,8 @@ class Funnel:
     # -- the funnel
 
     def _make_safe(self, urgency: Urgency, reason: str) -> list[Action]:
-        if self._told_safe and not self._talk.contactors_closed:
+        hastened = urgency is Urgency.EMERGENCY and not self._at_once  # a ramp may be under way
+        if self._told_safe and not self._talk.contactors_closed and not hastened:
             if not self._ready:
                 return []
             self._ready = False
@@ -323,12 +325,17 @@ class Funnel:
         return actions
 
     def _late(self, event: ev.Event) -> list[Action]:
-        """After the end only one thing matters: a contactor that closes late is told to open again."""
+        """After the end two things matter: a contactor that closes late is told to open again, and an alarm
+        cuts a ramp short."""
         if isinstance(event, ev.ContactorsChanged):
             closed = self._talk.contactors_closed = event.closed is not False
             self._talk.supervisor.contactors(closed)
             if closed:
                 return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
+        if not self._at_once and (why := late_alarm(event, self._talk.contactors_closed)):
+            return self._make_safe(
+                Urgency.EMERGENCY, why
+            )  # once: the fault may be that of a port that is asked
         return []
 
     def _broken(self, error: Exception, event: ev.Event | None = None) -> list[Action]:

@@ -91,15 +91,20 @@ class ConnectionDevice:
             return []
         if facts.delivered:
             return self._bar("the vehicle is not over the pad any more")
-        return [] if facts.pad_power is None else self._books.keep((act.StopPower(Urgency.EMERGENCY),))
+        return self._pad_off()
 
     def _bar(self, why: str) -> list[Action]:
         facts = self._facts
         facts.pad_barred = why
-        if self.ended is not None:
-            return []
-        power = (act.StopPower(Urgency.EMERGENCY),) if facts.pad_power is not None else ()
-        return self._books.keep(power) + self._stop(why)
+        return self._pad_off() + ([] if self.ended is not None else self._stop(why))
+
+    def _pad_off(self) -> list[Action]:
+        """At once, also where a ramp to nothing is under way."""
+        facts = self._facts
+        sends = facts.pad_power is not None or facts.pad.power_w > 0.0
+        return (
+            self._books.keep((act.StopPower(Urgency.EMERGENCY),)) if sends and not self._books.at_once else []
+        )
 
     def _device_late(self) -> list[Action]:
         if self._facts.device_down:

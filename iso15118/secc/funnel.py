@@ -13,7 +13,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.causes import refined
-from iso15118.session.checks import text, what_went_wrong
+from iso15118.session.checks import late_alarm, text, what_went_wrong
 from iso15118.session.edition import Stage, Wait
 from iso15118.session.ends import then
 from iso15118.session.history import StateHistory
@@ -232,7 +232,8 @@ class Funnel(ConnectionDevice):
 
     def _make_safe(self, urgency: Urgency, reason: str) -> list[Action]:
         facts = self._facts
-        if facts.told_safe and not facts.contactors_closed:
+        hastened = urgency is Urgency.EMERGENCY and not self._books.at_once  # a ramp may be under way
+        if facts.told_safe and not facts.contactors_closed and not hastened:
             return []
         return self._books.keep((act.StopPower(urgency), act.OpenContactors(urgency, reason)))
 
@@ -311,14 +312,18 @@ class Funnel(ConnectionDevice):
         )
 
     def _late(self, event: ev.Event) -> list[Action]:
-        """After the end two things matter: a contactor that closes late is told to open again, and a vehicle
-        that was refused may still say goodbye while it is waited for."""
+        """After the end three things matter: a contactor that closes late is told to open again, an alarm
+        cuts a ramp short, and a vehicle that was refused may still say goodbye while it is waited for."""
         if isinstance(event, ev.ContactorsChanged):
             closed = event.closed is not False
             self._books.contactors(closed)
             if closed:
                 return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
             return self._retract()
+        if not self._books.at_once and (why := late_alarm(event, self._facts.contactors_closed)):
+            return self._make_safe(
+                Urgency.EMERGENCY, why
+            )  # once: the fault may be that of a port that is asked
         if isinstance(event, ev.ConnectionDeviceChanged):
             return self._device_moved(event.position)
         facts, edition = self._facts, self._edition

@@ -70,7 +70,7 @@ class HardwareBooks:
         """The AC outlet is what is alive."""
         self._wireless = False
         """So is the pad."""
-        self._at_once = False
+        self.at_once = False
         """An emergency stop was asked for, and nothing since that flows."""
         self._config, self._facts, self._timers = config, facts, timers
         self.pad: WirelessSupervisor | None = None
@@ -108,12 +108,12 @@ class HardwareBooks:
                 self._live()
                 self.told(True)
             elif kind is act.StopPower:
-                if self._at_once:
+                if self.at_once:
                     kept[place] = action = act.StopPower(Urgency.EMERGENCY)
                 facts.power, facts.ac_power, facts.precharging = None, None, False
                 facts.pad_power = None
                 facts.cable_check_awaited = facts.cable_check_awaited and facts.cable_check_ok is not None
-                emergency = self._at_once = action.urgency is Urgency.EMERGENCY  # type: ignore[attr-defined]
+                emergency = self.at_once = action.urgency is Urgency.EMERGENCY  # type: ignore[attr-defined]
                 self.supervisor.stop_power(emergency, facts.now)
                 if self.ac is not None:
                     self.ac.stop(emergency, facts.now)
@@ -122,7 +122,7 @@ class HardwareBooks:
             elif kind is act.ReadMeter:
                 facts.meter_asked = facts.now
             elif kind is act.OpenContactors:
-                if self._at_once:
+                if self.at_once:
                     kept[place] = replace(action, urgency=Urgency.EMERGENCY)
                 facts.energized, facts.told_safe = False, True
                 self.told(False)
@@ -182,7 +182,7 @@ class HardwareBooks:
         facts = self._facts
         if not facts.energized and not self._alternates and not self._wireless:
             self.supervisor.live_from(facts.now)
-        facts.energized, facts.told_safe, self._at_once = True, False, False
+        facts.energized, facts.told_safe, self.at_once = True, False, False
 
     def _power(self, action: act.SetPower) -> None:
         back = action.takes_back

@@ -18,6 +18,7 @@ from iso15118.energy.offer import check_offers
 from iso15118.energy.sae_functions import SaeGridCode
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import ContractClaim, Refusal
+from iso15118.printable import printable
 from iso15118.session.supervision.rules import HIGHEST_A, HIGHEST_V
 
 from . import events as ev
@@ -35,6 +36,7 @@ __all__ = [
     "is_battery",
     "is_coil_reading",
     "is_reading",
+    "late_alarm",
     "text",
     "what_went_wrong",
 ]
@@ -45,6 +47,7 @@ _GREATEST = 1e15
 no number, however large."""
 _MOST_PLANS, _MOST_ENTRIES = 3, 1024
 _FLAGS = (True, False)
+_APART = (ev.SignalState.A, ev.SignalState.E, ev.SignalState.F)
 _QUANTITIES = ev.BatteryChanged.__struct_fields__.index("complete")
 
 
@@ -60,6 +63,16 @@ def what_went_wrong(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"[:_LONGEST]
     except Exception:  # whatever it is, the session ends all the same
         return type(error).__name__
+
+
+def late_alarm(event: ev.Event, closed: bool) -> str:
+    """What cuts the ramp of a session short that is over, in words; empty if nothing does. ``closed``: the
+    contactors still are."""
+    if isinstance(event, ev.HardwareFault | ev.EmergencyShutdown):
+        return printable(text(event.reason)) or "an alarm"
+    if isinstance(event, ev.SignalChanged) and closed and event.state in _APART:
+        return f"control pilot state {event.state.value}"
+    return ""
 
 
 def is_reading(voltage_v: Any, current_a: Any, at: Any) -> bool:
