@@ -17,7 +17,20 @@ from iso15118.session.events import AcMeasured, BatteryChanged, InletMeasured, M
 Check = Callable[[Any, str], Any]
 OUTPUT = PowerMeasured(400.0, 10.0)
 INLET = InletMeasured(400.0, 10.0)
-BATTERY = BatteryChanged(50.0, *[1.0] * 11)
+BATTERY = BatteryChanged(
+    soc=50.0,
+    voltage_v=400.0,
+    target_voltage_v=400.0,
+    target_current_a=10.0,
+    maximum_charge_power_w=1e5,
+    maximum_charge_current_a=100.0,
+    maximum_voltage_v=900.0,
+    minimum_voltage_v=0.0,
+    energy_to_target_wh=1.0,
+    energy_to_maximum_wh=1.0,
+    energy_to_minimum_wh=0.0,
+    capacity_wh=1e5,
+)
 METER = MeterRead(charged_wh=1.0, meter_id="m")
 CASES: list[tuple[Check, Any, str, float, float]] = [
     (readings.output, OUTPUT, "voltage_v", 2_000.0, 2_000.1),
