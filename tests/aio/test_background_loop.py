@@ -71,6 +71,56 @@ def test_a_session_that_was_begun_is_dropped_when_its_time_is_over(
     assert ended.wait(PATIENCE_S)
 
 
+class Interrupted(Late):
+    """The caller's program is to end, as by Ctrl-C."""
+
+    def result(self, timeout_s: float) -> Any:
+        assert self.began.wait(PATIENCE_S)
+        raise KeyboardInterrupt
+
+
+def test_a_session_whose_caller_is_interrupted_is_dropped(
+    loop: _Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would go on under power, with nobody to wait for it."""
+    began, ended = threading.Event(), threading.Event()
+
+    async def runs() -> None:
+        began.set()
+        try:
+            await asyncio.sleep(1000.0)
+        finally:
+            ended.set()
+
+    real = asyncio.run_coroutine_threadsafe
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", lambda *what: Interrupted(real(*what), began))
+    with pytest.raises(KeyboardInterrupt):
+        loop.call(runs, 7.0)
+    assert ended.wait(PATIENCE_S)
+
+
+def test_what_still_runs_when_the_thread_ends_comes_to_its_own_end_first() -> None:
+    """A driver makes its hardware safe when all tasks are ended, which takes turns of the loop."""
+    loop = _Loop("iso15118 thing")
+    began, safe = threading.Event(), threading.Event()
+
+    async def drives() -> None:
+        began.set()
+        try:
+            await asyncio.sleep(1000.0)
+        finally:
+            for _ in range(5):
+                await asyncio.sleep(0.001)
+            safe.set()
+
+    asyncio.run_coroutine_threadsafe(drives(), loop.loop)
+    assert began.wait(PATIENCE_S)
+    loop.end()
+    assert safe.is_set()
+    assert loop.loop.is_closed()
+    assert threads() == []
+
+
 def test_what_the_work_gives_or_raises_comes_out(loop: _Loop) -> None:
     async def gives() -> int:
         return 5
