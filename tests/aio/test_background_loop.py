@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio.background import _Background, _Loop
+from iso15118.aio import background
+from iso15118.aio.background import BackgroundStation, BackgroundVehicle, _Background, _Loop
 from iso15118.errors import LinkTimeoutError, MisuseError
 
 PATIENCE_S = 60.0
@@ -195,4 +196,63 @@ def test_one_that_is_entered_and_not_opened_yet_cannot_be_used() -> None:
     with pytest.raises(MisuseError):
         held._inside()
     held.__exit__(None, None, None)
+    assert threads() == []
+
+
+def test_callers_wait_half_a_minute_to_open_and_to_close_and_five_for_a_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Unless they say otherwise; the first session is the one that is waited for."""
+    waits: list[float | None] = []
+
+    class Calls:
+        def __init__(self, name: str) -> None: ...
+
+        def call(self, work: Any, timeout_s: float | None) -> Any:
+            waits.append(timeout_s)
+            return asyncio.run(work())
+
+        def end(self) -> None: ...
+
+    class Served(Thing):
+        async def wait_finished(self, count: int) -> int:
+            return count
+
+        async def run(self, station: Any) -> Any:
+            return station
+
+    monkeypatch.setattr(background, "_Loop", Calls)
+    station: Any = BackgroundStation.__new__(BackgroundStation)
+    vehicle: Any = BackgroundVehicle.__new__(BackgroundVehicle)
+    for one in (station, vehicle):
+        _Background.__init__(one, lambda clock: Served())
+    with station, vehicle:
+        assert station.wait_finished() == 1
+        assert station.wait_finished(2, timeout_s=5.0) == 2
+        assert vehicle.run() is None
+    assert waits == [30.0, 30.0, 300.0, 5.0, 300.0, 30.0, 30.0]
+
+
+def test_the_end_of_a_thread_is_waited_for_half_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So long what runs there has to come to its end, and so long its caller waits for that."""
+    limits: list[float | None] = []
+    wait = asyncio.wait
+
+    async def noted(tasks: Any, **how: Any) -> Any:
+        limits.append(how["timeout"])
+        return await wait(tasks, **how)
+
+    async def runs() -> None:
+        began.set()
+        await asyncio.sleep(1000.0)
+
+    began = threading.Event()
+    loop = _Loop("iso15118 thing")
+    join = loop._thread.join
+    monkeypatch.setattr(loop._thread, "join", lambda seconds: (limits.append(seconds), join(seconds)))
+    monkeypatch.setattr(asyncio, "wait", noted)
+    asyncio.run_coroutine_threadsafe(runs(), loop.loop)
+    assert began.wait(PATIENCE_S)
+    loop.end()
+    assert limits == [30.0, 30.0]
     assert threads() == []
