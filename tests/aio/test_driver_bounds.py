@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from iso15118.aio.logs import flush
 from iso15118.messages.iso20 import dc
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -135,3 +136,16 @@ async def test_news_alone_are_told_to_the_application_of_a_session_that_nobody_o
     assert news == [said]
     bench.driver.abandon(OVER.reason, "enough")
     await bench.result()
+
+
+async def test_the_log_says_how_a_session_ended(caplog: pytest.LogCaptureFixture) -> None:
+    """Once, when its hardware is safe; with the reason in words."""
+    with caplog.at_level("INFO"):
+        bench = Bench().begin()
+        bench.driver.abandon(OVER.reason, "enough")
+        await bench.result()
+        await asyncio.sleep(0)
+        assert flush(60.0)
+    (line,) = (text for text in caplog.messages if "the session ended" in text)
+    assert OVER.reason.name in line
+    assert line.endswith(": enough")
