@@ -9,7 +9,7 @@ import threading
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -63,8 +63,7 @@ def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def thread_of(recorder: Recorder) -> Thread:
-    thread: Any = recorder._thread
-    return thread
+    return cast("Thread", recorder._thread)
 
 
 class Script:
