@@ -249,7 +249,12 @@ def test_the_end_of_a_thread_is_waited_for_half_a_minute(monkeypatch: pytest.Mon
     began = threading.Event()
     loop = _Loop("iso15118 thing")
     join = loop._thread.join
-    monkeypatch.setattr(loop._thread, "join", lambda seconds: (limits.append(seconds), join(seconds)))
+
+    def joined(seconds: float) -> None:
+        limits.append(seconds)
+        join(seconds)
+
+    monkeypatch.setattr(loop._thread, "join", joined)
     monkeypatch.setattr(asyncio, "wait", noted)
     asyncio.run_coroutine_threadsafe(runs(), loop.loop)
     assert began.wait(PATIENCE_S)

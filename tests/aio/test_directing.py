@@ -161,7 +161,9 @@ async def test_what_the_block_raises_is_not_hidden_by_what_he_raised() -> None:
     await asyncio.sleep(1.0)
 
 
-async def test_what_he_raises_when_he_is_told_something_ends_the_block_as_well() -> None:
+async def test_what_he_raises_when_he_is_told_something_ends_the_block_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Whoever tells him would only leave him out from then on; another observer hears it all the same."""
     director, heard = Director(), list[Any]()
     directing = Directing(director)
@@ -170,7 +172,7 @@ async def test_what_he_raises_when_he_is_told_something_ends_the_block_as_well()
     def observe(*what: Any) -> None:
         fails()
 
-    director.observe = observe  # type: ignore[method-assign]
+    monkeypatch.setattr(director, "observe", observe)
 
     async def block() -> None:
         async with directing.over({}):

@@ -74,11 +74,13 @@ async def test_what_flows_without_a_wire_counts_on_either_side(reading: Any) -> 
     assert (await bench.result()).peak_power_kw == 5.0
 
 
-async def test_a_timer_that_was_moved_forward_is_no_late_one_at_its_old_time() -> None:
+async def test_a_timer_that_was_moved_forward_is_no_late_one_at_its_old_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The end of a session would be explained with a loop that did not turn."""
     bench = Bench().begin()
     late: list[float] = []
-    bench.driver.blocked.late = lambda seconds, at: late.append(seconds)  # type: ignore[method-assign]
+    monkeypatch.setattr(bench.driver.blocked, "late", lambda seconds, at: late.append(seconds))
     now = asyncio.get_running_loop().time()
     bench.script.deadline = now + 5.0
     bench.receive(LOOP_RES)
