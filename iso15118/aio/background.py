@@ -60,7 +60,16 @@ class _Loop:
         try:
             self.loop.run_forever()
         finally:
+            self._end_all()
             self.loop.close()
+
+    def _end_all(self) -> None:
+        """What is left, as ``asyncio.run`` does: a session that still runs makes its hardware safe first."""
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
+        if left:
+            self.loop.run_until_complete(asyncio.wait(left, timeout=_CLOSES_S))
 
     def call(self, work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float | None) -> T:
         """What ``work`` returns or raises. Raises ``LinkTimeoutError`` when it takes longer; it is cancelled
@@ -75,6 +84,9 @@ class _Loop:
                 raise
             future.cancel()
             raise LinkTimeoutError(f"no end after {timeout_s:g} s") from None
+        except BaseException:  # whoever waits is interrupted: so is what he waits for
+            future.cancel()
+            raise
 
     async def _tracked(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         task = asyncio.current_task()

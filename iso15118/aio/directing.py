@@ -56,7 +56,10 @@ class Directing:
         """For the driver of that end; ``other`` observes as well."""
 
         def observe(now: float, what: Any) -> None:
-            self._director.observe(role, now, what)
+            try:
+                self._director.observe(role, now, what)
+            except Exception as error:  # whoever calls this would only log it, and go on without him
+                self._fail(error)
             if self._soon is None and self._began:
                 self._soon = self._loop.call_soon(self._look)
             if other is not None:
@@ -71,6 +74,10 @@ class Directing:
         try:
             self._director.look(self._loop.time())
         except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        if not self._failed.done():
             self._failed.set_exception(error)
 
     @asynccontextmanager

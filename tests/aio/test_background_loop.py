@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio.background import _Background, _Loop
+from iso15118.aio import background
+from iso15118.aio.background import BackgroundStation, BackgroundVehicle, _Background, _Loop
 from iso15118.aio.logs import flush
 from iso15118.errors import LinkTimeoutError, MisuseError
 
@@ -116,9 +117,60 @@ def test_what_does_not_end_in_its_time_is_told_and_kept_from_nothing(
     asyncio.run_coroutine_threadsafe(loop._tracked(stubborn), loop.loop)
     assert began.wait(PATIENCE_S)
     loop.end(0.05)
+    loop._thread.join(PATIENCE_S)
     assert threads() == []
     assert flush(60.0)
     assert "iso15118 thing: what it did was not over after 0.05 s" in caplog.text
+
+
+class Interrupted(Late):
+    """The caller's program is to end, as by Ctrl-C."""
+
+    def result(self, timeout_s: float) -> Any:
+        assert self.began.wait(PATIENCE_S)
+        raise KeyboardInterrupt
+
+
+def test_a_session_whose_caller_is_interrupted_is_dropped(
+    loop: _Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would go on under power, with nobody to wait for it."""
+    began, ended = threading.Event(), threading.Event()
+
+    async def runs() -> None:
+        began.set()
+        try:
+            await asyncio.sleep(1000.0)
+        finally:
+            ended.set()
+
+    real = asyncio.run_coroutine_threadsafe
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", lambda *what: Interrupted(real(*what), began))
+    with pytest.raises(KeyboardInterrupt):
+        loop.call(runs, 7.0)
+    assert ended.wait(PATIENCE_S)
+
+
+def test_what_still_runs_when_the_thread_ends_comes_to_its_own_end_first() -> None:
+    """A driver makes its hardware safe when all tasks are ended, which takes turns of the loop."""
+    loop = _Loop("iso15118 thing")
+    began, safe = threading.Event(), threading.Event()
+
+    async def drives() -> None:
+        began.set()
+        try:
+            await asyncio.sleep(1000.0)
+        finally:
+            for _ in range(5):
+                await asyncio.sleep(0.001)
+            safe.set()
+
+    asyncio.run_coroutine_threadsafe(drives(), loop.loop)
+    assert began.wait(PATIENCE_S)
+    loop.end(PATIENCE_S)
+    assert safe.is_set()
+    assert loop.loop.is_closed()
+    assert threads() == []
 
 
 def test_what_the_work_gives_or_raises_comes_out(loop: _Loop) -> None:
@@ -214,4 +266,74 @@ def test_one_that_is_entered_and_not_opened_yet_cannot_be_used() -> None:
     with pytest.raises(MisuseError):
         held._inside()
     held.__exit__(None, None, None)
+    assert threads() == []
+
+
+def test_callers_wait_half_a_minute_to_open_and_to_close_and_five_for_a_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Unless they say otherwise; the first session is the one that is waited for."""
+    waits: list[float | None] = []
+
+    class Calls:
+        def __init__(self, name: str) -> None: ...
+
+        def call(self, work: Any, timeout_s: float | None) -> Any:
+            waits.append(timeout_s)
+            return asyncio.run(work())
+
+        def end(self, within_s: float) -> None: ...
+
+    class Served(Thing):
+        ends_within_s = 12.0
+
+        @property
+        def sessions(self) -> Any:
+            return self
+
+        async def wait_finished(self, count: int) -> int:
+            return count
+
+        async def run(self, station: Any) -> Any:
+            return station
+
+    monkeypatch.setattr(background, "_Loop", Calls)
+    station: Any = BackgroundStation.__new__(BackgroundStation)
+    vehicle: Any = BackgroundVehicle.__new__(BackgroundVehicle)
+    for one in (station, vehicle):
+        _Background.__init__(one, lambda clock: Served())
+    with station, vehicle:
+        assert station.wait_finished() == 1
+        assert station.wait_finished(2, timeout_s=5.0) == 2
+        assert vehicle.run() is None
+    assert waits == [30.0, 30.0, 300.0, 5.0, 300.0, 42.0, 42.0]
+
+
+def test_the_end_of_a_thread_is_waited_for_half_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So long what runs there has to come to its end, and so long its caller waits for that."""
+    limits: list[float | None] = []
+    wait = asyncio.wait
+
+    async def noted(tasks: Any, **how: Any) -> Any:
+        limits.append(how["timeout"])
+        return await wait(tasks, **how)
+
+    async def runs() -> None:
+        began.set()
+        await asyncio.sleep(1000.0)
+
+    began = threading.Event()
+    loop = _Loop("iso15118 thing")
+    join = loop._thread.join
+
+    def joined(seconds: float) -> None:
+        limits.append(seconds)
+        join(seconds)
+
+    monkeypatch.setattr(loop._thread, "join", joined)
+    monkeypatch.setattr(asyncio, "wait", noted)
+    asyncio.run_coroutine_threadsafe(runs(), loop.loop)
+    assert began.wait(PATIENCE_S)
+    loop.end(PATIENCE_S)
+    assert limits == [30.0, 30.0]
     assert threads() == []

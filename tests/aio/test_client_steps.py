@@ -14,7 +14,7 @@ from iso15118.aio import EvccClient
 from iso15118.aio import evcc as module
 from iso15118.aio.results import SessionResult
 from iso15118.connector.news import SessionSetUp
-from iso15118.errors import HardwareError, LinkError
+from iso15118.errors import HardwareError, LinkError, MisuseError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
@@ -94,9 +94,18 @@ async def test_after_a_session_without_messages_nothing_beats_and_ports_push_onl
 ) -> None:
     """Whoever is open still has to hear an alarm."""
     client = client_of()
+
+    async def find() -> Any:
+        assert client.heartbeat.reason == ""
+        raise LinkError("nobody")
+
+    client.find = find
     if open_:
         await client.open()
     task, driver = await begun(client, "session")
+    for other in (client.run(), client.run_without_messages(lambda: None)):
+        with pytest.raises(MisuseError, match="a session of this client is running"):
+            await other
     assert driver.make() == "session"
     assert client.heartbeat.reason == ""
     driver.result.set_result(result_of(1))
@@ -104,6 +113,9 @@ async def test_after_a_session_without_messages_nothing_beats_and_ports_push_onl
     assert client.heartbeat.reason == "no session runs"
     assert client._inbox.orphaned is not open_
     assert (client._driver, client._running) == (None, False)
+    with pytest.raises(LinkError, match="nobody"):
+        await client.run()
+    assert client.heartbeat.reason == "no session runs"
     client.emergency_shutdown("button")
     assert client.out_of_service_because == ("emergency: button" if open_ else "")
     await client.close()
@@ -302,7 +314,7 @@ async def test_a_vehicle_counts_its_time_from_the_clock_of_the_system_unless_it_
     epoch: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the session is made."""
-    made: ClassVar[list[Any]] = []
+    made: list[Any] = []
     monkeypatch.setattr(module, "EvccSession", lambda *what, **how: made.append(how))
     monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: 1e6))
     await asyncio.sleep(1.0)

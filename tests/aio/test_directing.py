@@ -159,3 +159,29 @@ async def test_what_the_block_raises_is_not_hidden_by_what_he_raised() -> None:
     with pytest.raises(OSError, match="block"):
         await run()
     await asyncio.sleep(1.0)
+
+
+async def test_what_he_raises_when_he_is_told_something_ends_the_block_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever tells him would only leave him out from then on; another observer hears it all the same."""
+    director, heard = Director(), list[Any]()
+    directing = Directing(director)
+    observer = directing.observer("evcc", lambda at, what: heard.append(what))
+
+    def observe(*what: Any) -> None:
+        fails()
+
+    monkeypatch.setattr(director, "observe", observe)
+
+    async def block() -> None:
+        async with directing.over({}):
+            observer(now(), "one")
+            observer(now(), "two")
+            await asyncio.sleep(10.0)
+            heard.append("the block went on")
+
+    with pytest.raises(ValueError, match="a step failed"):
+        await block()
+    assert heard == ["one", "two"]
+    await asyncio.sleep(0)

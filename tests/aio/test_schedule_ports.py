@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -98,6 +99,55 @@ def told(manager: Any, *numbers: int) -> list[ev.Event]:
 )
 def test_whatever_is_wrong_with_an_answer_is_none(answer: Any, event: ev.Event) -> None:
     assert told(Manager(answer), 7) == [event]
+
+
+@pytest.mark.parametrize(("octets", "fits"), [(0, False), (1, True), (350, True), (351, False)])
+def test_a_signature_has_as_many_octets_as_a_message_takes(octets: int, fits: bool) -> None:
+    """Other schedules with it are none, as a vehicle could not verify them."""
+    signature = b"s" * octets
+    wanted = ev.SchedulesGiven((NUMBERED,), 7, signature) if fits else ev.SchedulesMissing(7)
+    assert told(Manager(answers(SignedOffers((OFFER,), signature))), 7) == [wanted]
+
+
+async def test_schedules_that_nobody_wants_any_more_are_not_told() -> None:
+    """Neither those that come nor that they do not; another question may follow. Without a manager who
+    wants to be asked there are none, at once."""
+    heard: list[ev.Event] = []
+    loop, come = asyncio.get_running_loop(), asyncio.Event()
+
+    async def answer(_: Any) -> Any:
+        await come.wait()
+        return [OFFER]
+
+    manager: Any = Manager(answer)
+    calls = ScheduleCalls(loop, manager, heard.append)
+    calls.drop()
+    calls.ask(act.RequestSchedules(NEEDS, 1, loop.time() + 5.0))
+    await asyncio.sleep(0)
+    calls.drop()
+    come.set()
+    await asyncio.sleep(10.0)
+    assert heard == []
+    calls.ask(act.RequestSchedules(NEEDS, 2, loop.time() + 5.0))
+    await asyncio.sleep(0.1)
+    assert heard == [ev.SchedulesGiven((NUMBERED,), 2)]
+    calls.close()
+    for other in (SimpleNamespace(energy=None), SimpleNamespace(energy=SimpleNamespace())):
+        nobody: Any = other
+        assert not asks_schedules(nobody)
+        heard.clear()
+        ScheduleCalls(loop, nobody, heard.append).ask(act.RequestSchedules(NEEDS, 3, loop.time() + 5.0))
+        assert heard == [ev.SchedulesGiven((), 3)]
+
+
+def test_a_signer_has_both_a_way_to_sign_and_an_algorithm() -> None:
+    """Otherwise prices are not signed in this session."""
+    whole: Any = SimpleNamespace(sign=lambda data: data, algorithm="ecdsa")
+    half: Any = SimpleNamespace(sign=lambda data: data, algorithm=None)
+    other: Any = SimpleNamespace(sign=None, algorithm="ecdsa")
+    for signers, found in (((whole,), (whole,)), ((whole, half), ()), ((other,), ())):
+        station: Any = Manager(never, signers)
+        assert price_signers_of(station) == found
 
 
 def test_only_the_last_question_is_answered() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from iso15118.aio import secc_sessions as module
+from iso15118.aio.logs import flush
 from iso15118.errors import MisuseError
 from iso15118.session.supervision import IdleSupervisor
 
@@ -132,3 +134,16 @@ async def test_a_session_counts_its_time_from_the_clock_of_the_system_unless_it_
     assert [how["installs"] for how in made] == [False, True]
     wanted = 1e6 - asyncio.get_running_loop().time() if epoch is None else epoch
     assert math.isclose(made[0]["epoch"], wanted, abs_tol=0.5)
+
+
+async def test_a_heartbeat_goes_to_the_port_that_there_is(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is missed where there is none."""
+    beats: list[int] = []
+    sessions = sessions_of(replace(Plant().secc, heartbeat=SimpleNamespace(beat=beats.append)))
+    bare = sessions_of()
+    for one in (sessions, bare):
+        one.heartbeat.start()
+        one.heartbeat.stop("enough")
+    assert flush(60.0)
+    assert beats == [1]
+    assert "heartbeat.beat" not in caplog.text

@@ -159,9 +159,12 @@ async def test_each_connection_has_the_next_number_until_it_is_closed(
     sessions = sessions_of(plant.secc, connections=told.append, talks_with=less)
     first, second = Stream(told), Stream(told)
     sessions.early.append("early")
+    looks: list[str] = []
+    sessions._idle = SimpleNamespace(stop=lambda: looks.append("ends"))
     sessions.serve(first, lambda: None, remark="odd")
     sessions.serve(second, lambda: None, make=lambda hardware: None, show=lambda pilot: None)
     assert told == [ConnectionOpened(1), made[0], ConnectionOpened(2), made[1]]
+    assert looks == ["ends", "ends"], "two would look at the same hardware"
     assert [one.remarks for one in made] == [["odd"], []]
     assert [one.told for one in made] == [["early"], []]
     assert [one.take.args[0] for one in made] == [less, plant.secc]
