@@ -170,6 +170,9 @@ async def test_results_are_told_once_and_in_order_also_those_of_the_end_and_one_
     assert told[3:] == [("left", "result 3")]
     with pytest.raises(MisuseError, match="this site is not open"):
         await waiting
+    left.ends()
+    await turns()
+    assert len(told) == 4, "what comes after the end of the site is not told"
     assert flush(60.0)
     assert "a result of connector right is lost: it is not kept any more" in caplog.text
 
