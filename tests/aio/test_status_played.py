@@ -340,3 +340,19 @@ async def test_of_a_peer_only_what_is_not_known_is_asked_about(bench: Bench, say
     bench.evidence.known = {LEAF: b"new", SUB: b"new"}
     await fetch_missing(client, evidence, (LEAF, SUB), ROOT)  # type: ignore[arg-type]
     assert client.taken() == []
+
+
+async def test_it_rests_until_the_first_of_all_is_due_and_not_at_all_where_that_has_passed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = bench.keeper((SUB,), lists=("u",))
+    await keeper.turn()
+    bench.client.now += HOUR - timedelta(seconds=20)
+    assert await keeper.turn() == 20.0, "the list is due then, the certificate in a day"
+
+    async def slow(der: bytes, issuer: bytes, *, place: int = 0) -> OcspAnswer:
+        bench.client.now += 2 * DAY
+        return OcspAnswer(b"late", good(NOW))
+
+    monkeypatch.setattr(bench.client, "ask", slow)
+    assert await bench.keeper((SUB,)).turn() == 0.0
