@@ -355,4 +355,5 @@ async def test_it_rests_until_the_first_of_all_is_due_and_not_at_all_where_that_
         return OcspAnswer(b"late", good(NOW))
 
     monkeypatch.setattr(bench.client, "ask", slow)
+    bench.evidence.known.clear()
     assert await bench.keeper((SUB,)).turn() == 0.0
