@@ -33,12 +33,20 @@ _SPREAD: Final = 0.1
 """Of a wait, at random: stations that started together do not ask together."""
 
 
+_LATEST: Final = timedelta(days=1)
+"""Nothing is ever due later than that: what seems to be was put off by a clock that has been set back
+since."""
+
+
 class _Asked:
     """When a certificate is asked about again."""
 
     def __init__(self, due: datetime) -> None:
         self.due = due
         self.failures = 0
+
+    def is_due(self, now: datetime) -> bool:
+        return not now < self.due <= now + _LATEST
 
 
 class StatusKeeper:
@@ -104,12 +112,13 @@ class StatusKeeper:
                 if issuer is None:
                     continue
                 if self._responses:
-                    asked = wanted[der] = self._asked.get(der) or _Asked(self._first_due(der, issuer, now))
-                    if asked.due <= now:
+                    known = wanted.get(der) or self._asked.get(der)
+                    asked = wanted[der] = known or _Asked(self._first_due(der, issuer, now))
+                    if asked.is_due(now):
                         await self._certificate(self._client, der, issuer, place, asked)
         for url in self._lists:
-            listed = wanted[url] = self._asked.get(url) or _Asked(now)
-            if listed.due <= now:
+            listed = wanted[url] = wanted.get(url) or self._asked.get(url) or _Asked(now)
+            if listed.is_due(now):
                 await self._list(self._client, url, listed)
         self._asked = wanted
         if not wanted:
@@ -135,7 +144,7 @@ class StatusKeeper:
         try:
             answer = await client.ask(der, issuer, place=place)
         except PkiError:  # names no responder, and nothing changes that
-            asked.due = now + timedelta(days=1)
+            asked.due = now + _LATEST
             return
         except LinkError as error:
             self._failed(asked, now, f"no OCSP response about our certificate {place}: {error}")

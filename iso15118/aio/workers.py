@@ -73,7 +73,8 @@ def on_workers(
                     for item in items_done:
                         yield Finished(item, *answer)
             for connection, worker in list(running.items()):
-                if worker.busy and worker.age > longest_s:
+                # One that has done its work meanwhile is heard in the next turn.
+                if worker.busy and worker.age > longest_s and not connection.poll():
                     del running[connection]
                     worker.end()
                     for item in worker.item:

@@ -292,3 +292,10 @@ def test_by_which_way_a_name_is_asked_about(name: str, by: str, monkeypatch: pyt
     monkeypatch.setattr(module, "_index_of_long_name", by_netlink)
     assert interface_index(name) == {"name": 4, "netlink": 5, "": 0}[by]
     assert asked == ([by] if by else [])
+
+
+def test_a_system_without_netlink_knows_no_long_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No interface has the index 0."""
+    monkeypatch.delattr(socket, "AF_NETLINK")
+    assert module._index_of_long_name(b"an-alternative-name") == 0
+    assert interface_index("an-alternative-name") == 0

@@ -53,6 +53,7 @@ async def requested(data: bytes) -> bytes | None:
         (f"GET /{TEXT} HTTP/1.1\r\n\r\n".encode(), ASKED),
         (b"GET /QUJD HTTP/1.1\r\n\r\n", b"ABC"),
         (b"GET /QU-D HTTP/1.1\r\n\r\n", None),
+        (b"GET /QU-JD HTTP/1.1\r\n\r\n", None),
         (b"GET /QUJ HTTP/1.1\r\n\r\n", None),
         (b"PUT /QUJD HTTP/1.1\r\n\r\n", None),
     ],
@@ -131,7 +132,52 @@ async def test_so_many_clients_are_served_at_once_and_more_when_some_have_left(
             assert await ask(port, post(len(ASKED))) == b"", "there are too many"
             await leave(idle[0][1])
             assert b"200 OK" in await ask(port, post(len(ASKED)))
+            idle[1][1].write(post(len(ASKED)))
+            assert b"200 OK" in await idle[1][0].read(), "the second of two was not too many"
             await leave(idle[1][1])
+
+
+async def test_sixty_four_clients_are_served_at_once() -> None:
+    responder: Any = Responder()
+    server = await serve_ocsp(responder, host="::1", clock=lambda: DAY)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        idle = [await asyncio.open_connection("::1", port) for _ in range(64)]
+        await asyncio.sleep(0.05)
+        assert await ask(port, post(len(ASKED))) == b"", "that is one more"
+        idle[-1][1].write(post(len(ASKED)))
+        assert b"200 OK" in await idle[-1][0].read()
+        for _, writer in idle:
+            writer.close()
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("over", [0, 1])
+async def test_the_head_of_a_request_has_16_kib_at_most(over: int) -> None:
+    """Whoever sends more is no client; nothing is kept for it."""
+    responder: Any = Responder()
+    server = await serve_ocsp(responder, host="::1", clock=lambda: DAY)
+    async with server:
+        began = b"GET /QUJD HTTP/1.1\r\nX: "
+        head = began + b"x" * (16 * 1024 - len(began) + over) + b"\r\n\r\n"
+        said = await ask(server.sockets[0].getsockname()[1], head)
+    assert (said == b"") is bool(over)
+    assert [request for request, _ in responder.asked] == ([] if over else [b"ABC"])
+
+
+async def test_unless_it_is_told_otherwise_it_takes_a_free_port_and_answers_at_once() -> None:
+    responder: Any = Responder()
+    servers = [await serve_ocsp(responder, clock=lambda: DAY) for _ in range(2)]
+    ports = {server.sockets[0].getsockname()[1] for server in servers}
+    assert len(ports) == 2
+    began = now()
+    reader, writer = await asyncio.open_connection("127.0.0.1", max(ports))
+    writer.write(post(len(ASKED)))
+    assert b"200 OK" in await reader.read()
+    assert now() - began < 0.1
+    await leave(writer)
+    for server in servers:
+        server.close()
 
 
 async def test_a_client_that_does_not_send_is_dropped_after_ten_seconds() -> None:

@@ -331,3 +331,27 @@ async def test_an_interface_is_held_for_one_station_and_let_go_at_the_end(
     await fixed.open()
     assert held == [3]
     await over(fixed)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_address_is_there_if_a_socket_can_be_bound_to_it_whatever_its_port(
+    there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A free one: who holds which port has nothing to do with it. Nothing is left open."""
+    bound: list[Any] = []
+
+    class Probe:
+        def __enter__(self) -> Probe:
+            return self
+
+        def __exit__(self, *how: object) -> None:
+            bound.append("closed")
+
+        def bind(self, address: Any) -> None:
+            bound.append(address)
+            if not there:
+                raise OSError("no such address")
+
+    monkeypatch.setattr(socket, "socket", lambda family, kind: Probe())
+    assert module._has(HERE) is there
+    assert bound == [("fe80::1", 0, 0, 3), "closed"]

@@ -100,6 +100,25 @@ async def test_a_car_asks_until_the_station_is_there() -> None:
     assert isinstance(actions[-1], Found)
 
 
+async def test_who_watches_a_search_is_told_of_all_of_it_also_after_a_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A recording of the search misses nothing of it because one entry could not be made."""
+    told: list[SdpAction] = []
+
+    def watches(action: SdpAction) -> None:
+        told.append(action)
+        if len(told) == 1:
+            raise ValueError("the disk is full")
+
+    async with station() as listener:
+        found = await discover(LOOPBACK, port=listener.port, on_action=watches)
+    assert isinstance(told[0], SendRequest)
+    assert told[-1] == found
+    assert flush(60.0)
+    assert "the callback on_action of discovery failed: " in caplog.text
+
+
 async def test_nobody_there_is_a_link_error_after_all_tries() -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as silent:
         silent.bind(("::1", 0))

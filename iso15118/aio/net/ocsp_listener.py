@@ -65,7 +65,7 @@ def run_ocsp(
     *,
     host: str,
     port: int,
-    delay: float = 0.0,
+    delay: float,
     started: Callable[[str, int], None] = lambda host, port: None,
 ) -> None:
     """Answer until interrupted; ``started`` gets the address. Raises LinkError if nobody can listen there."""

@@ -58,9 +58,6 @@ class _Phase(Enum):
 
 _TALKING: Final = frozenset((_Phase.OPEN, _Phase.GRACE))
 _PEER_IS_DONE: Final = frozenset((Ending.CLOSED_BY_PEER, Ending.TRUNCATED, Ending.TLS_ALERT))
-_NETWORK_IS_DONE: Final = frozenset(
-    (Ending.RESET, Ending.LINK_DOWN, Ending.CLOSED, Ending.ABORTED, Ending.NOT_READING)
-)
 
 
 class MessageStream(asyncio.BufferedProtocol):
@@ -282,21 +279,20 @@ class MessageStream(asyncio.BufferedProtocol):
             self._fault(error)
 
     def eof_received(self) -> bool:
-        """The peer sends nothing more. True: this side closes the transport itself, or has."""
+        """The peer sends nothing more. False: the transport is closed when all that was written is out."""
         if self.ear is not None:
             self.ear.closed_by_peer()
-        if not self._listening:
-            return False
-        try:
-            if self._tls is not None:
-                self._tls.eof_received()
-        except TlsError as error:
-            self._finish(StreamEnd(Ending.TRUNCATED, str(error), error))
-        except Exception as error:
-            self._fault(error)
-        else:
-            self._finish(StreamEnd(Ending.CLOSED_BY_PEER))
-        return True
+        if self._listening:
+            try:
+                if self._tls is not None:
+                    self._tls.eof_received()
+            except TlsError as error:
+                self._finish(StreamEnd(Ending.TRUNCATED, str(error), error))
+            except Exception as error:
+                self._fault(error)
+            else:
+                self._finish(StreamEnd(Ending.CLOSED_BY_PEER))
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is about to be closed."""
@@ -433,7 +429,7 @@ class MessageStream(asyncio.BufferedProtocol):
             _log.error(
                 "the owner of the connection to %s failed at its end (%s)", self.peer, end, error=error
             )
-        if self._phase is _Phase.GONE or end.ending in _NETWORK_IS_DONE:
+        if self._phase is _Phase.GONE:
             return
         self._close_now()
         if end.ending in _PEER_IS_DONE:
