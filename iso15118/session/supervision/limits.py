@@ -81,7 +81,7 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     3000 A two minutes. Proposal."""
     stale_s: Annotated[float, Meta(ge=0.1, le=60.0)] | None = 1.0
     """stale-readings: none younger than this while the output is live (station) or contactors are closed
-    (vehicle); EVerest's value."""
+    (vehicle), and none of output or battery before that begins; EVerest's value."""
     stale_reaction: Reaction = _FAULT
     """What is done."""
     contactor_s: Annotated[float, Meta(ge=0.1, le=60.0)] | None = 3.3
