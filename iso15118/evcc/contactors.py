@@ -7,10 +7,21 @@ What was asked for proves nothing: it is their own level that counts, and the vo
 from __future__ import annotations
 
 from iso15118.session.actions import CloseContactors, EndReason
+from iso15118.session.supervision import Rule
 
 from .conversation import Conversation, Leave, Until
 
-__all__ = ["close_contactors", "found_open"]
+__all__ = ["close_contactors", "found_open", "pre_charged"]
+
+
+def pre_charged(talk: Conversation, target_v: float) -> bool:
+    """Contactors may close: by readings of now the inlet is at what was asked for, and at the battery as it
+    is. A battery of some time ago counts where nobody minds old readings with closed contactors either."""
+    limits, volts = talk.supervisor.limits, talk.inlet.voltage_v
+    off = max(abs(volts - target_v), abs(volts - talk.battery.voltage_v))
+    oldest = limits.beyond(Rule.STALE_READINGS, limits.stale_s)
+    fresh = talk.inlet_is_fresh and talk.now - talk.supervisor.battery_at <= oldest
+    return off <= talk.config.precharge_tolerance_v and fresh and not talk.stop_wanted
 
 
 async def close_contactors(talk: Conversation) -> None:

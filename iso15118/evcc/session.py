@@ -6,6 +6,7 @@ cable before anything is said.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -403,6 +404,12 @@ class EvccSession(SideStreams, Told):
 
     # -- hardware and application
 
+    def _given_battery(self) -> None:
+        """The battery that the session was given counts as told now, unless it says when it was measured."""
+        supervisor, now, at = self._supervisor, self._talk.now, self._talk.battery.at
+        if math.isinf(supervisor.battery_at):  # nobody has told it since
+            supervisor.battery_at = now if at is None or at > now else at
+
     def _other(self, event: ev.Event) -> list[Action]:
         talk = self._talk
         match event:
@@ -411,6 +418,7 @@ class EvccSession(SideStreams, Told):
                     return []
                 talk.secure, talk.plain, talk.tls = event.allows_iso20, not secure, tls
                 talk.connected_at = talk.now
+                self._given_battery()
                 self.timers.set(Timer.SETUP, talk.now + self.config.timing.communication_setup_timeout)
                 if self.config.departure_time_s is not None:
                     talk.departure_at = talk.now + self.config.departure_time_s

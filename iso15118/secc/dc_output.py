@@ -40,8 +40,8 @@ def _apart(facts: Facts) -> Refused | None:
 
 def start_cable_check(facts: Facts) -> tuple[Action, ...] | Refused:
     """Begin the cable check; the deadline is that of the edition's timing. An output that still falls, as
-    after the session of another vehicle, is waited for as long as it may take anyway: nothing is asked for
-    then, and nothing has begun."""
+    after the session of another vehicle, is waited for as long as it may take anyway, and so is a reading
+    that is young enough: nothing is asked for then, and nothing has begun."""
     if facts.vehicle is None or facts.limits is None or not facts.authorized:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "cable check without its preconditions")
     if (apart := _apart(facts)) is not None:
@@ -49,13 +49,22 @@ def start_cable_check(facts: Facts) -> tuple[Action, ...] | Refused:
     supervision, facts.lets_go = facts.config.supervision, False
     if facts.cable_check_asked is None:
         facts.cable_check_asked = facts.now
-    present = abs(facts.measured.voltage_v)
+    limit, patience = supervision.stale_s, supervision.discharge_s
+    age, present = facts.now - facts.measured_at, abs(facts.measured.voltage_v)
+    if age > supervision.beyond(Rule.STALE_READINGS, limit):
+        if facts.now < facts.cable_check_asked + patience:
+            return ()  # the output may have any voltage by now
+        detail = (
+            f"{Rule.STALE_READINGS.value}: the output was not measured within {limit:g} s of the cable check, "
+            f"{patience:g} s (supervision.discharge_s) after it was asked for"
+        )
+        return Refused(Fault.FAILED, EndReason.HARDWARE_FAULT, detail, rule=Rule.STALE_READINGS.value)
     if present > supervision.beyond(Rule.CABLE_CHECK_VOLTAGE, supervision.touch_safe_v):
-        if facts.now < facts.cable_check_asked + supervision.discharge_s:
+        if facts.now < facts.cable_check_asked + patience:
             return ()
         detail = (
             f"{Rule.CABLE_CHECK_VOLTAGE.value}: {present:.0f} V at the output before the cable check, "
-            f"{supervision.discharge_s:g} s (supervision.discharge_s) after it was asked for"
+            f"{patience:g} s (supervision.discharge_s) after it was asked for"
         )
         return Refused(
             Fault.FAILED, EndReason.CABLE_CHECK_FAILED, detail, rule=Rule.CABLE_CHECK_VOLTAGE.value

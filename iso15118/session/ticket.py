@@ -211,8 +211,8 @@ class EvccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=T
     islanding: Islanding | None = None
     """AC: how it notices an island then."""
     departure_at: float | None = None
-    """In ISO 15118-2: when the vehicle leaves, on the clock of ``paused_at``;
-    None: nobody knows [V2G2-742]."""
+    """When the vehicle leaves, on the clock of ``paused_at``, which a pause does not move [V2G2-742];
+    None: nobody knows, or a ticket of an older version."""
     energy_wh: float | None = None
     """In ISO 15118-2: what it still wanted in Wh; it asks for no more when it goes on [V2G2-743]."""
 

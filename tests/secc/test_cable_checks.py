@@ -73,6 +73,25 @@ def test_the_result_of_a_check_that_was_stopped_is_not_its_failure() -> None:
     drive.book.ends(EndReason.STOPPED_BY_EV)
 
 
+# -- what the output shows before it
+
+
+@pytest.mark.parametrize("edition", ["din", "iso2", "iso20"])
+def test_one_does_not_begin_by_an_old_reading_of_the_output(edition: str) -> None:
+    drive: Any = {"din": DinDrive, "iso2": Iso2Drive, "iso20": Drive}[edition]()
+    request, state = {
+        "din": (din.CableCheckReq, DinState.CABLE_CHECK),
+        "iso2": (iso2.CableCheckReq, Iso2State.CABLE_CHECK),
+        "iso20": (dc.DCCableCheckReq, State.DC_CABLE_CHECK),
+    }[edition]
+    drive.to(state)
+    for age_s, begins in ((100.0, False), (1.1, False), (0.1, True)):
+        drive.output = ev.PowerMeasured(0.0, 0.0, drive.book.now - age_s)
+        drive.book.tell(drive.output)
+        drive.send(request)
+        drive.book.does(*([act.StartCableCheck] if begins else []))
+
+
 # -- contactors that a cable check left closed
 
 

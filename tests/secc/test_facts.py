@@ -21,7 +21,7 @@ from iso15118.session.actions import EndReason
 from iso15118.session.coupling import DevicePosition
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
-from iso15118.session.supervision import SupervisionLimits
+from iso15118.session.supervision import Rule, SupervisionLimits
 from iso15118.session.wireless import PadLimits, ReceiverLimits
 from iso15118.timing import Timing
 from tests.secc.vehicle import STATION, VEHICLE
@@ -41,6 +41,11 @@ def facts(*, dc: StationLimits = STATION, config: SeccConfig | None = None, **kn
         "now": NOW,
     }
     return Facts(**(fields | known))
+
+
+def shows(volts: float, age_s: float = 0.0) -> dict[str, Any]:
+    """An output that was measured so long ago."""
+    return {"measured": ev.PowerMeasured(volts, 0.0), "measured_at": NOW - age_s}
 
 
 # -- the output
@@ -293,7 +298,7 @@ def test_contactors_have_their_time_to_open(open_contactors: Any) -> None:
     ("present", "begins"), [(0.0, True), (60.0, True), (60.1, False), (-60.0, True), (-60.1, False)]
 )
 def test_the_cable_check_begins_at_a_voltage_that_nobody_minds(present: float, begins: bool) -> None:
-    known = facts(authorized=True, vehicle=VEHICLE, limits=STATION, measured=ev.PowerMeasured(present, 0.0))
+    known = facts(authorized=True, vehicle=VEHICLE, limits=STATION, **shows(present))
     before = dc_output.start_cable_check(known)
     assert isinstance(before, tuple)
     assert [type(one) for one in before] == ([act.StartCableCheck] if begins else [])
@@ -305,7 +310,7 @@ def test_an_output_that_falls_is_waited_for_by_setting(waited_s: float, waits: b
         authorized=True,
         vehicle=VEHICLE,
         limits=STATION,
-        measured=ev.PowerMeasured(300.0, 0.0),
+        **shows(300.0),
         cable_check_asked=NOW - waited_s,
     )
     before = dc_output.start_cable_check(known)
@@ -314,6 +319,43 @@ def test_an_output_that_falls_is_waited_for_by_setting(waited_s: float, waits: b
         assert isinstance(before, Refused)
         assert before.end is EndReason.CABLE_CHECK_FAILED
         assert "300 V at the output before the cable check, 5 s" in before.detail
+
+
+@pytest.mark.parametrize(
+    ("age_s", "limits", "begins"),
+    [
+        (0.9, SupervisionLimits(), True),
+        (1.1, SupervisionLimits(), False),
+        (1.1, SupervisionLimits(stale_s=2.0), True),
+        (100.0, SupervisionLimits(stale_s=None), True),
+        (100.0, SupervisionLimits(off=(Rule.STALE_READINGS,)), True),
+    ],
+)
+def test_the_cable_check_begins_by_a_reading_of_now(
+    age_s: float, limits: SupervisionLimits, begins: bool
+) -> None:
+    config = SeccConfig(supervision=limits)
+    known = facts(config=config, authorized=True, vehicle=VEHICLE, limits=STATION, **shows(0.0, age_s))
+    before = dc_output.start_cable_check(known)
+    assert isinstance(before, tuple)
+    assert [type(one) for one in before] == ([act.StartCableCheck] if begins else [])
+
+
+@pytest.mark.parametrize(("waited_s", "waits"), [(0.0, True), (4.9, True), (5.0, False)])
+def test_a_reading_of_now_is_waited_for_by_setting(waited_s: float, waits: bool) -> None:
+    known = facts(
+        authorized=True,
+        vehicle=VEHICLE,
+        limits=STATION,
+        **shows(0.0, 100.0),
+        cable_check_asked=NOW - waited_s,
+    )
+    before = dc_output.start_cable_check(known)
+    assert (before == ()) is waits
+    if not waits:
+        assert isinstance(before, Refused)
+        assert (before.end, before.rule) == (EndReason.HARDWARE_FAULT, "stale-readings")
+        assert "not measured within 1 s of the cable check, 5 s" in before.detail
 
 
 def test_with_pre_charge_the_battery_no_longer_holds_the_output() -> None:

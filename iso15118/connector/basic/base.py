@@ -58,6 +58,10 @@ class BasicSession(Generic[T]):
         self._begun = False
         self._live = False
         """Something that lets current flow was asked for, and not taken back."""
+        self._used = False
+        """It was at some time."""
+        self._at_once = False
+        """An emergency stop was asked for, and nothing since that lets current flow."""
         self._measured = ev.AcMeasured()
 
     # -- the contract
@@ -155,8 +159,21 @@ class BasicSession(Generic[T]):
         raise NotImplementedError
 
     def _late(self, event: ev.Event, now: float) -> list[Action]:
-        """An event after the end."""
-        return []
+        """An event after the end: an emergency makes an orderly end one at once, whatever flows by then."""
+        if not isinstance(event, ev.HardwareFault | ev.EmergencyShutdown):
+            return []
+        if not self._used or self._at_once:
+            return []
+        return self._off(Urgency.EMERGENCY, printable(text(event.reason)), now)
+
+    def _energises(self) -> None:
+        """Something is asked for that lets current flow."""
+        self._live, self._used, self._at_once = True, True, False
+
+    def _haste(self, urgency: Urgency) -> Urgency:
+        """How urgent a stop is: none behind one at once is a slower one."""
+        self._live, self._at_once = False, self._at_once or urgency is Urgency.EMERGENCY
+        return Urgency.EMERGENCY if self._at_once else urgency
 
     def _enter(self, state: str) -> list[Action]:
         if self.state == state:
@@ -213,8 +230,7 @@ class BasicSession(Generic[T]):
             return []
         self.error = error
         self._timers.clear_all()
-        self._live = False
-        urgency = Urgency.EMERGENCY
+        urgency = self._haste(Urgency.EMERGENCY)
         actions: list[Action] = [
             act.StopPower(urgency),
             act.OpenContactors(urgency, "a fault of this software"),

@@ -16,7 +16,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcBounds, AcStationLimits
 from iso15118.session.actions import Action, EndReason, Urgency
-from iso15118.session.supervision import SupervisionLimits
+from iso15118.session.supervision import Rule, SupervisionLimits
 
 from .base import BasicSession, supervisor_of
 from .settings import BasicSettings
@@ -246,7 +246,7 @@ class BasicStation(BasicSession[_Timer]):
         amperes = 0.0 if nothing else current_for(self._percent) or 0.0
         charge_a: Phases = each(amperes, self._phases)
         charge_w: Phases = each(amperes * self._outlet.nominal_voltage_v, self._phases)
-        self._live = True
+        self._energises()
         self._supervisor.told_power(self._phases, charge_a, sum(charge_w), NOTHING, 0.0, now)
         return [act.SetAcPower(AcBounds(phases=self._phases, charge_a=charge_a, charge_w=charge_w))]
 
@@ -258,7 +258,7 @@ class BasicStation(BasicSession[_Timer]):
         busy = self._closing or self._closed or self._opening or _Timer.RECLOSE in self._timers
         if not (offered and self._wants_energy) or busy or self._stop_reason is not None:
             return []
-        self._closing = self._live = True
+        self._closing = True
         self._phases = self._outlet.phases
         deadline = now + self.settings.closes_s
         self._timers.set(_Timer.CLOSE, deadline)
@@ -272,7 +272,8 @@ class BasicStation(BasicSession[_Timer]):
         self._timers.set(_Timer.RECLOSE, now + self.settings.reclose_s)
         if self._closed:
             self._timers.set(_Timer.OPEN, now + self.settings.opens_s)
-        self._opening, self._closing, self._live = self._closed or self._closing, False, False
+        self._opening, self._closing = self._closed or self._closing, False
+        urgency = self._haste(urgency)
         self._supervisor.stop(urgency is Urgency.EMERGENCY, now)
         self._supervisor.told(False)
         return [act.StopPower(urgency), act.OpenContactors(urgency, reason)]
@@ -341,10 +342,7 @@ class BasicStation(BasicSession[_Timer]):
                 detail = f"the contactors did not open within {self.settings.opens_s:g} s"
                 return self._end(EndReason.CONTACTOR_FAILED, detail, now, cause="contactors-not-opened")
             case _Timer.HALT:
-                if self._stop_reason is not None:
-                    return self._stopped(now)
-                why = f"the vehicle did not stop within {self.settings.stops_s:g} s of a steady pilot"
-                return [*self._open(Urgency.EMERGENCY, why, now), *self._enter(State.OFFER)]
+                return self._did_not_stop(now)
 
     # -- the end
 
@@ -358,6 +356,21 @@ class BasicStation(BasicSession[_Timer]):
         if _Timer.HALT not in self._timers:
             self._timers.set(_Timer.HALT, now + self.settings.stops_s)
         return halted
+
+    def _did_not_stop(self, now: float) -> list[Action]:
+        """Its time to stop is over. An orderly opening waits for the current to fall, so this is one only
+        where none flows."""
+        seconds = self.settings.stops_s
+        if self._stop_reason is None:
+            why = f"the vehicle did not stop within {seconds:g} s of a steady pilot"
+            return [*self._open(Urgency.EMERGENCY, why, now), *self._enter(State.OFFER)]
+        if self._none_flows:
+            return self._stopped(now)
+        rule = Rule.NO_DECAY
+        flow = f"{max(self._measured.current_a):.0f} A still flow {seconds:g} s after the wish to stop"
+        if rule in self._supervisor.limits.off:  # it says why it ends, not how
+            return [*self._open(Urgency.EMERGENCY, flow, now), *self._stopped(now)]
+        return self._fail(EndReason.HARDWARE_FAULT, f"{rule.value}: {flow}", now, rule=rule.value)
 
     def _stopped(self, now: float) -> list[Action]:
         return self._end(EndReason.STOPPED_BY_STATION, self._stop_reason or "", now)
@@ -373,7 +386,16 @@ class BasicStation(BasicSession[_Timer]):
         return [SetPilot(Pilot.STEADY)]
 
     def _late(self, event: ev.Event, now: float) -> list[Action]:
-        """A contactor that closes late is told to open again."""
-        if isinstance(event, ev.ContactorsChanged) and event.closed is not False:
+        """A contactor that closes late is told to open again, and one that is still closed
+        when the vehicle lets go has no time left."""
+        if isinstance(event, ev.ContactorsChanged):
+            self._closed = event.closed is not False
+            if not self._closed:
+                return []
             return self._open(Urgency.EMERGENCY, "contactors closed after the end", now)
-        return []
+        if isinstance(event, ev.SignalChanged):
+            self.signal = event.state
+            if self._closed and not self._wants_energy and not self._at_once:
+                return self._open(Urgency.EMERGENCY, "the vehicle let go", now)
+            return []
+        return super()._late(event, now)

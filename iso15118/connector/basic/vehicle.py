@@ -173,13 +173,14 @@ class BasicVehicle(BasicSession[_Timer]):
         bounds = ChargerBounds(phases=phases, power_w=_three(watts), current_a=_three(amperes))
         if bounds == self._bounds:
             return []
-        self._bounds, self._live = bounds, True
+        self._bounds = bounds
+        self._energises()
         self._timers.clear(_Timer.VOLTAGE)
         self._supervisor.told_power(phases, bounds.current_a, sum(watts), NOTHING, 0.0, now)
         return [act.SetCharger(bounds), *self._enter(State.CHARGING)]
 
     def _cease(self, urgency: Urgency, now: float) -> list[Action]:
-        self._bounds, self._live = None, False
+        self._bounds, urgency = None, self._haste(urgency)
         self._supervisor.stop(urgency is Urgency.EMERGENCY, now)
         return [act.StopPower(urgency)]
 
@@ -227,7 +228,9 @@ class BasicVehicle(BasicSession[_Timer]):
         return self._leave(EndReason.STOPPED_BY_EV, reason or "stop requested", now)
 
     def _off(self, urgency: Urgency, reason: str, now: float) -> list[Action]:
-        return [*self._cease(urgency, now), *self._rests()]
+        if urgency is Urgency.EMERGENCY:
+            return [*self._cease(urgency, now), *self._rests(), act.OpenContactors(urgency, reason)]
+        return [*([] if self._at_once else self._cease(urgency, now)), *self._rests()]
 
     def _rests(self) -> list[Action]:
         return [act.SignalReady(False)]

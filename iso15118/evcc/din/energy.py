@@ -7,7 +7,7 @@ The vehicle closes its contactors in one place, after pre-charge matched, and op
 from __future__ import annotations
 
 from iso15118.evcc import insulation
-from iso15118.evcc.contactors import close_contactors, found_open
+from iso15118.evcc.contactors import close_contactors, found_open, pre_charged
 from iso15118.evcc.conversation import Conversation, Leave, Until
 from iso15118.evcc.din.exchange import exchange, poll
 from iso15118.evcc.din.loop import below_minimum, current_demand, take_limits
@@ -77,16 +77,11 @@ async def pre_charge(talk: Conversation, plan: Plan) -> None:
             ev_target_current=din_physical(physical.amperes(talk.config.din.precharge_current_a)),
         )
 
-    def matched(response: object) -> bool:
-        """Now, by a reading of now: against what was asked for, and against the battery as it is."""
-        off = max(abs(talk.inlet.voltage_v - target), abs(talk.inlet.voltage_v - talk.battery.voltage_v))
-        return off <= talk.config.precharge_tolerance_v and talk.inlet_is_fresh and not talk.stop_wanted
-
     await poll(
         talk,
         plan,
         request,
-        matched,
+        lambda response: pre_charged(talk, target),
         limit=talk.timing.pre_charge_timeout,
         reason=EndReason.PRE_CHARGE_FAILED,
         look=lambda response: leave_on_end(response.dc_evse_status),

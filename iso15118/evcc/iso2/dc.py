@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from iso15118.evcc import insulation
-from iso15118.evcc.contactors import close_contactors, found_open
+from iso15118.evcc.contactors import close_contactors, found_open, pre_charged
 from iso15118.evcc.conversation import Conversation, Leave, Until
 from iso15118.evcc.iso2.delivery import negotiation_due, power_delivery
 from iso15118.evcc.iso2.demand import below_minimum, demand, take_limits
@@ -90,15 +90,10 @@ async def pre_charge(talk: Conversation, plan: Plan) -> None:
             ev_target_current=amperes(talk.config.iso2.precharge_current_a),
         )
 
-    def matched(response: object) -> bool:
-        """Now, by a reading of now: against what was asked for, and against the battery as it is."""
-        off = max(abs(talk.inlet.voltage_v - target), abs(talk.inlet.voltage_v - talk.battery.voltage_v))
-        return off <= talk.config.precharge_tolerance_v and talk.inlet_is_fresh and not talk.stop_wanted
-
     await poll(
         talk,
         request,
-        matched,
+        lambda response: pre_charged(talk, target),
         limit=talk.timing.pre_charge_timeout,
         reason=EndReason.PRE_CHARGE_FAILED,
         look=lambda response: leave_if_asked(response.dc_evse_status),

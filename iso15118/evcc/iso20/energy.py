@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from iso15118.evcc.contactors import close_contactors, found_open
+from iso15118.evcc.contactors import close_contactors, found_open, pre_charged
 from iso15118.evcc.conversation import Bound, Conversation, EndSession, Leave, Until
 from iso15118.evcc.iso20.channels import selection, turns
 from iso15118.evcc.iso20.exchange import exchange, header, poll
@@ -70,15 +70,10 @@ async def pre_charge(talk: Conversation) -> None:
             ev_target_voltage=rational(target),
         )
 
-    def matched(response: object) -> bool:
-        """Now, by a reading of now: against what was asked for, and against the battery as it is."""
-        off = max(abs(talk.inlet.voltage_v - target), abs(talk.inlet.voltage_v - talk.battery.voltage_v))
-        return off <= talk.config.precharge_tolerance_v and talk.inlet_is_fresh and not talk.stop_wanted
-
     await poll(
         talk,
         lambda: request(Processing.Ongoing),
-        matched,
+        lambda response: pre_charged(talk, target),
         limit=talk.timing.pre_charge_timeout,
         reason=EndReason.PRE_CHARGE_FAILED,
     )

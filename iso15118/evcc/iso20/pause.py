@@ -54,6 +54,8 @@ async def session_setup(talk: Conversation, plan: Plan) -> bool:
         plan.ac.der_functions = ticket.der_functions
         plan.ac.forms_grid, plan.ac.islanding = ticket.forms_grid, ticket.islanding
     talk.contract = _contract(talk, ticket)
+    if ticket.departure_at is not None:
+        talk.departure_at = ticket.departure_at - talk.epoch
     return True
 
 
@@ -109,6 +111,7 @@ def keep(talk: Conversation, plan: Plan) -> EvccTicket | None:
         der_functions=plan.ac.der_functions,
         forms_grid=plan.ac.forms_grid,
         islanding=plan.ac.islanding,
+        departure_at=None if talk.departure_at is None else talk.departure_at + talk.epoch,
         paused_at=talk.now + talk.epoch,
         valid_s=talk.config.pause_validity_s,
     )

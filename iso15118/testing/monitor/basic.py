@@ -2,8 +2,8 @@
 no code with what it watches.
 
 What it holds: contactors close in C and D only, behind an authorization and a nominal duty cycle, and are
-told to open in the very turn in which the pilot leaves them; a nominal duty cycle comes behind the steps of
-ISO 15118-3 and never says more than may flow.
+told to open in the very turn in which the pilot leaves them; behind a stop at once no ramp is asked for; a
+nominal duty cycle comes behind the steps of ISO 15118-3 and never says more than may flow.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
 from iso15118.session.actions import Urgency
 
 from .alternating import _Flow
-from .violation import ALARMS, SafetyViolation
+from .violation import ALARMS, AtOnce, SafetyViolation
 
 __all__ = ["BasicStationMonitor", "BasicVehicleMonitor"]
 
@@ -62,7 +62,7 @@ class BasicStationMonitor:
         self._asked = self._authorized = self._over = False
         self._live = self._closed = False
         self._told_open_at: float | None = None
-        self._flow = _Flow("station")
+        self._flow, self._at_once = _Flow("station"), AtOnce("station")
         self.seen = 0
 
     def look(self, event: ev.Event | None, actions: list[act.Action], now: float) -> list[act.Action]:
@@ -70,6 +70,7 @@ class BasicStationMonitor:
         self.seen += 1
         was_live, was_over = self._live or self._closed, self._over
         self._learn(event, now)
+        self._at_once.look(event, actions)
         for position, action in enumerate(actions):
             self._action(action, actions[:position], was_over, now)
         if self._alarms(event) and was_live and not was_over:
@@ -213,7 +214,7 @@ class BasicVehicleMonitor:
         self._charger, self._percent, self._nominal_v = charger, percent, nominal_v
         self._ready = self._live = self._over = False
         self._steady_at: float | None = None
-        self._flow = _Flow("vehicle")
+        self._flow, self._at_once = _Flow("vehicle"), AtOnce("vehicle")
         self.seen = 0
 
     def look(self, event: ev.Event | None, actions: list[act.Action], now: float) -> list[act.Action]:
@@ -227,6 +228,7 @@ class BasicVehicleMonitor:
         if isinstance(event, DutyChanged):
             self._percent = event.percent
             self._steady_at = None if _amperes(event.percent) else now
+        self._at_once.look(event, actions)
         for position, action in enumerate(actions):
             self._action(action, actions[:position], was_over, now)
         if isinstance(event, ev.SignalChanged):

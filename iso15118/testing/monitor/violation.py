@@ -6,7 +6,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
 
-__all__ = ["ALARMS", "TOLERANCE", "Causes", "SafetyViolation"]
+__all__ = ["ALARMS", "TOLERANCE", "AtOnce", "Causes", "SafetyViolation"]
 
 ALARMS = (ev.HardwareFault, ev.EmergencyShutdown, ev.TransportLost, ev.Undecodable)
 TOLERANCE = 1.001  # limits travel as RationalNumber: a part in a thousand is rounding
@@ -45,6 +45,29 @@ class SafetyViolation(AssertionError):  # noqa: N818 - named for what happened
     """A session did what must never happen."""
 
 
+class AtOnce:
+    """An emergency stop stays one: no ramp is asked for after it, until something may flow again."""
+
+    def __init__(self, role: str) -> None:
+        self._role = role
+        self.asked = False
+        """One was asked for, and nothing since that flows."""
+
+    def look(self, event: ev.Event | None, actions: list[act.Action]) -> None:
+        """One call."""
+        urgency: Urgency | None = None
+        for action in actions:
+            if type(action) is act.StopPower:
+                urgency = action.urgency  # a second one may be the more urgent
+                if self.asked and urgency is not Urgency.EMERGENCY:
+                    raise SafetyViolation(f"{self._role}: a ramp after a stop at once, on {event}: {actions}")
+                self.asked = urgency is Urgency.EMERGENCY
+            elif isinstance(action, _GIVES) or type(action) is act.SessionEnded:
+                self.asked = False
+            elif type(action) is act.OpenContactors and action.urgency is not urgency:
+                raise SafetyViolation(f"{self._role}: current and contactors in different haste: {actions}")
+
+
 class Causes:
     """How urgent a stop was, against what it was for: what ends in an orderly way ramps down,
     everything else is an emergency, and stays one: no ramp is asked for after it."""
@@ -52,8 +75,7 @@ class Causes:
     def __init__(self, role: str) -> None:
         self._role = role
         self._broke_off: Urgency | None = None
-        self._at_once = False
-        """An emergency stop was asked for, and nothing since that flows."""
+        self._at_once = AtOnce(role)
 
     def look(self, event: ev.Event | None, actions: list[act.Action], *, alarmed: bool, agreed: bool) -> None:
         """One call. ``alarmed``: its event is an alarm; ``agreed``: the other side was told, or tells, that
@@ -61,17 +83,11 @@ class Causes:
         if len(actions) == 1 and type(actions[0]) is act.Send:
             return  # a message stops nothing
         urgency: Urgency | None = None
-        behind = self._at_once
+        behind = self._at_once.asked
+        self._at_once.look(event, actions)
         for action in actions:
             if type(action) is act.StopPower:
-                urgency = action.urgency  # a second one may be the more urgent
-                if self._at_once and urgency is not Urgency.EMERGENCY:
-                    raise SafetyViolation(f"{self._role}: a ramp after a stop at once, on {event}: {actions}")
-                self._at_once = urgency is Urgency.EMERGENCY
-            elif isinstance(action, _GIVES) or type(action) is act.SessionEnded:
-                self._at_once = False
-            elif type(action) is act.OpenContactors and action.urgency is not urgency:
-                raise SafetyViolation(f"{self._role}: current and contactors in different haste: {actions}")
+                urgency = action.urgency
         if urgency is not None:
             if alarmed and urgency is not Urgency.EMERGENCY:
                 raise SafetyViolation(f"{self._role}: {event} is no emergency to it: {actions}")

@@ -79,6 +79,7 @@ def test_state_c_is_waited_for_before_the_check(after: float) -> None:
     drive.book.does()
     drive.wait(after)
     assert not drive.answer
+    drive.measure(0.0)  # a check begins by a reading of now
     drive.tell(ev.SignalChanged(SignalState.C))
     drive.book.does(act.StartCableCheck)
     assert drive.answer.evse_processing is din.EVSEProcessing.Ongoing
