@@ -135,11 +135,66 @@ async def test_a_connection_that_was_under_way_is_cut_short_and_waited_for() -> 
     hardware, _ = station(device)
     hardware.do(act.ConnectDevice(now() + 4.0))
     await asyncio.sleep(1.0)
-    assert await wind_up(hardware) < SOON, "it is home: what is still said to it does no harm"
-    assert device.made == ["connect", "disconnect"]
+    assert hardware.winds_up_within_s == pytest.approx(3.0 + QUICK_PORTS.device_s, abs=SOON)
+    assert await wind_up(hardware) == pytest.approx(3.0, abs=SOON), "a thread of it may still move it"
+    assert device.made == ["connect", "disconnect", "disconnect"]
     hardware.close()
     await asyncio.sleep(10.0)
-    assert device.made == ["connect", "disconnect"], "nobody is asked after the end"
+    assert device.made == ["connect", "disconnect", "disconnect"], "nobody is asked after the end"
+
+
+class Blocking(Device):
+    """What brings it down is a thread: it goes on, whoever cancels the call."""
+
+    def __init__(self, comes_s: float, **times: float) -> None:
+        super().__init__(**times)
+        self.position, self.comes_s = HOME, comes_s
+
+    async def connect(self) -> bool:
+        self.made.append("connect")
+        asyncio.get_running_loop().call_later(self.comes_s, setattr, self, "position", DOWN)
+        await asyncio.sleep(self.comes_s)
+        return True
+
+
+@pytest.mark.parametrize("ended_by", ["session", "end"])
+@pytest.mark.parametrize("answers_s", [0.0, 0.15])
+async def test_a_device_that_is_home_and_still_comes_down_is_retracted(
+    ended_by: str, answers_s: float
+) -> None:
+    """The connection is cut short in its first moment: it came down on the vehicle when all was over."""
+    device = Blocking(0.8, answers_s=answers_s)
+    hardware, _ = station(device)
+    hardware.do(act.ConnectDevice(now() + 1.0))
+    await asyncio.sleep(0.1)
+    if ended_by == "session":
+        hardware.do(act.DisconnectDevice(now() + 1.0))
+    within_s = hardware.winds_up_within_s
+    assert within_s == pytest.approx(0.9 + QUICK_PORTS.device_s, abs=SOON)
+    assert await wind_up(hardware) < within_s
+    assert device.position is HOME
+    assert hardware.winds_up_within_s == 0.0
+    hardware.close()
+    await asyncio.sleep(2.0)
+    assert (device.position, device.made) == (HOME, ["connect", "disconnect", "disconnect"])
+
+
+async def test_a_retraction_that_is_under_way_when_a_connection_has_had_its_time_is_followed_by_another() -> (
+    None
+):
+    device = Blocking(0.8, answers_s=0.3)
+    hardware, _ = station(device)
+    hardware.do(act.ConnectDevice(now() + 1.0))
+    await asyncio.sleep(0.1)
+    hardware.do(act.DisconnectDevice(now() + 1.0))
+    await asyncio.sleep(0.8)
+    hardware.do(act.DisconnectDevice(now() + 1.0))
+    assert device.made == ["connect", "disconnect", "disconnect"]
+    await wind_up(hardware)
+    await asyncio.sleep(1.0)
+    assert device.made == ["connect", "disconnect", "disconnect", "disconnect"]
+    assert device.position is HOME
+    hardware.close()
 
 
 async def test_where_the_device_is_is_told_as_a_session_looks() -> None:
