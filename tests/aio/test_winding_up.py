@@ -15,6 +15,7 @@ from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.coupling import DevicePosition, VehiclePosition
+from iso15118.simulation.grid_codes import european
 from tests.aio.bench import OVER, Bench, Plant
 from tests.aio.parts import Parts
 from tests.aio.site import QUICK_PORTS
@@ -258,6 +259,61 @@ async def test_a_vehicle_keeps_every_contract_that_it_was_given() -> None:
     assert now() - began == pytest.approx(24.0, abs=SOON)
     assert (store.kept, hardware.winds_up_within_s) == (["one", "two", "three"], 0.0)
     hardware.close()
+
+
+class Drive:
+    """An inverter and a drive's lock in one; each call takes so long."""
+
+    def __init__(self, **takes: float) -> None:
+        self.takes, self.done = takes, list[Any]()
+
+    async def follow(self, code: Any, set_point: Any) -> None:
+        await asyncio.sleep(self.takes.get("follow", 0.0))
+        self.done.append("code" if code is not None else "no code")
+
+    async def immobilize(self, immobile: bool) -> bool:
+        await asyncio.sleep(self.takes.get("immobilize", 0.0))
+        self.done.append("locked" if immobile else "let go")
+        return True
+
+
+CODE, OVER_NOW = act.FollowGrid(european()), act.FollowGrid(None)
+LOCK, LET_GO = act.Immobilize(True), act.Immobilize(False)
+
+
+@pytest.mark.parametrize(
+    ("actions", "takes", "within_s", "ends_s", "done"),
+    [
+        ([OVER_NOW], {"follow": 0.15}, 0.2, 0.15, ["no code"]),
+        ([CODE, OVER_NOW], {"follow": 0.15}, 0.4, 0.3, ["code", "no code"]),
+        ([LET_GO], {"immobilize": 4.0}, 5.0, 4.0, ["let go"]),
+        ([LOCK, LET_GO], {"immobilize": 4.0}, 10.0, 8.0, ["locked", "let go"]),
+        ([LET_GO, OVER_NOW], {"immobilize": 1.0, "follow": 0.1}, 5.0, 1.0, ["no code", "let go"]),
+        ([LET_GO], {"immobilize": 100.0}, 5.0, 5.0, []),
+        ([OVER_NOW], {"follow": 100.0}, 0.2, 0.2, []),
+    ],
+)
+async def test_what_an_inverter_and_a_drive_are_told_at_the_end_is_waited_for(
+    actions: list[act.HardwareAction],
+    takes: dict[str, float],
+    within_s: float,
+    ends_s: float,
+    done: list[str],
+) -> None:
+    """They were cut off: the inverter kept the station's grid code, and the drive its lock."""
+    drive = Drive(**takes)
+    parts: Any = Parts(battery=Ports(), charger=Ports(), inverter=drive, mobility=drive)
+    hardware = VehicleHardware(parts, QUICK_PORTS, lambda event: None)
+    for action in actions:
+        hardware.do(action)
+    assert hardware.winds_up_within_s == pytest.approx(within_s)
+    began = now()
+    await hardware.wind_up()
+    assert now() - began == pytest.approx(ends_s, abs=0.06), "looked at as often as the hardware"
+    assert hardware.winds_up_within_s == 0.0
+    hardware.close()
+    await asyncio.sleep(0)
+    assert drive.done == done
 
 
 @pytest.mark.parametrize(

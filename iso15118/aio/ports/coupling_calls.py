@@ -186,6 +186,12 @@ class MobilityCalls:
         if not self._question.asked:
             self._ask()
 
+    @property
+    def may_take_s(self) -> float:
+        """How long what was asked of the lock may take from now, in s; 0.0 when all is done."""
+        asked = self._question.asked
+        return self._limit_s * (asked + (asked and self._wanted is not self._asked))
+
     def guide(self, position: VehiclePosition) -> None:
         """The station sees the vehicle here."""
         complaint = self._port.tell("guide", position)
