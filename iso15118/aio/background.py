@@ -10,10 +10,13 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar
 
+from iso15118.aio.ports.guard import describe
 from iso15118.errors import LinkTimeoutError, MisuseError
 
 from .evcc import EvccClient
@@ -43,42 +46,111 @@ Served = TypeVar("Served", bound=SeccServer | EvccClient)
 _OPENS_S: Final = 30.0
 _CLOSES_S: Final = 30.0
 """Beside what the end of a session takes by its own limits: this only bounds the caller."""
+_LAST_S: Final = 2.0
+"""For what is left when a loop that was taken away has been wound up."""
 
 
 class _Loop:
-    """An event loop in a daemon thread."""
+    """An event loop in a daemon thread.
+
+    It may be taken away from what runs in it: a port or a callback wishes to end the program (``SystemExit``,
+    ``KeyboardInterrupt``), or stops the loop. What runs is then brought to its end all the same, before the
+    loop is closed.
+    """
 
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
+        self.leave: Callable[[], Coroutine[Any, Any, None]] | None = None
+        """Closes what was opened in the loop; for when that is taken away."""
+        self.leaves_within_s: Callable[[], float] = lambda: 0.0
+        """How long the end of what runs may take by its own limits."""
         self._under_way: set[asyncio.Task[Any]] = set()
         """What was called and is not over, cancelled or not. Of the loop's thread."""
+        self._lock = threading.Lock()
+        self._called: set[concurrent.futures.Future[Any]] = set()
+        """What callers wait for."""
+        self._gone = ""
+        """Why nothing can be called any more; empty while it can."""
+        self._gone_by = 0.0
+        """When a loop that was taken away is closed at the latest, on the monotonic clock."""
+        self._told_to_stop = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
+
+    @property
+    def taken_away(self) -> bool:
+        """It ends, or has ended, and nobody had asked it to."""
+        return self._gone_by > 0.0
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
-            self.loop.run_forever()
+            why = "somebody stopped it"
+            try:
+                self.loop.run_forever()
+            except BaseException as error:
+                why = describe(error)
+            if not self._told_to_stop:
+                self._taken_away(why)
         finally:
-            self._end_all()
+            with self._lock:
+                self._gone = self._gone or "it was closed meanwhile"
+            for future in tuple(self._called):
+                future.cancel()
             self.loop.close()
 
-    def _end_all(self) -> None:
-        """What is left, as ``asyncio.run`` does: a session that still runs makes its hardware safe first."""
-        left = asyncio.all_tasks(self.loop)
-        for task in left:
+    def _taken_away(self, why: str) -> None:
+        within_s = _CLOSES_S + self.leaves_within_s()
+        with self._lock:
+            self._gone = f"its event loop has ended ({why}), what ran in it was ended first; open it anew"
+            self._gone_by = time.monotonic() + within_s + _LAST_S
+        ending = self.loop.create_task(self._end_all(within_s))
+        again: BaseException | None = None
+        while not ending.done():
+            try:
+                self.loop.run_until_complete(ending)
+            except BaseException as error:  # one more wish to end, which is being fulfilled already
+                again = again or error
+        _log.critical("%s: its event loop was taken away: %s", self._thread.name, why)
+        if again is not None:
+            _log.error("%s: at its end: %s", self._thread.name, describe(again), error=again)
+
+    async def _end_all(self, within_s: float) -> None:
+        """As ``end`` would: what was called, then what was opened, then whatever is left."""
+        until = self.loop.time() + within_s
+        await self._over(self._cancelled(self._under_way), until)
+        if self.leave is not None:
+            await self._over({self.loop.create_task(self.leave())}, until)
+        rest = self._cancelled(asyncio.all_tasks())
+        await self._over(rest, max(until, self.loop.time() + _LAST_S))
+
+    def _cancelled(self, tasks: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+        rest = {task for task in tasks if task is not asyncio.current_task()}
+        for task in rest:
             task.cancel()
-        if left:
-            self.loop.run_until_complete(asyncio.wait(left, timeout=_CLOSES_S))
+        return rest
+
+    async def _over(self, tasks: set[asyncio.Task[Any]], until: float) -> None:
+        if tasks:
+            done, late = await asyncio.wait(tasks, timeout=max(until - self.loop.time(), 0.0))
+            for task in done:
+                if not task.cancelled() and (failed := task.exception()) is not None:
+                    _log.error("%s: at its end: %s", self._thread.name, describe(failed), error=failed)
+            if late:
+                _log.critical("%s: %d tasks were not over in time", self._thread.name, len(late))
 
     def call(self, work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float | None) -> T:
         """What ``work`` returns or raises. Raises ``LinkTimeoutError`` when it takes longer; it is cancelled
-        then. Raises ``MisuseError`` when the loop is ended meanwhile."""
-        future = asyncio.run_coroutine_threadsafe(self._tracked(work), self.loop)
+        then. Raises ``MisuseError`` when the loop has ended, or is ended meanwhile."""
+        with self._lock:
+            if self._gone:
+                raise MisuseError(self._gone)
+            future = asyncio.run_coroutine_threadsafe(self._tracked(work), self.loop)
+            self._called.add(future)
         try:
             return future.result(timeout_s)
         except concurrent.futures.CancelledError:
-            raise MisuseError("it was closed meanwhile") from None
+            raise MisuseError(self._gone or "it was closed meanwhile") from None
         except concurrent.futures.TimeoutError:
             if future.done():  # the work itself raised it
                 raise
@@ -87,6 +159,8 @@ class _Loop:
         except BaseException:  # whoever waits is interrupted: so is what he waits for
             future.cancel()
             raise
+        finally:
+            self._called.discard(future)
 
     async def _tracked(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         task = asyncio.current_task()
@@ -100,21 +174,51 @@ class _Loop:
 
     async def _wind_up(self) -> None:
         """Whoever is cancelled makes the hardware safe first, and a loop that stops would cut that off."""
-        rest = [task for task in self._under_way if task is not asyncio.current_task()]
-        for task in rest:
-            task.cancel()
-        if rest:
+        if rest := self._cancelled(self._under_way):
             await asyncio.wait(rest)
+        await self._over(self._cancelled(asyncio.all_tasks()), self.loop.time() + _CLOSES_S)
 
     def end(self, within_s: float) -> None:
-        """Cancel what is under way, give it ``within_s`` to end, and stop."""
+        """Cancel what is under way, give it ``within_s`` to end, and stop. Whatever interrupts the caller
+        meanwhile, such as one more Ctrl-C, comes out when that is over: a loop that stopped at once would
+        leave contactors closed."""
+        interrupted = _waited_for(self._ask_to_wind_up, within_s)
+        with suppress(RuntimeError):  # it is closed
+            self.loop.call_soon_threadsafe(self._stop)
+        left_s = max(self._gone_by - time.monotonic(), 0.0) + _CLOSES_S
+        interrupted = _waited_for(self._thread.join, left_s) or interrupted
+        if interrupted is not None:
+            raise interrupted
+
+    def _ask_to_wind_up(self, within_s: float) -> None:
         try:
             self.call(self._wind_up, within_s)
         except LinkTimeoutError:
             _log.critical("%s: what it did was not over after %g s", self._thread.name, within_s)
-        finally:
-            self.loop.call_soon_threadsafe(self.loop.stop)
-            self._thread.join(_CLOSES_S)
+        except MisuseError as error:
+            _log.error("%s: %s", self._thread.name, error)
+
+    def _stop(self) -> None:
+        if not self._gone:  # else it is being brought to its end, and closed then
+            self._told_to_stop = True
+            self.loop.stop()
+
+
+def _waited_for(wait: Callable[[float], None], within_s: float) -> BaseException | None:
+    """Wait, for ``within_s`` in all, and begin anew whatever interrupts that; gives the first of
+    what did."""
+    until = time.monotonic() + within_s
+    interrupted: BaseException | None = None
+    left_s = within_s
+    while True:
+        try:
+            wait(left_s)
+        except BaseException as error:
+            interrupted = interrupted or error
+            left_s = max(until - time.monotonic(), 0.0)
+            if left_s > 0.0:
+                continue
+        return interrupted
 
 
 class _Background(Generic[Served]):
@@ -136,27 +240,35 @@ class _Background(Generic[Served]):
         try:
             self._loop.call(self._open, _OPENS_S)
         except BaseException:
-            loop, self._loop = self._loop, None
-            loop.end(_CLOSES_S)
+            self._leave()  # also what was opened in the moment in which the caller was interrupted
             raise
         return self
 
     async def _open(self) -> None:
         served = self._make(asyncio.get_running_loop().time)
+        loop = self._loop
+        if loop is not None:
+            loop.leave, loop.leaves_within_s = served.close, lambda: self._ends_within_s(served)
         await served.open()
         self._served = served
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
         loop, served = self._loop, self._served
         self._loop = self._served = None
         if loop is None:
             return
         within_s = _CLOSES_S + (0.0 if served is None else self._ends_within_s(served))
         try:
-            if served is not None:
+            if served is not None and not loop.taken_away:
                 loop.call(served.close, within_s)
+        except MisuseError:
+            if not loop.taken_away:  # else that closes it
+                raise
         finally:
             loop.end(within_s)
 

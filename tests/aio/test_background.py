@@ -104,3 +104,48 @@ def test_what_is_wrong_is_raised_where_it_is_begun() -> None:
 def test_outside_of_with_it_is_said_what_to_do(use: Callable[[BackgroundStation], object]) -> None:
     with pytest.raises(MisuseError, match="use it with 'with'"):
         use(station())
+
+
+@pytest.mark.parametrize("role", ["station", "vehicle"])
+def test_a_callback_that_ends_the_program_leaves_no_contactors_closed(role: str) -> None:
+    """It takes the loop of its thread away, and the program goes on."""
+    made: list[Any] = []
+    ends = threading.Event()
+    here, there = station(time_scale=1.0), vehicle(time_scale=1.0)
+    one: Any = here if role == "station" else there
+    make = one._make
+
+    def make_with(clock: Any) -> Any:
+        served: Any = make(clock)
+        made.append(served.station if role == "station" else served.vehicle)
+        watched: Any = served.sessions if role == "station" else served
+        before = watched._observer
+
+        def observer(now: float, what: Any) -> None:
+            before(now, what)
+            if type(what) is Received and type(what.message).__name__.startswith("DCChargeLoop"):
+                ends.set()
+                raise SystemExit("a callback ends the program")
+
+        watched._observer = observer
+        return served
+
+    one._make = make_with
+    told: list[BaseException] = []
+
+    def runs() -> None:
+        try:
+            there.run((here.address, here.ports[Security.TLS]))
+        except Exception as error:
+            told.append(error)
+
+    with here, there:
+        running = threading.Thread(target=runs)
+        running.start()
+        assert ends.wait(60.0)
+        one._loop._thread.join(60.0)
+        assert not made[0].contactors.closed
+        with pytest.raises(MisuseError, match="a callback ends the program"):
+            one._loop.call(one._open, None)
+        running.join(60.0)
+        assert [type(error) for error in told] == ([MisuseError] if role == "vehicle" else [])

@@ -15,6 +15,7 @@ from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.coupling import DevicePosition, VehiclePosition
+from iso15118.simulation.grid_codes import european
 from tests.aio.bench import OVER, Bench, Plant
 from tests.aio.parts import Parts
 from tests.aio.site import QUICK_PORTS
@@ -135,11 +136,66 @@ async def test_a_connection_that_was_under_way_is_cut_short_and_waited_for() -> 
     hardware, _ = station(device)
     hardware.do(act.ConnectDevice(now() + 4.0))
     await asyncio.sleep(1.0)
-    assert await wind_up(hardware) < SOON, "it is home: what is still said to it does no harm"
-    assert device.made == ["connect", "disconnect"]
+    assert hardware.winds_up_within_s == pytest.approx(3.0 + QUICK_PORTS.device_s, abs=SOON)
+    assert await wind_up(hardware) == pytest.approx(3.0, abs=SOON), "a thread of it may still move it"
+    assert device.made == ["connect", "disconnect", "disconnect"]
     hardware.close()
     await asyncio.sleep(10.0)
-    assert device.made == ["connect", "disconnect"], "nobody is asked after the end"
+    assert device.made == ["connect", "disconnect", "disconnect"], "nobody is asked after the end"
+
+
+class Blocking(Device):
+    """What brings it down is a thread: it goes on, whoever cancels the call."""
+
+    def __init__(self, comes_s: float, **times: float) -> None:
+        super().__init__(**times)
+        self.position, self.comes_s = HOME, comes_s
+
+    async def connect(self) -> bool:
+        self.made.append("connect")
+        asyncio.get_running_loop().call_later(self.comes_s, setattr, self, "position", DOWN)
+        await asyncio.sleep(self.comes_s)
+        return True
+
+
+@pytest.mark.parametrize("ended_by", ["session", "end"])
+@pytest.mark.parametrize("answers_s", [0.0, 0.15])
+async def test_a_device_that_is_home_and_still_comes_down_is_retracted(
+    ended_by: str, answers_s: float
+) -> None:
+    """The connection is cut short in its first moment: it came down on the vehicle when all was over."""
+    device = Blocking(0.8, answers_s=answers_s)
+    hardware, _ = station(device)
+    hardware.do(act.ConnectDevice(now() + 1.0))
+    await asyncio.sleep(0.1)
+    if ended_by == "session":
+        hardware.do(act.DisconnectDevice(now() + 1.0))
+    within_s = hardware.winds_up_within_s
+    assert within_s == pytest.approx(0.9 + QUICK_PORTS.device_s, abs=SOON)
+    assert await wind_up(hardware) < within_s
+    assert device.position is HOME
+    assert hardware.winds_up_within_s == 0.0
+    hardware.close()
+    await asyncio.sleep(2.0)
+    assert (device.position, device.made) == (HOME, ["connect", "disconnect", "disconnect"])
+
+
+async def test_a_retraction_that_is_under_way_when_a_connection_has_had_its_time_is_followed_by_another() -> (
+    None
+):
+    device = Blocking(0.8, answers_s=0.3)
+    hardware, _ = station(device)
+    hardware.do(act.ConnectDevice(now() + 1.0))
+    await asyncio.sleep(0.1)
+    hardware.do(act.DisconnectDevice(now() + 1.0))
+    await asyncio.sleep(0.8)
+    hardware.do(act.DisconnectDevice(now() + 1.0))
+    assert device.made == ["connect", "disconnect", "disconnect"]
+    await wind_up(hardware)
+    await asyncio.sleep(1.0)
+    assert device.made == ["connect", "disconnect", "disconnect", "disconnect"]
+    assert device.position is HOME
+    hardware.close()
 
 
 async def test_where_the_device_is_is_told_as_a_session_looks() -> None:
@@ -203,6 +259,61 @@ async def test_a_vehicle_keeps_every_contract_that_it_was_given() -> None:
     assert now() - began == pytest.approx(24.0, abs=SOON)
     assert (store.kept, hardware.winds_up_within_s) == (["one", "two", "three"], 0.0)
     hardware.close()
+
+
+class Drive:
+    """An inverter and a drive's lock in one; each call takes so long."""
+
+    def __init__(self, **takes: float) -> None:
+        self.takes, self.done = takes, list[Any]()
+
+    async def follow(self, code: Any, set_point: Any) -> None:
+        await asyncio.sleep(self.takes.get("follow", 0.0))
+        self.done.append("code" if code is not None else "no code")
+
+    async def immobilize(self, immobile: bool) -> bool:
+        await asyncio.sleep(self.takes.get("immobilize", 0.0))
+        self.done.append("locked" if immobile else "let go")
+        return True
+
+
+CODE, OVER_NOW = act.FollowGrid(european()), act.FollowGrid(None)
+LOCK, LET_GO = act.Immobilize(True), act.Immobilize(False)
+
+
+@pytest.mark.parametrize(
+    ("actions", "takes", "within_s", "ends_s", "done"),
+    [
+        ([OVER_NOW], {"follow": 0.15}, 0.2, 0.15, ["no code"]),
+        ([CODE, OVER_NOW], {"follow": 0.15}, 0.4, 0.3, ["code", "no code"]),
+        ([LET_GO], {"immobilize": 4.0}, 5.0, 4.0, ["let go"]),
+        ([LOCK, LET_GO], {"immobilize": 4.0}, 10.0, 8.0, ["locked", "let go"]),
+        ([LET_GO, OVER_NOW], {"immobilize": 1.0, "follow": 0.1}, 5.0, 1.0, ["no code", "let go"]),
+        ([LET_GO], {"immobilize": 100.0}, 5.0, 5.0, []),
+        ([OVER_NOW], {"follow": 100.0}, 0.2, 0.2, []),
+    ],
+)
+async def test_what_an_inverter_and_a_drive_are_told_at_the_end_is_waited_for(
+    actions: list[act.HardwareAction],
+    takes: dict[str, float],
+    within_s: float,
+    ends_s: float,
+    done: list[str],
+) -> None:
+    """They were cut off: the inverter kept the station's grid code, and the drive its lock."""
+    drive = Drive(**takes)
+    parts: Any = Parts(battery=Ports(), charger=Ports(), inverter=drive, mobility=drive)
+    hardware = VehicleHardware(parts, QUICK_PORTS, lambda event: None)
+    for action in actions:
+        hardware.do(action)
+    assert hardware.winds_up_within_s == pytest.approx(within_s)
+    began = now()
+    await hardware.wind_up()
+    assert now() - began == pytest.approx(ends_s, abs=0.06), "looked at as often as the hardware"
+    assert hardware.winds_up_within_s == 0.0
+    hardware.close()
+    await asyncio.sleep(0)
+    assert drive.done == done
 
 
 @pytest.mark.parametrize(

@@ -47,16 +47,20 @@ class DeviceCalls:
         self._place = Port(place, "vehicle_position")
         failed = partial(report.fault, "connection_device")
         self._connect = Question(loop, "connection_device.connect", self._connected, failed)
-        self._disconnect = Question(loop, "connection_device.disconnect", self._disconnected, failed)
+        self._disconnect = Question(
+            loop, "connection_device.disconnect", self._disconnected, self._not_disconnected
+        )
         self._echo = Echo(loop, self._again)
         self._known: DevicePosition | None = None
         self._down = False
+        self._once_more = False
+        """It is to be retracted again when the retraction that is under way has ended."""
 
     # -- what is asked
 
     def connect(self, deadline: float) -> None:
         """Bring it to the vehicle."""
-        self._down = True
+        self._down, self._once_more = True, False
         self._disconnect.drop()
         self._connect.ask(self._device.call("connect"), max(deadline - self._loop.time(), 0.001))
 
@@ -72,6 +76,7 @@ class DeviceCalls:
     def _again(self) -> None:
         """What was cut short has had its time. A device that was asked to connect anew since then stays."""
         if not self._down:
+            self._once_more = self._disconnect.asked  # what that one has done may be undone by now
             self.disconnect()
         self._report.over()
 
@@ -83,7 +88,17 @@ class DeviceCalls:
     def _disconnected(self, result: object) -> None:
         if result is not True:
             raise HardwareError(f"connection_device.disconnect returned {result!r:.50}, not True")
+        self._retract_once_more()
         self._look_now()
+
+    def _not_disconnected(self, complaint: str) -> None:
+        self._report.fault("connection_device", complaint)
+        self._retract_once_more()
+
+    def _retract_once_more(self) -> None:
+        again, self._once_more = self._once_more, False
+        if again and not self._down:
+            self.disconnect()
 
     def _look_now(self) -> None:
         self._report.over()
@@ -101,6 +116,22 @@ class DeviceCalls:
     def busy(self) -> bool:
         """It is being retracted."""
         return self._disconnect.asked or self._echo.pending
+
+    @property
+    def may_connect(self) -> bool:
+        """A connection is under way, or was cut short and may still go on where nobody sees it: wherever it
+        is now, it may come down."""
+        return self._connect.asked or self._echo.pending
+
+    @property
+    def home_within_s(self) -> float:
+        """How long it may take from now until it is home for good, in s."""
+        if self.is_home and not self.may_connect:
+            return 0.0
+        call, comes_down_s = self._connect.call, self._echo.due_in
+        if call is not None and self._connect.asked:
+            comes_down_s = max(comes_down_s, call.began + call.limit_s - self._loop.time())
+        return comes_down_s + self._limit_s
 
     @property
     def is_home(self) -> bool:
@@ -154,6 +185,12 @@ class MobilityCalls:
         self._wanted = immobile
         if not self._question.asked:
             self._ask()
+
+    @property
+    def may_take_s(self) -> float:
+        """How long what was asked of the lock may take from now, in s; 0.0 when all is done."""
+        asked = self._question.asked
+        return self._limit_s * (asked + (asked and self._wanted is not self._asked))
 
     def guide(self, position: VehiclePosition) -> None:
         """The station sees the vehicle here."""

@@ -91,6 +91,11 @@ class InverterCalls:
         if not self._question.asked:
             self._next()
 
+    @property
+    def may_take_s(self) -> float:
+        """How long what it has been asked may take from now, in s; 0.0 when all is done."""
+        return self._limit_s * (self._question.asked + (self._wanted is not None))
+
     def look(self) -> tuple[ev.Event, ...]:
         """What it sees of the grid, if that is something else than at the last look."""
         try:

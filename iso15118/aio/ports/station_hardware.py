@@ -283,19 +283,19 @@ class StationHardware(SideHardware):
     @property
     def winds_up_within_s(self) -> float:
         """See ``Hardware``."""
-        retracting = 0.0 if self._device is None or self._device.is_home else self._limits.device_s
+        retracting = 0.0 if self._device is None else self._device.home_within_s
         return retracting + (0.0 if self._counter is None else self._limits.meter_s)
 
     async def _retract(self) -> None:
         device = self._device
-        if device is None or device.is_home:
+        if device is None or (device.is_home and not device.may_connect):
             return
         if not self.safe:
             _log.error("the connection device stays where it is: %s", self.why_unsafe())
             return
-        until = self._loop.time() + self._limits.device_s
+        until = self._loop.time() + device.home_within_s
         device.disconnect()
-        await self._while(lambda: not device.is_home and device.busy, until)
+        await self._while(lambda: device.may_connect or (not device.is_home and device.busy), until)
         if not device.is_home:
             _log.error("the connection device is not home")
 

@@ -198,13 +198,21 @@ class VehicleHardware(SideHardware):
             _log.error("a step on the way to safety failed", error=error)
 
     async def wind_up(self) -> None:
-        """Wait for contracts that are still being kept."""
+        """Wait until the inverter has left the station's grid code and the drive is locked or let go as it
+        was asked last, and for contracts that are still being kept; each no longer than its limit."""
+        until = self._loop.time() + self._winds_down_s()
+        await self._while(lambda: self._winds_down_s() > 0.0, until)
         await self._store.settled()
 
     @property
     def winds_up_within_s(self) -> float:
         """See ``Hardware``."""
-        return self._store.may_take_s
+        return self._winds_down_s() + self._store.may_take_s
+
+    def _winds_down_s(self) -> float:
+        return max(
+            (part.may_take_s for part in (self._inverter, self._mobility) if part is not None), default=0.0
+        )
 
     @property
     def energy(self) -> tuple[float, float] | None:
