@@ -52,12 +52,13 @@ class ConnectionDevice:
             self.timers.clear(Timer.CONNECTION_DEVICE)
         if self.ended is not None:
             return self._retract()
-        if by_itself and before is not None and facts.abort_reason is None:
+        if by_itself and before is not None and facts.decides(EndReason.HARDWARE_FAULT):
             return self._abort(
                 EndReason.HARDWARE_FAULT, "the connection device moves, and nobody asked for it"
             )
         lost = position is not DevicePosition.END_POSITION
-        if lost and facts.abort_reason is None and (facts.energized or facts.contactors_closed):
+        live = facts.energized or facts.contactors_closed
+        if lost and live and facts.decides(EndReason.HARDWARE_FAULT):
             what = f"the connection device left the vehicle under power: {position.value}"
             return self._abort(EndReason.HARDWARE_FAULT, what)
         return []

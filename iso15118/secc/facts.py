@@ -333,6 +333,11 @@ class Facts:
             and not (self.energized or self.contactors_closed)
         )
 
+    def decides(self, reason: EndReason) -> bool:
+        """Whether it counts: the first one does, but an orderly one gives way to one that is not."""
+        decided = self.abort_reason
+        return decided is None or (decided.orderly and not reason.orderly)
+
     @property
     def dead(self) -> bool:
         """Contactors open, no current and no voltage that anybody could touch, by a

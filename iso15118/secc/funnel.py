@@ -222,7 +222,7 @@ class Funnel(ConnectionDevice):
             if finding.reaction is Reaction.STOP and self.ended is None and facts.abort_reason is None:
                 self._stop(detail, rule)
             return list(news)
-        if self.ended is None and facts.abort_reason is None:
+        if self.ended is None and facts.decides(reason_of(finding.rule)):
             facts.told_safe = False  # whatever was asked for did not help
             return self._abort(reason_of(finding.rule), detail, rule=rule) + news
         facts.told_safe = False
@@ -239,7 +239,7 @@ class Funnel(ConnectionDevice):
     def _abort(self, reason: EndReason, detail: str, *, rule: str = "", cause: str = "") -> list[Action]:
         """Safe now; the vehicle learns it with the answer to its next request, and then the session ends."""
         facts, detail = self._facts, printable(detail)
-        if facts.abort_reason is None:
+        if facts.decides(reason):
             facts.abort_reason, facts.abort_detail = reason, detail
             facts.abort_rule, facts.abort_cause = rule, cause
         for timer in _NEEDLESS_WHEN_DOOMED:

@@ -18,12 +18,13 @@ from iso15118.secc import SeccConfig
 from iso15118.secc.acdp_settings import AcdpSeccSettings
 from iso15118.secc.din.sequence import State as DinState
 from iso15118.secc.iso2.sequence import State as Iso2State
+from iso15118.secc.iso20.acdp import neutral_status
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.coupling import DevicePosition
-from iso15118.session.supervision import Rule
+from iso15118.session.supervision import Rule, SupervisionLimits
 from iso15118.timing import Timing
 from tests.secc.ac_vehicle import AC_SERVICES, AcDrive
 from tests.secc.din.vehicle import Drive as DinDrive
@@ -307,3 +308,81 @@ def test_services_of_a_station_without_a_device_owe_no_status_either() -> None:
     drive.send(dc.DCChargeLoopReq)
     assert drive.session._facts.status_heard is None
     assert drive.session._facts.stop_wanted == ""
+
+
+# -- what comes behind the station's own stop
+
+
+def stopping_by_itself(edition: str, **settings: Any) -> tuple[Any, type]:
+    """A station that was told to stop and whose vehicle did not follow, nor hear of the end yet."""
+    drive, state, request = {
+        "din": (DinDrive, DinState.CURRENT_DEMAND, din.CurrentDemandReq),
+        "iso2": (Iso2Drive, Iso2State.CURRENT_DEMAND, iso2.CurrentDemandReq),
+        "iso20": (Drive, S.DC_CHARGE_LOOP, dc.DCChargeLoopReq),
+    }[edition]
+    made: Any = drive(config=SeccConfig(services=ALL_SERVICES, **settings)) if settings else drive()
+    made.to(state)
+    made.book.tell(ev.StopRequested("closing time"))
+    for _ in range(200):
+        made.send(request)
+        made.book.wait(0.3)
+        if made.session._facts.abort_reason is not None:
+            break
+    assert made.session._facts.abort_reason is EndReason.STOPPED_BY_STATION
+    assert made.session.ended is None
+    return made, request
+
+
+@pytest.mark.parametrize(
+    ("told", "reason", "detail", "cause"),
+    [
+        (ev.EmergencyShutdown("button"), EndReason.EMERGENCY, "button", ""),
+        (ev.HardwareFault("power", "hot"), EndReason.HARDWARE_FAULT, "power: hot", ""),
+        (
+            ev.ContactorsChanged(True),
+            EndReason.CONTACTOR_FAILED,
+            "contactors closed without permission",
+            "contactors-unasked",
+        ),
+        (ev.StopRequested("again"), EndReason.STOPPED_BY_STATION, "closing time", "stop-not-followed"),
+    ],
+)
+@pytest.mark.parametrize("edition", ["din", "iso2", "iso20"])
+def test_a_fault_behind_the_stations_own_stop_is_why_it_ended(
+    edition: str, told: ev.Event, reason: EndReason, detail: str, cause: str
+) -> None:
+    drive, request = stopping_by_itself(edition)
+    drive.book.tell(told)
+    assert drive.session._facts.abort_reason is reason
+    drive.book.tell(ev.StopRequested("and again"))
+    drive.send(request)
+    assert (ended(drive).reason, ended(drive).detail, ended(drive).cause) == (reason, detail, cause)
+
+
+@pytest.mark.parametrize("edition", ["din", "iso2", "iso20"])
+def test_of_two_faults_the_first_is_why_it_ended(edition: str) -> None:
+    drive, request = stopping_by_itself(edition)
+    drive.book.tell(ev.EmergencyShutdown("button"))
+    drive.book.tell(ev.HardwareFault("power", "hot"))
+    drive.send(request)
+    assert (ended(drive).reason, ended(drive).detail) == (EndReason.EMERGENCY, "button")
+
+
+def test_a_rule_that_is_broken_behind_the_stations_own_stop_is_why_it_ended() -> None:
+    drive, request = stopping_by_itself("iso20", supervision=SupervisionLimits(contactor_s=0.2))
+    assert drive.session._facts.contactors_closed
+    for _ in range(4):
+        drive.measure(BATTERY_V, 0.0)
+        drive.book.wait(0.1)
+    drive.send(request)
+    assert (ended(drive).reason, ended(drive).rule) == (EndReason.CONTACTOR_FAILED, "contactor-level")
+
+
+@pytest.mark.parametrize("told", [ev.EmergencyShutdown("button"), ev.HardwareFault("power", "hot")])
+def test_a_station_with_a_device_tells_an_emergency_behind_its_own_stop(told: ev.Event) -> None:
+    drive = PantographDrive().to(S.DC_CHARGE_LOOP)
+    drive.session._facts.abort_reason = EndReason.STOPPED_BY_STATION
+    drive.book.tell(told)
+    said = neutral_status(drive.context)
+    emergency = isinstance(told, ev.EmergencyShutdown)
+    assert (said["evse_emergency_shutdown"], said["evse_malfunction"]) == (emergency, not emergency)
