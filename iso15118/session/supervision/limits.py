@@ -99,7 +99,8 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     ac_over_current_s: HowLong = 1.0
     """How long; IEC 61851-1 has one second."""
     ac_adapt_s: HowLong = 5.0
-    """How long a vehicle may take to follow a lowered bound; IEC 61851-1 gives it 5 s for the duty cycle."""
+    """How long a vehicle may take to follow a lowered bound, each by itself where several follow one another;
+    IEC 61851-1 gives it 5 s for the duty cycle."""
     ac_no_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 1.0
     """current-without-permission with AC: what counts as no current in any phase;
     ISO 15118-2 opens below 1 A."""

@@ -15,6 +15,8 @@ __all__ = ["HIGHEST_A", "HIGHEST_V", "Ceiling", "Finding", "Reaction", "Rule", "
 
 HIGHEST_V, HIGHEST_A = 2000.0, 5000.0
 """Beyond these no DC connector has anything to measure: a value is then no reading."""
+_MOST_STEPS = 16
+"""A bound that is lowered with every message has about so many values at a time."""
 _NO_TIME = 1e-9  # sums of sample intervals are not exact
 
 
@@ -159,9 +161,11 @@ class Ceiling:
 
     A further lowering on the way down does not stop the fall, so that a bound lowered
     with every message is still one; and one that is in more haste is not slowed by the one before.
+    Where it does not fall but steps (``rate`` infinite), each lowering has ``hold`` s of its own: until
+    then what was asked before it may still flow, if that is not due already.
     """
 
-    __slots__ = ("_begin", "_from", "_rate", "floor")
+    __slots__ = ("_begin", "_from", "_rate", "_steps", "floor")
 
     def __init__(self, value: float = 0.0) -> None:
         self.floor = value
@@ -169,6 +173,9 @@ class Ceiling:
         self._from = value
         self._begin = -math.inf
         self._rate = math.inf
+        self._steps: list[tuple[float, float, float]] = []
+        """What may still flow behind ``_begin`` where it steps: the value, until when
+        by the first lowering from it, and until when."""
 
     def at(self, now: float) -> float:
         """What may still flow at ``now``."""
@@ -176,6 +183,10 @@ class Ceiling:
             return self.floor
         if now <= self._begin:
             return self._from
+        while self._steps:
+            self._from, _, self._begin = self._steps.pop(0)
+            if now <= self._begin:
+                return self._from
         value = self._from - self._rate * (now - self._begin)
         if value > self.floor:
             return value
@@ -186,12 +197,28 @@ class Ceiling:
         """``value`` is asked from ``now`` on; ``present``: what flows now, from where a
         lowered bound is approached."""
         allowed = self.at(now)
-        falling = allowed > self.floor
-        self.floor = value
+        before, self.floor = self.floor, value
+        falling = allowed > before
         if value >= allowed:
             self._from = value
+            self._steps.clear()
+        elif falling and self._rate == math.inf:
+            self._step(min(before, max(present, value)), now + hold, hold / _MOST_STEPS)
         elif falling:
             self._begin, self._rate = min(self._begin, now + hold), max(self._rate, rate)
         else:
             self._from = min(allowed, max(present, value))
             self._begin, self._rate = now + hold, rate
+
+    def _step(self, before: float, due: float, least_s: float) -> None:
+        """Lowered again: ``before`` may flow until ``due``, and nothing for longer. Steps that would be
+        shorter than ``least_s`` are put together, so that there are few."""
+        value, steps = self.floor, self._steps
+        self._begin = min(self._begin, due)
+        steps[:] = [(most, first, min(until, due)) for most, first, until in steps if most > value]
+        if before <= value:
+            return
+        if steps and due - steps[-1][1] <= least_s:
+            steps[-1] = (*steps[-1][:2], due)
+        else:
+            steps.append((before, due, due))
