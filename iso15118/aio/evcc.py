@@ -70,7 +70,7 @@ __all__ = ["EvccClient"]
 _STALE_S = 1.0
 """Without a reading for so long while energy may flow, the heartbeat stops."""
 _SETTLE_S = 2.0
-"""For the hardware to be made safe when the client is closed."""
+"""For the hardware to be made safe when the client is closed, beside what the limits of its ports give."""
 _NO_END = "the last session did not come to its end"
 
 
@@ -179,14 +179,14 @@ class EvccClient:
             self._deliver(alarm)
 
     async def close(self) -> None:
-        """Not any more. What is not safe is made safe first, for two seconds at most; then a cancellation
-        comes out. A session that runs goes on. Harmless where it is not open."""
+        """Not any more. What is not safe is made safe first, within the limits of its ports; then a
+        cancellation comes out. A session that runs goes on. Harmless where it is not open."""
         idle, self._idle = self._idle, None
         _open.discard(self)
         if idle is None:
             return
         try:
-            _, cancelled = await insist(idle.settle, _SETTLE_S)
+            _, cancelled = await insist(idle.settle, idle.settles_within_s + _SETTLE_S)
         finally:
             idle.stop()
             if not self._running:
@@ -312,9 +312,11 @@ class EvccClient:
 
     @property
     def ends_within_s(self) -> float:
-        """How long the end of the session that runs may take from now, in s; 0.0 without one."""
-        driver = self._driver
-        return 0.0 if driver is None else driver.settles_within_s
+        """How long the end of the session that runs may take from now, in s; without one, how long hardware
+        may take that is found unsafe while this is open."""
+        driver, idle = self._driver, self._idle
+        ending_s = 0.0 if driver is None else driver.settles_within_s
+        return ending_s if idle is None else max(ending_s, idle.settles_within_s)
 
     @property
     def session(self) -> EvccSession | None:
