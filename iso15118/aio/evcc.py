@@ -449,7 +449,10 @@ class EvccClient:
         driver = self._driver
         if driver is not None and not driver.over:
             driver.tell(event)
-        elif isinstance(event, ALARMS):
+            return
+        if driver is not None:
+            driver.heed(event)
+        if isinstance(event, ALARMS):
             self._service.alarm(event)
 
     def _why_unable(self) -> str:

@@ -284,6 +284,8 @@ class SeccSessions:
     def _deliver(self, event: ev.Event) -> None:
         driver = self.driver
         if driver is None or driver.over:
+            if ending := driver or self._leaving:
+                ending.heed(event)
             if isinstance(event, ALARMS):
                 self.service.alarm(event)
             elif type(event) in WORTH_WAITING and self._opening():

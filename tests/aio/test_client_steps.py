@@ -38,6 +38,7 @@ class Driver:
         self.unheard: list[ev.Event] = []
         self.abandoned: list[Any] = []
         self.told: list[Any] = []
+        self.heard: list[Any] = []
         self.stream: Any = None
         self.session: Any = None
         Driver.made.append(self)
@@ -50,6 +51,9 @@ class Driver:
 
     def tell(self, event: Any) -> None:
         self.told.append(event)
+
+    def heed(self, event: Any) -> None:
+        self.heard.append(event)
 
 
 class Look:
@@ -311,3 +315,15 @@ async def test_a_vehicle_counts_its_time_from_the_clock_of_the_system_unless_it_
     client_of(epoch=epoch)._new_session(None)
     wanted = 1e6 - asyncio.get_running_loop().time() if epoch is None else epoch
     assert math.isclose(made[0]["epoch"], wanted, abs_tol=0.5)
+
+
+async def test_an_alarm_reaches_hardware_that_a_session_is_still_making_safe() -> None:
+    """And holds for the next one all the same."""
+    client = client_of()
+    task, driver = await begun(client, "session")
+    driver.over = True
+    client.emergency_shutdown("button")
+    assert (driver.heard, driver.told) == ([ev.EmergencyShutdown("button")], [])
+    assert client.out_of_service_because == "emergency: button"
+    driver.result.set_result(result_of(1))
+    await task
