@@ -283,8 +283,7 @@ class EvccClient:
         self.heartbeat.start()
 
     def duty_changed(self, event: DutyChanged) -> None:
-        """The pilot's duty cycle is another one: for a session that lives by it.
-        From the loop's thread only."""
+        """The pilot's duty cycle is another one, for a session that lives by it. On the loop's thread."""
         if self._driver is not None and not self._driver.over:
             self._driver.tell(event)
 
@@ -312,8 +311,7 @@ class EvccClient:
 
     @property
     def ends_within_s(self) -> float:
-        """How long the end of the session that runs may take from now, in s; without one, how long hardware
-        may take that is found unsafe while this is open."""
+        """How long the end may take from now, in s: of the session that runs, or of unsafe hardware."""
         driver, idle = self._driver, self._idle
         ending_s = 0.0 if driver is None else driver.settles_within_s
         return ending_s if idle is None else max(ending_s, idle.settles_within_s)
@@ -331,8 +329,7 @@ class EvccClient:
 
     @property
     def begun(self) -> bool:
-        """A connection is there and its session has begun; it may be over already,
-        and on its way to the end."""
+        """A connection is there and its session has begun; it may be on its way to the end already."""
         return self._driver is not None and self._driver.hardware is not None
 
     def stop(self, reason: str) -> None:
