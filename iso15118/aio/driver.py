@@ -64,6 +64,8 @@ _ACT_FIRST = frozenset(
     (ev.TransportLost, ev.HardwareFault, ev.EmergencyShutdown, ev.Undecodable, ev.SignalChanged)
 )
 """Nothing is measured before these are dealt with."""
+_PILOT_GONE = frozenset((ev.SignalState.A, ev.SignalState.E, ev.SignalState.F))
+_LATE_ALARM: Final = "an alarm when the session was over"
 _READINGS = frozenset(
     (
         ev.PowerMeasured,
@@ -149,9 +151,22 @@ class SessionDriver(Finishing):
     def tell(self, event: ev.Event) -> None:
         """Hand an event to the session: now, or after what it is dealing with at the moment. A wish to end
         it, or a fault, waits for it to begin."""
+        self.heed(event)
         if isinstance(event, ALARMS) and not self.result.done():
             self._alarms.append(event)
         self._take(event)
+
+    def heed(self, event: ev.Event) -> None:
+        """An alarm, or a pilot that is gone, when the session is over: hardware that is still on its way to
+        safety, in an orderly way perhaps, is made safe at once."""
+        hardware = self.hardware
+        if hardware is None or not self.over or self._handed_over:
+            return
+        alarm = isinstance(event, ALARMS)
+        gone = isinstance(event, ev.SignalChanged) and event.state in _PILOT_GONE
+        if alarm or (gone and not hardware.safe):
+            failed = each(partial(hardware.make_safe, _LATE_ALARM))
+            self._say(failed)
 
     def _take(self, event: ev.Event) -> None:
         """The same for what this session's own hardware tells, which is of no interest beyond it."""

@@ -70,7 +70,7 @@ __all__ = ["EvccClient"]
 _STALE_S = 1.0
 """Without a reading for so long while energy may flow, the heartbeat stops."""
 _SETTLE_S = 2.0
-"""For the hardware to be made safe when the client is closed."""
+"""For the hardware to be made safe when the client is closed, beside what the limits of its ports give."""
 _NO_END = "the last session did not come to its end"
 
 
@@ -179,14 +179,14 @@ class EvccClient:
             self._deliver(alarm)
 
     async def close(self) -> None:
-        """Not any more. What is not safe is made safe first, for two seconds at most; then a cancellation
-        comes out. A session that runs goes on. Harmless where it is not open."""
+        """Not any more. What is not safe is made safe first, within the limits of its ports; then a
+        cancellation comes out. A session that runs goes on. Harmless where it is not open."""
         idle, self._idle = self._idle, None
         _open.discard(self)
         if idle is None:
             return
         try:
-            _, cancelled = await insist(idle.settle, _SETTLE_S)
+            _, cancelled = await insist(idle.settle, idle.settles_within_s + _SETTLE_S)
         finally:
             idle.stop()
             if not self._running:
@@ -283,8 +283,7 @@ class EvccClient:
         self.heartbeat.start()
 
     def duty_changed(self, event: DutyChanged) -> None:
-        """The pilot's duty cycle is another one: for a session that lives by it.
-        From the loop's thread only."""
+        """The pilot's duty cycle is another one, for a session that lives by it. On the loop's thread."""
         if self._driver is not None and not self._driver.over:
             self._driver.tell(event)
 
@@ -312,9 +311,10 @@ class EvccClient:
 
     @property
     def ends_within_s(self) -> float:
-        """How long the end of the session that runs may take from now, in s; 0.0 without one."""
-        driver = self._driver
-        return 0.0 if driver is None else driver.settles_within_s
+        """How long the end may take from now, in s: of the session that runs, or of unsafe hardware."""
+        driver, idle = self._driver, self._idle
+        ending_s = 0.0 if driver is None else driver.settles_within_s
+        return ending_s if idle is None else max(ending_s, idle.settles_within_s)
 
     @property
     def session(self) -> EvccSession | None:
@@ -329,8 +329,7 @@ class EvccClient:
 
     @property
     def begun(self) -> bool:
-        """A connection is there and its session has begun; it may be over already,
-        and on its way to the end."""
+        """A connection is there and its session has begun; it may be on its way to the end already."""
         return self._driver is not None and self._driver.hardware is not None
 
     def stop(self, reason: str) -> None:
@@ -447,7 +446,10 @@ class EvccClient:
         driver = self._driver
         if driver is not None and not driver.over:
             driver.tell(event)
-        elif isinstance(event, ALARMS):
+            return
+        if driver is not None:
+            driver.heed(event)
+        if isinstance(event, ALARMS):
             self._service.alarm(event)
 
     def _why_unable(self) -> str:

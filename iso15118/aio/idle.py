@@ -59,6 +59,13 @@ class IdleLook:
         """Why the hardware is not safe; empty if it is."""
         return self._trouble
 
+    @property
+    def settles_within_s(self) -> float:
+        """How long ``settle`` may take from now, in s; 0.0 while a session has the hardware. From any
+        thread."""
+        hardware = self._hardware
+        return 0.0 if hardware is None else hardware.settles_within_s
+
     def start(self, trouble: str = "") -> None:
         """Look from now on. ``trouble``: what the last session left behind."""
         if self._timer is not None:

@@ -257,7 +257,7 @@ class SeccServer(SeccReadings):
         peers and cancellations do: a cancellation comes out when the hardware was given its time.
         Raises ``CancelledError`` then."""
         sessions = self.sessions
-        driver, sessions.driver = sessions.driver, None
+        driver = sessions.take_leave()
         failed = each(
             partial(_abandon, driver),
             self._stop_listening,
@@ -272,7 +272,7 @@ class SeccServer(SeccReadings):
                 limit_s = driver.settles_within_s
                 _, cancelled = await insist(lambda: asyncio.wait((driver.result,), timeout=limit_s), limit_s)
                 sessions.keep(driver)
-            _, again = await insist(sessions.settle_idle, _SHUT_DOWN_S)
+            _, again = await insist(sessions.settle_idle, sessions.ends_within_s + _SHUT_DOWN_S)
             cancelled = cancelled or again
             for stream in tuple(self._streams):
                 stream.close()

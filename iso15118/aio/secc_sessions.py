@@ -125,6 +125,8 @@ class SeccSessions:
         """What a session that is about to begin has to know, from the time of its handshake."""
         self.driver: SessionDriver | None = None
         """Of the session that runs, or whose hardware is still being made safe."""
+        self._leaving: SessionDriver | None = None
+        """Of the session that the end of the server has ended, until its hardware is safe or given up."""
         self._hardware: StationHardware | None = None
         self._idle: IdleLook | None = None
         self._number = 0
@@ -237,13 +239,25 @@ class SeccSessions:
 
     @property
     def ends_within_s(self) -> float:
-        """How long the end of the session that runs may take from now, in s; 0.0 without one."""
-        driver = self.driver
-        return 0.0 if driver is None else driver.settles_within_s
+        """How long the end of the session that runs may take from now, in s; without one, how long hardware
+        may take that is found unsafe."""
+        driver, idle = self.driver or self._leaving, self._idle
+        if driver is not None:
+            return driver.settles_within_s
+        return 0.0 if idle is None else idle.settles_within_s
+
+    def take_leave(self) -> SessionDriver | None:
+        """The session that runs, or settles, ends with the server, which waits for it and has it kept then.
+        Its hardware counts until then."""
+        driver, self.driver = self.driver, None
+        self._leaving = driver or self._leaving
+        return driver
 
     def keep(self, driver: SessionDriver) -> None:
         """What became of a session, and what it left behind: that outlives this server's
         being closed and opened again."""
+        if self._leaving is driver:
+            self._leaving = None
         self.service.hardware(driver.unsafe_because if driver.result.done() else _NO_END)
         for alarm in driver.unheard:
             self._deliver(alarm)
@@ -270,6 +284,8 @@ class SeccSessions:
     def _deliver(self, event: ev.Event) -> None:
         driver = self.driver
         if driver is None or driver.over:
+            if ending := driver or self._leaving:
+                ending.heed(event)
             if isinstance(event, ALARMS):
                 self.service.alarm(event)
             elif type(event) in WORTH_WAITING and self._opening():
@@ -315,7 +331,8 @@ class SeccSessions:
 
     def _why_unable(self) -> str:
         """Why this station cannot be relied on to make its hardware safe now; empty if it can."""
-        hardware = self.driver.hardware if self.driver is not None else None
+        driver = self.driver or self._leaving
+        hardware = None if driver is None else driver.hardware
         if hardware is None:
             return self.service.unsafe
         if hardware.trouble:

@@ -38,6 +38,7 @@ class Driver:
         self.unheard: list[ev.Event] = []
         self.abandoned: list[Any] = []
         self.told: list[Any] = []
+        self.heard: list[Any] = []
         self.stream: Any = None
         self.session: Any = None
         Driver.made.append(self)
@@ -51,9 +52,14 @@ class Driver:
     def tell(self, event: Any) -> None:
         self.told.append(event)
 
+    def heed(self, event: Any) -> None:
+        self.heard.append(event)
+
 
 class Look:
     """In place of the look between sessions."""
+
+    settles_within_s = 0.0
 
     def __init__(self) -> None:
         self.done: list[Any] = []
@@ -276,9 +282,9 @@ async def test_a_client_that_is_closed_has_two_seconds_to_be_safe(
     """Then nobody looks any more; a session that runs still hears its ports. Closed again it does nothing."""
     limits: list[float] = []
 
-    async def insist(step: Any, limit_s: float) -> None:
+    async def insist(step: Any, limit_s: float) -> tuple[Any, bool]:
         limits.append(limit_s)
-        await step()
+        return await step(), False
 
     monkeypatch.setattr(module, "insist", insist)
     client = client_of()
@@ -321,3 +327,15 @@ async def test_a_vehicle_counts_its_time_from_the_clock_of_the_system_unless_it_
     client_of(epoch=epoch)._new_session(None)
     wanted = 1e6 - asyncio.get_running_loop().time() if epoch is None else epoch
     assert math.isclose(made[0]["epoch"], wanted, abs_tol=0.5)
+
+
+async def test_an_alarm_reaches_hardware_that_a_session_is_still_making_safe() -> None:
+    """And holds for the next one all the same."""
+    client = client_of()
+    task, driver = await begun(client, "session")
+    driver.over = True
+    client.emergency_shutdown("button")
+    assert (driver.heard, driver.told) == ([ev.EmergencyShutdown("button")], [])
+    assert client.out_of_service_because == "emergency: button"
+    driver.result.set_result(result_of(1))
+    await task

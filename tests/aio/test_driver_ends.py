@@ -237,3 +237,46 @@ async def test_a_result_says_whose_session_it_was() -> None:
         bench.on(ev.StopRequested, ends=act.SessionEnded(reason, ""))
         bench.driver.tell(ev.StopRequested("x"))
         assert (await bench.result()).ticket is None
+
+
+# -- an alarm that comes late
+
+LATE = "make safe: an alarm when the session was over"
+ALARM = ev.EmergencyShutdown("button")
+
+
+@pytest.mark.parametrize(
+    ("event", "safe", "asked"),
+    [
+        (ALARM, False, True),
+        (ALARM, True, True),
+        (ev.HardwareFault("cooling", "leak"), False, True),
+        (ev.SignalChanged(ev.SignalState.A), False, True),
+        (ev.SignalChanged(ev.SignalState.E), False, True),
+        (ev.SignalChanged(ev.SignalState.F), False, True),
+        (ev.SignalChanged(ev.SignalState.A), True, False),
+        (ev.SignalChanged(ev.SignalState.B), False, False),
+        (ev.StopRequested("x"), False, False),
+    ],
+    ids=str,
+)
+async def test_an_alarm_reaches_hardware_that_an_orderly_end_is_still_making_safe(
+    event: ev.Event, safe: bool, asked: bool
+) -> None:
+    """It was told to the service only, which serves nobody then; the ramp went on."""
+    bench = Bench(plant=Plant(settling_s=1.0, safe=safe)).begin()
+    bench.driver.heed(event)
+    assert LATE not in bench.plant.done, "a session that runs hears it itself"
+    bench.on(ev.StopRequested, ends=OVER)
+    bench.driver.tell(ev.StopRequested("x"))
+    await asyncio.sleep(0.1)
+    bench.driver.heed(event)
+    assert (LATE in bench.plant.done) is asked
+    bench.plant.done.clear()
+    bench.driver.tell(event)
+    assert (LATE in bench.plant.done) is asked
+    assert (event in bench.driver.unheard) is isinstance(event, ev.HardwareFault | ev.EmergencyShutdown)
+    await bench.result()
+    bench.plant.done.clear()
+    bench.driver.heed(event)
+    assert bench.plant.done == [], "it is the next session's"

@@ -376,3 +376,42 @@ async def test_readings_that_stop_coming_stop_it() -> None:
         here.server.emergency_shutdown("test")
         await running
         await here.server.wait_finished(1)
+
+
+class Jammed:
+    """Contactors that cannot be opened until they are repaired."""
+
+    def __init__(self, real: Any) -> None:
+        self.real, self.jammed = real, False
+
+    @property
+    def closed(self) -> bool:
+        return bool(self.real.closed)
+
+    async def close(self) -> Any:
+        return await self.real.close()
+
+    async def open(self, urgency: Any, reason: str) -> Any:
+        while self.jammed:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        return await self.real.open(urgency, reason)
+
+
+async def test_it_follows_the_hardware_of_a_session_that_the_end_of_the_server_has_ended() -> None:
+    """It beat on, and firmware that follows it left the contactors closed."""
+    plant = Plant()
+    contactors = Jammed(plant.secc.contactors)
+    async with site(plant, station=replace(plant.secc, contactors=contactors)) as here:
+        charging = asyncio.create_task(here.charge(loops=10_000))
+        await until(lambda: plant.current_a > 10.0)
+        contactors.jammed = True
+        closing = asyncio.create_task(here.server.close())
+        await until(lambda: here.server.heartbeat.reason != "")
+        assert not closing.done()
+        assert here.server.heartbeat.reason == "contactors.open did not answer within 0.3 s"
+        contactors.jammed = False
+        await closing
+        await asyncio.gather(charging, return_exceptions=True)
+        assert here.server.heartbeat.reason == "the server is closed"
+        assert here.server.sessions.ends_within_s == 0.0
+        assert plant.station_safe

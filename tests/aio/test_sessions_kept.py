@@ -41,7 +41,8 @@ def driver_of(result: Any = None, **more: Any) -> Any:
         "unheard": [], "over": False, "told": [],
     }  # fmt: skip
     driver = SimpleNamespace(**(settings | more))
-    driver.tell = driver.told.append
+    driver.tell, driver.heard = driver.told.append, []
+    driver.heed = driver.heard.append
     return driver
 
 
@@ -222,8 +223,12 @@ async def test_a_wish_waits_for_the_session_that_is_about_to_begin_and_an_alarm_
         sessions._deliver(stop)
         sessions._deliver(ev.SignalChanged(ev.SignalState.B))
         assert sessions.early == [stop] * opening[0]
-    sessions.driver = driver_of(over=True)
+    sessions.driver = over = driver_of(over=True)
     sessions._deliver(fault)
+    assert (over.heard, over.told) == ([fault], []), "its hardware may still be on its way to safety"
+    assert sessions.take_leave() is over
+    sessions._deliver(fault)
+    assert over.heard == [fault, fault], "nor does the end of the server keep it from that"
     assert sessions.early == [stop]
     assert sessions.service.reason == "door: open"
     sessions.driver = running = driver_of()

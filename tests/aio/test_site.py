@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from iso15118.aio import EvccClient, SeccServer, ServiceState, SessionResult, Site
 from iso15118.aio.logs import flush
 from iso15118.aio.ports.guard import insist
+from iso15118.aio.ports.hardware import PortLimits
 from iso15118.errors import ConfigError, HardwareError, LinkError, MisuseError
 from iso15118.sdp import Security
 from iso15118.session import ports
@@ -230,7 +232,7 @@ async def test_the_end_is_given_what_the_ports_of_a_session_may_take(monkeypatch
         charging = asyncio.create_task(left.charge(loops=10_000))
         await until(lambda: left.plant.current_a > 10.0)
         assert (took := left.server.sessions.ends_within_s) > 0.0
-        assert right.server.sessions.ends_within_s == 0.0
+        assert right.server.sessions.ends_within_s == 2.0 * (QUICK_PORTS.contactors_s + QUICK_PORTS.power_s)
         monkeypatch.setattr("iso15118.aio.site.insist", insisted)
     assert waited == [30.0 + took]
     await charging
@@ -288,3 +290,36 @@ def test_one_that_cannot_be_asked_keeps_nobody_else_from_it(command: str) -> Non
     with pytest.raises(KeyboardInterrupt):
         getattr(site, command)("enough")
     assert asked == ["left", "right"]
+
+
+class Sluggish:
+    """Contactors that take longer to open than everything else may."""
+
+    opens_s = 35.0
+
+    def __init__(self) -> None:
+        self.closed, self.done = False, list[str]()
+
+    async def close(self) -> bool:
+        return True
+
+    async def open(self, urgency: Any, reason: str) -> None:
+        self.done.append("begun")
+        await asyncio.sleep(self.opens_s)
+        self.closed = False
+        self.done.append("open")
+
+
+async def test_the_end_is_given_what_hardware_may_take_that_nobody_charges_with() -> None:
+    """Thirty seconds cut off contactors that open within their own limit."""
+    contactors = Sluggish()
+    bay = Bay(
+        replace(Plant().secc, contactors=contactors), port_limits=PortLimits(contactors_s=40.0)
+    )  # fmt: skip
+    site = Site({"left": bay.server})
+    await site.open()
+    await asyncio.sleep(0.1)
+    contactors.closed = True
+    await site.close()
+    assert (contactors.closed, contactors.done) == (False, ["begun", "open"])
+    assert bay.server.sessions.ends_within_s == 0.0

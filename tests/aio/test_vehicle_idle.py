@@ -15,7 +15,7 @@ from iso15118.errors import ConfigError, HardwareError, LinkError
 from iso15118.session.actions import EndReason
 from iso15118.session.events import EmergencyShutdown, InletMeasured
 
-from .site import LOOPBACK, Plant, Stopper, site
+from .site import LOOPBACK, QUICK_PORTS, Plant, Stopper, site
 from .test_plugged import connector
 from .test_service import Shows, raises, state, until
 
@@ -217,3 +217,13 @@ async def test_a_client_that_is_opened_beside_its_session_looks_as_soon_as_that_
             assert of(client) is OUT
             contactors.stuck = False
             await until(lambda: of(client) is AVAILABLE)
+
+
+async def test_the_end_of_a_vehicle_counts_what_hardware_may_take_that_nobody_charges_with() -> None:
+    async with site(Plant()) as here:
+        client = here.client()
+        assert client.ends_within_s == 0.0
+        async with client:
+            await asyncio.sleep(0.1)
+            assert client.ends_within_s == 2.0 * (QUICK_PORTS.contactors_s + QUICK_PORTS.power_s)
+        assert client.ends_within_s == 0.0
