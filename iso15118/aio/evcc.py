@@ -179,8 +179,8 @@ class EvccClient:
             self._deliver(alarm)
 
     async def close(self) -> None:
-        """Not any more. What is not safe is made safe first, within the limits of its ports; then a
-        cancellation comes out. A session that runs goes on. Harmless where it is not open."""
+        """Not any more. What is not safe is made safe first, within the limits of its ports. A session that
+        runs goes on. Harmless where it is not open. Cancelled, it raises ``CancelledError`` at the end."""
         idle, self._idle = self._idle, None
         _open.discard(self)
         if idle is None:
