@@ -129,8 +129,8 @@ class Site:
         following, self._following = self._following, {}
         for one in following.values():
             one.cancel()
-        limit_s = _CLOSE_S + max(map(_ends_within_s, self._connectors.values()))
         tasks = [self._task(name, one.close()) for name, one in self._connectors.items()]
+        limit_s = _CLOSE_S + max(map(_ends_within_s, self._connectors.values()))
         _, cancelled = await insist(lambda: asyncio.wait(tasks, timeout=limit_s), limit_s)
         for name, task in zip(self._connectors, tasks, strict=True):
             if not task.done():

@@ -104,6 +104,7 @@ class Connector:
     it takes no notice). ``asked``: what it was asked for, and when, counted from its opening."""
 
     stops_s: float | None = None
+    ends_within_s = 0.0
     made: list[Connector] = []  # noqa: RUF012 - of all of them, so that a test finds what a program has made
 
     def __init__(self, *_: Any, **settings: Any) -> None:

@@ -20,6 +20,8 @@ from tests.aio.test_settling import now
 class Server:
     """Opens and closes as the test wants it, and has results when it says so."""
 
+    ends_within_s = 0.0
+
     def __init__(self, *fails: Exception) -> None:
         self.fails = list(fails)
         self.opens_s = self.closes_s = 0.0
