@@ -243,3 +243,26 @@ async def test_who_waits_for_a_plug_makes_none() -> None:
         await asyncio.sleep(2.0)
         assert secc._replugging is None
         secc._plug_in_again()
+
+
+async def test_a_server_that_has_opened_while_its_connector_was_closed_is_closed_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It did not notice that whoever opened it was cancelled."""
+    secc, really = station(NoMedium()), SeccServer.open
+    opening, closed = asyncio.Event(), asyncio.Event()
+
+    async def unmoved(server: SeccServer) -> None:
+        opening.set()
+        try:
+            await closed.wait()
+        except asyncio.CancelledError:
+            await really(server)
+
+    monkeypatch.setattr(SeccServer, "open", unmoved)
+    secc._open = True
+    secc._carry_out(StartDiscovery(1))
+    await opening.wait()
+    await secc.close()
+    assert secc.server is not None
+    assert state(secc) is ServiceState.CLOSED

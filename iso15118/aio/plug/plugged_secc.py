@@ -57,6 +57,8 @@ _log = Log(__name__)
 
 _REPLUG_S: Final = 1.0
 _BASIC_RETRY_S: Final = 0.05
+_CANCELLED_S: Final = 2.0
+"""For what was begun and is cancelled to end, when the connector is closed."""
 """How often it is tried to begin basic charging while the hardware is not free yet."""
 
 
@@ -214,7 +216,9 @@ class PluggedSecc(ServiceCommands):
             if self._server is not None:
                 await self._server.close()
             if begun:
-                await asyncio.wait(begun)  # a server that one of them was opening is closed as well
+                await asyncio.wait(begun, timeout=_CANCELLED_S)
+                if self._server is not None:  # which one of them may have opened meanwhile
+                    await self._server.close()
         finally:
             self.driver.leave()
             await self.driver.close()
@@ -243,8 +247,8 @@ class PluggedSecc(ServiceCommands):
 
     @property
     def ends_within_s(self) -> float:
-        """How long the end of the session that runs may take from now, in s; 0.0 without one."""
-        return self._server.sessions.ends_within_s if self._server is not None else 0.0
+        """As ``SeccServer.ends_within_s``; 0.0 before there is a server."""
+        return self._server.ends_within_s if self._server is not None else 0.0
 
     @property
     def session(self) -> SeccSession | None:
