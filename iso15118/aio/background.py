@@ -99,8 +99,16 @@ class _Loop:
                 future.cancel()
             self.loop.close()
 
+    def may_take_s(self) -> float:
+        """How long its end may take from now. What cannot be reckoned keeps nothing from being ended."""
+        try:
+            return _CLOSES_S + self.leaves_within_s()
+        except Exception as error:
+            _log.error("%s: how long its end may take: %s", self._thread.name, describe(error), error=error)
+            return _CLOSES_S
+
     def _taken_away(self, why: str) -> None:
-        within_s = _CLOSES_S + self.leaves_within_s()
+        within_s = self.may_take_s()
         with self._lock:
             self._gone = f"its event loop has ended ({why}), what ran in it was ended first; open it anew"
             self._gone_by = time.monotonic() + within_s + _LAST_S
@@ -226,10 +234,6 @@ class _Background(Generic[Served]):
 
     _WHAT: ClassVar[str]
 
-    @staticmethod
-    def _ends_within_s(served: Served) -> float:
-        raise NotImplementedError
-
     def __init__(self, make: Callable[[Clock], Served]) -> None:
         self._make = make
         self._loop: _Loop | None = None
@@ -248,7 +252,7 @@ class _Background(Generic[Served]):
         served = self._make(asyncio.get_running_loop().time)
         loop = self._loop
         if loop is not None:
-            loop.leave, loop.leaves_within_s = served.close, lambda: self._ends_within_s(served)
+            loop.leave, loop.leaves_within_s = served.close, lambda: served.ends_within_s
         await served.open()
         self._served = served
 
@@ -262,7 +266,7 @@ class _Background(Generic[Served]):
         self._loop = self._served = None
         if loop is None:
             return
-        within_s = _CLOSES_S + (0.0 if served is None else self._ends_within_s(served))
+        within_s = loop.may_take_s()
         try:
             if served is not None and not loop.taken_away:
                 loop.call(served.close, within_s)
@@ -286,10 +290,6 @@ class BackgroundStation(_Background[SeccServer]):
     """
 
     _WHAT = "station"
-
-    @staticmethod
-    def _ends_within_s(served: SeccServer) -> float:
-        return served.sessions.ends_within_s
 
     def __init__(
         self,
@@ -340,10 +340,6 @@ class BackgroundVehicle(_Background[EvccClient]):
     sleep and clock; the rest is as for ``EvccClient``. Entering raises what making and opening one does."""
 
     _WHAT = "vehicle"
-
-    @staticmethod
-    def _ends_within_s(served: EvccClient) -> float:
-        return served.ends_within_s
 
     def __init__(
         self,

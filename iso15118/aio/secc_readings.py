@@ -37,6 +37,11 @@ class SeccReadings:
         return driver.session if driver is not None and not driver.over else None
 
     @property
+    def ends_within_s(self) -> float:
+        """How long the end may take from now, in s: of the session that runs, or of unsafe hardware."""
+        return self.sessions.ends_within_s
+
+    @property
     def results(self) -> deque[SessionResult]:
         """The last sessions, the newest at the end."""
         return self.sessions.results

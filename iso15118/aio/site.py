@@ -130,7 +130,7 @@ class Site:
         for one in following.values():
             one.cancel()
         tasks = [self._task(name, one.close()) for name, one in self._connectors.items()]
-        limit_s = _CLOSE_S + max(map(_ends_within_s, self._connectors.values()))
+        limit_s = _CLOSE_S + max(one.ends_within_s for one in self._connectors.values())
         _, cancelled = await insist(lambda: asyncio.wait(tasks, timeout=limit_s), limit_s)
         for name, task in zip(self._connectors, tasks, strict=True):
             if not task.done():
@@ -263,7 +263,3 @@ def _named(name: str, error: BaseException) -> BaseException:
     if isinstance(error, ConfigError):
         return ConfigError(error.key, f"at connector {name!r}: {error.reason}", error.hint)
     return error
-
-
-def _ends_within_s(server: SeccServer | PluggedSecc) -> float:
-    return server.sessions.ends_within_s if isinstance(server, SeccServer) else server.ends_within_s
