@@ -22,6 +22,7 @@ from iso15118.sdp import RateLimit
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, SessionEnded
+from iso15118.session.checks import PILOT_GONE
 from iso15118.session.events import TransportLoss
 from iso15118.session.secured import TlsPeer
 
@@ -64,7 +65,6 @@ _ACT_FIRST = frozenset(
     (ev.TransportLost, ev.HardwareFault, ev.EmergencyShutdown, ev.Undecodable, ev.SignalChanged)
 )
 """Nothing is measured before these are dealt with."""
-_PILOT_GONE = frozenset((ev.SignalState.A, ev.SignalState.E, ev.SignalState.F))
 _LATE_ALARM: Final = "an alarm when the session was over"
 _READINGS = frozenset(
     (
@@ -163,7 +163,7 @@ class SessionDriver(Finishing):
         if hardware is None or not self.over or self._handed_over:
             return
         alarm = isinstance(event, ALARMS)
-        gone = isinstance(event, ev.SignalChanged) and event.state in _PILOT_GONE
+        gone = isinstance(event, ev.SignalChanged) and event.state in PILOT_GONE
         if alarm or (gone and not hardware.safe):
             failed = each(partial(hardware.make_safe, _LATE_ALARM))
             self._say(failed)

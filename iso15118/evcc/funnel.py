@@ -24,6 +24,7 @@ from iso15118.session.ac_limits import ChargerBounds
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.causes import refined
 from iso15118.session.checks import (
+    PILOT_GONE,
     is_ac_reading,
     is_battery,
     is_coil_reading,
@@ -169,7 +170,7 @@ class Funnel:
         self._talk.signal = state
         if state is ev.SignalState.A and self._talk.apart and not self.energized:
             return []  # a connection device is on its way, or leaves
-        if state in (ev.SignalState.A, ev.SignalState.E, ev.SignalState.F):
+        if state in PILOT_GONE:
             cause = "unplugged" if state is ev.SignalState.A else "pilot-fault"
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {state.value}", cause=cause)
         return []
@@ -332,10 +333,9 @@ class Funnel:
             self._talk.supervisor.contactors(closed)
             if closed:
                 return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
+        # Once: the fault may be that of a port that is asked.
         if not self._at_once and (why := late_alarm(event, self._talk.contactors_closed)):
-            return self._make_safe(
-                Urgency.EMERGENCY, why
-            )  # once: the fault may be that of a port that is asked
+            return self._make_safe(Urgency.EMERGENCY, why)
         return []
 
     def _broken(self, error: Exception, event: ev.Event | None = None) -> list[Action]:

@@ -102,10 +102,9 @@ class ConnectionDevice:
     def _pad_off(self) -> list[Action]:
         """At once, also where a ramp to nothing is under way."""
         facts = self._facts
-        sends = facts.pad_power is not None or facts.pad.power_w > 0.0
-        return (
-            self._books.keep((act.StopPower(Urgency.EMERGENCY),)) if sends and not self._books.at_once else []
-        )
+        if self._books.at_once or (facts.pad_power is None and facts.pad.power_w <= 0.0):
+            return []
+        return self._books.keep((act.StopPower(Urgency.EMERGENCY),))
 
     def _device_late(self) -> list[Action]:
         if self._facts.device_down:

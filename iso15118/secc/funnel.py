@@ -320,10 +320,9 @@ class Funnel(ConnectionDevice):
             if closed:
                 return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
             return self._retract()
+        # Once: the fault may be that of a port that is asked.
         if not self._books.at_once and (why := late_alarm(event, self._facts.contactors_closed)):
-            return self._make_safe(
-                Urgency.EMERGENCY, why
-            )  # once: the fault may be that of a port that is asked
+            return self._make_safe(Urgency.EMERGENCY, why)
         if isinstance(event, ev.ConnectionDeviceChanged):
             return self._device_moved(event.position)
         facts, edition = self._facts, self._edition

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from msgspec.structs import astuple
 
@@ -31,6 +31,7 @@ from .value_added import Guidance
 from .wireless import CoilDiagnosis, PadLimits
 
 __all__ = [
+    "PILOT_GONE",
     "check_event",
     "is_ac_reading",
     "is_battery",
@@ -41,13 +42,14 @@ __all__ = [
     "what_went_wrong",
 ]
 
+PILOT_GONE: Final = (ev.SignalState.A, ev.SignalState.E, ev.SignalState.F)
+"""States of the control pilot without a vehicle to talk to: unplugged, or a fault."""
 _LONGEST = 300
 _GREATEST = 1e15
 """Beyond this no quantity fits into a message; a comparison with it also finds what is
 no number, however large."""
 _MOST_PLANS, _MOST_ENTRIES = 3, 1024
 _FLAGS = (True, False)
-_APART = (ev.SignalState.A, ev.SignalState.E, ev.SignalState.F)
 _QUANTITIES = ev.BatteryChanged.__struct_fields__.index("complete")
 
 
@@ -70,7 +72,7 @@ def late_alarm(event: ev.Event, closed: bool) -> str:
     contactors still are."""
     if isinstance(event, ev.HardwareFault | ev.EmergencyShutdown):
         return printable(text(event.reason)) or "an alarm"
-    if isinstance(event, ev.SignalChanged) and closed and event.state in _APART:
+    if isinstance(event, ev.SignalChanged) and closed and event.state in PILOT_GONE:
         return f"control pilot state {event.state.value}"
     return ""
 
