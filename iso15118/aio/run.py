@@ -241,7 +241,7 @@ def run_vehicle(
         client: EvccClient | PluggedEvcc
         directing = None if director is None or link is not None else Directing(director)
         plain: EvccClient | None = None
-        earlier: Callable[[], list[SessionResult]] = list
+        plugged: PluggedEvcc | None = None
         if link is None:
             client = plain = EvccClient(
                 config,
@@ -268,7 +268,6 @@ def run_vehicle(
                 news=news,
                 recorder=recorder,
             )
-            earlier = lambda: plugged.results  # noqa: E731
         async with signals() as asked, _over(directing, None, plain):
             session = loop.create_task(client.run())
             await asyncio.wait((session, asked.first), return_when=asyncio.FIRST_COMPLETED)
@@ -284,8 +283,8 @@ def run_vehicle(
                 await asyncio.wait((session,), timeout=AT_ONCE_S)
             last: SessionResult | None = None
             if not session.done():
-                if not client.begun and (had := earlier()):  # at rest: what is over was not dropped
-                    last = had[-1]
+                if plugged is not None and not client.begun and plugged.results:
+                    last = plugged.results[-1]  # at rest: what is over was not dropped
                 session.cancel()
                 await asyncio.wait((session,))
             return last if session.cancelled() else session.result(), asked.first.done()
