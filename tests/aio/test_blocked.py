@@ -16,6 +16,12 @@ R = EndReason
 SILENT = SessionEnded(R.TIMEOUT, "nothing came")
 
 
+@pytest.fixture(autouse=True)
+def no_call_had_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the tests before would be named: they are told by the clock of the machine."""
+    monkeypatch.setattr(running, "_calls", type(running._calls)(maxlen=64))
+
+
 def explained(blocked: Blocked, at: float, ended: SessionEnded = SILENT) -> bool:
     return blocked.explains(ended, at).cause == "loop-blocked"
 
@@ -116,7 +122,6 @@ def test_the_call_that_had_the_loop_meanwhile_is_named(
     moment = [1000.0]
     monkeypatch.setattr("iso15118.aio.ports.guard._clock", lambda: moment[0])
     monkeypatch.setattr(time, "perf_counter", lambda: moment[0])
-    monkeypatch.setattr(running, "_calls", type(running._calls)(maxlen=64))
     running.took("power.present", 0.4)
     moment[0] += ago_s
     blocked = Blocked()

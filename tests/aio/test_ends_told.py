@@ -17,12 +17,20 @@ from iso15118.session.actions import EndReason
 from tests.aio.site import Site, Stopper, site
 
 
-def ended(then: Any, *, loops: int = 4, **settings: Any) -> tuple[SessionResult, SessionResult]:
-    """A session in which this happens in the charge loop: results of the station and of the vehicle."""
+def ended(
+    then: Any, *, loops: int = 4, every: int = 0, **settings: Any
+) -> tuple[SessionResult, SessionResult]:
+    """A session in which this happens in the charge loop, once or again after ``every`` further loops:
+    results of the station and of the vehicle."""
 
     async def run() -> tuple[SessionResult, SessionResult]:
         async with site(**settings) as place:
-            stopper = Stopper(loops, lambda client: then(place, client))
+
+            def again(client: Any) -> None:
+                stopper.left = every
+                then(place, client)
+
+            stopper = Stopper(loops, again)
             client = place.client(observer=stopper)
             stopper.client = client
             mine = await client.run()
@@ -73,12 +81,12 @@ def test_a_fault_that_is_told_twice_is_there_once() -> None:
 def test_a_blocked_loop_is_named_as_the_cause() -> None:
     """Both ends are in one process: what blocks one blocks the other, and each would take its peer, or
     its readings, for the cause. Blocked while the vehicle waits to ask again, since an answer that is on its
-    way is still read afterwards."""
+    way is still read afterwards; and again where it asked before the block began."""
 
     def block(place: Site, client: Any) -> None:
         asyncio.get_running_loop().call_soon(time.sleep, 1.5)
 
-    ours, theirs = ended(block, loops=10)
+    ours, theirs = ended(block, loops=10, every=5)
     blocked = [one for one in (ours, theirs) if one.cause.code == "loop-blocked"]
     assert blocked, (ours.ended, theirs.ended)
     for one in blocked:
