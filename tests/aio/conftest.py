@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,11 +20,14 @@ from tests import clock
 
 
 @pytest.fixture(autouse=True)
-def time_for_the_kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real one answers when it comes to it: others make and remove interfaces meanwhile."""
-    if request.node.get_closest_marker("netns") or request.node.get_closest_marker("real_time"):
-        for where in (ethtool, plca):
-            monkeypatch.setattr(where, "REPLY_S", 50.0)
+def time_for_the_kernel(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A real one answers when it comes to it: others make and remove interfaces meanwhile. With a patch of its
+    own, since that of a test is to be undone before its other fixtures end."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.node.get_closest_marker("netns") or request.node.get_closest_marker("real_time"):
+            for where in (ethtool, plca):
+                patch.setattr(where, "REPLY_S", 50.0)
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)
