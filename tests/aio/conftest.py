@@ -21,8 +21,8 @@ from tests import clock
 
 @pytest.fixture(autouse=True)
 def time_for_the_kernel(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A real one answers when it comes to it: others make and remove interfaces meanwhile. With a patch of its
-    own, since that of a test is to be undone before its other fixtures end."""
+    """A real one answers when it comes to it: others make and remove interfaces meanwhile. The patch is not
+    that of a test, which is to be undone before its other fixtures end."""
     with pytest.MonkeyPatch.context() as patch:
         if request.node.get_closest_marker("netns") or request.node.get_closest_marker("real_time"):
             for where in (ethtool, plca):

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.rig import iso15118
 
 SERVICES = ("ac-der-iec", "ac-der-sae")
-SHORT = ("--soc-start", "60", "--soc-target", "62", "--discharge-kwh", "0.5")
+SHORT = ("--soc-start", "60", "--soc-target", "61", "--discharge-kwh", "0.2")
 
 
 @pytest.mark.parametrize("auth", ["eim", "pnc"])
@@ -26,7 +26,7 @@ def test_energies_of_both_sides_agree_in_both_directions(
     summary: dict[str, Any] = printed.data
     hardware = summary["hardware"]
     assert (summary["result"], summary["service"], summary["auth"]) == ("ok", service, auth)
-    assert hardware["meter_discharged_kwh"] >= 0.4995
+    assert hardware["meter_discharged_kwh"] >= 0.1998
     for way in ("charged", "discharged"):
         meter, battery = hardware[f"meter_{way}_kwh"], hardware[f"battery_{way}_kwh"]
         assert meter == pytest.approx(battery, rel=1e-3)

@@ -69,17 +69,17 @@ def test_a_charge_from_start_to_end(service: ServiceID, mode: ControlMode) -> No
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda m: m.name)
 @pytest.mark.parametrize(
-    ("service", "station", "power_kw", "minutes"),
+    ("service", "station", "capacity_kwh", "power_kw", "minutes"),
     [
-        (ServiceID.MCS, "mcs-max", 1000, 32.4),
-        (ServiceID.MCS, "mcs-max", 1500, 21.6),
-        (ServiceID.DC, "ccs2", 350, 92.6),
+        (ServiceID.MCS, "mcs-max", 540, 1000, 32.4),
+        (ServiceID.MCS, "mcs-max", 540, 1500, 21.6),
+        (ServiceID.DC, "ccs2", 180, 350, 30.9),
     ],
 )
 def test_a_truck_takes_as_long_as_its_energy_over_its_power(
-    service: ServiceID, station: str, power_kw: float, minutes: float, mode: ControlMode
+    service: ServiceID, station: str, capacity_kwh: float, power_kw: float, minutes: float, mode: ControlMode
 ) -> None:
-    truck = {"capacity_wh": 540e3, "soc": 0.0, "target_soc": 100.0, "minimum_soc": 0.0}
+    truck = {"capacity_wh": capacity_kwh * 1e3, "soc": 0.0, "target_soc": 100.0, "minimum_soc": 0.0}
     rig = pair(service, mode, station=station, battery=truck | {"constant_power_w": power_kw * 1e3})
     rig.run()
     assert rig.transfer_s / 60.0 == pytest.approx(minutes, rel=0.02)
