@@ -263,11 +263,8 @@ class Funnel:
 
     def _make_safe(self, urgency: Urgency, reason: str) -> list[Action]:
         hastened = urgency is Urgency.EMERGENCY and not self._at_once  # a ramp may be under way
-        if self._told_safe and not self._talk.contactors_closed and not hastened:
-            if not self._ready:
-                return []
-            self._ready = False
-            return [act.SignalReady(False)]
+        if self._told_safe and not self._talk.contactors_closed and not hastened and not self._ready:
+            return []
         actions: list[Action] = [
             act.StopPower(urgency),
             act.SignalReady(False),

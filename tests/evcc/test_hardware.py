@@ -3,6 +3,7 @@ and readings that stay away."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -160,6 +161,17 @@ def test_after_the_end_there_is_nothing_to_wait_for() -> None:
     host.tell(ev.TransportLost(ev.TransportLoss.RESET))
     assert host.session.ended is not None
     assert host.session.deadline is None
+
+
+def test_a_reading_that_is_none_behind_an_orderly_end_is_answered_at_once() -> None:
+    host = asked_to_stop()
+    while host.session.ended is None:
+        host.step()
+    assert ended(host) == (EndReason.STOPPED_BY_EV, "")
+    host.tell(ev.InletMeasured(math.nan, 0.0))
+    assert urgencies(host) == [EMERGENCY]
+    (opened,) = (action for action in host.book.actions if isinstance(action, act.OpenContactors))
+    assert opened.urgency is EMERGENCY
 
 
 @pytest.mark.parametrize("age_s", [0.0, 0.8])
