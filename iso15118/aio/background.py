@@ -72,7 +72,7 @@ class _Loop:
         self._gone = ""
         """Why nothing can be called any more; empty while it can."""
         self._gone_by = 0.0
-        """When a loop that was taken away is closed at the latest, on the monotonic clock."""
+        """When a loop that was taken away is closed at the latest, on the monotonic clock; 0 of any other."""
         self._told_to_stop = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -80,7 +80,7 @@ class _Loop:
     @property
     def taken_away(self) -> bool:
         """It ends, or has ended, and nobody had asked it to."""
-        return self._gone_by > 0.0
+        return bool(self._gone_by)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)

@@ -36,6 +36,11 @@ def test_a_thread_of_the_loop_keeps_no_program_from_ending(loop: _Loop) -> None:
     assert thread.daemon
 
 
+def test_a_loop_in_which_nothing_was_opened_takes_as_long_as_what_was_called(loop: _Loop) -> None:
+    assert loop.may_take_s() == background._CLOSES_S
+    assert not loop.taken_away
+
+
 class Late:
     """What a caller waits for: his time is over as soon as the work has begun, on any machine."""
 
