@@ -178,6 +178,10 @@ class _Reader:
                     self._look(value)
             case ast.Assign(targets=[ast.Name(id="__all__")]):
                 pass
+            case ast.Assign(targets=targets, value=ast.Call() as call) if self._name(call) in _SAFE_ACTIONS:
+                self._dropped = call  # a name, or a place in a list, needs a value
+                for expression in (*targets, call):
+                    self._look(expression)
             case ast.Return(value=value) if value is not None:
                 simple = isinstance(value, ast.Constant) or (
                     isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not)
@@ -314,15 +318,19 @@ class _Reader:
             self._instead(node.right, f"1.3 * ({said})", "30 % later")
             self._instead(node.right, "0.0", "at once")
 
+    @staticmethod
+    def _name(node: ast.Call) -> str:
+        return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
     def _call(self, node: ast.Call) -> None:
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        name = self._name(node)
         if name in ("min", "max"):
             self._instead(node.func, {"min": "max", "max": "min"}[name])
         if name == "round":
             node.args[1:] = []
         if name in _SAFE_VALUES and node is not self._dropped:
             self._instead(node, "[]", f"drop {self._said(node)}")
-        if name in _SAFE_ACTIONS:
+        if name in _SAFE_ACTIONS and node is not self._dropped:
             self._instead(node, "*()", f"drop {self._said(node)}")
 
     def _is_safe_call(self, node: ast.Call) -> bool:

@@ -162,6 +162,7 @@ def test_a_better_test_is_believed_at_once(toy: Project) -> None:
         ("self._make_safe(urgency)", ["drop self._make_safe(urgency)"]),
         ("self.timers.clear(LINK)", ["drop self.timers.clear(LINK)"]),
         ("a = (StopPower(u), b)", ["drop StopPower(u)"]),
+        ("a[0] = b = act.StopPower(Urgency.EMERGENCY)", ["Urgency.EMERGENCY -> Urgency.ORDERLY"]),
         ("a = act.Urgency.ORDERLY", ["act.Urgency.ORDERLY -> act.Urgency.EMERGENCY"]),
         ("a: float = 10.0", ["10.0 -> 0.0", "10.0 -> 13.0"]),
         ("a: bool = True", ["True -> False"]),
