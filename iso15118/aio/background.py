@@ -140,7 +140,7 @@ class _Loop:
 
     async def _over(self, tasks: set[asyncio.Task[Any]], until: float) -> None:
         if tasks:
-            done, late = await asyncio.wait(tasks, timeout=max(until - self.loop.time(), 0.0))
+            done, late = await asyncio.wait(tasks, timeout=until - self.loop.time())
             for task in done:
                 if not task.cancelled() and (failed := task.exception()) is not None:
                     _log.error("%s: at its end: %s", self._thread.name, describe(failed), error=failed)
@@ -223,7 +223,7 @@ def _waited_for(wait: Callable[[float], None], within_s: float) -> BaseException
             wait(left_s)
         except BaseException as error:
             interrupted = interrupted or error
-            left_s = max(until - time.monotonic(), 0.0)
+            left_s = until - time.monotonic()
             if left_s > 0.0:
                 continue
         return interrupted

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from iso15118.aio import background
 from iso15118.aio.background import _Loop
 from iso15118.aio.logs import flush
 from iso15118.errors import MisuseError
@@ -34,13 +37,13 @@ class Runs:
             for _ in range(20):
                 if self.wishes:
                     self.wishes -= 1
-                    asyncio.get_running_loop().call_soon(ends_the_program)
+                    asyncio.get_running_loop().call_soon(ends_the_program, f"wish {self.wishes}")
                 await asyncio.sleep(0.001)
             self.done.append("safe")
 
 
-def ends_the_program() -> None:
-    raise SystemExit("so says a port")
+def ends_the_program(why: str = "so says a port") -> None:
+    raise SystemExit(why)
 
 
 def take_away(loop: _Loop, how: str) -> None:
@@ -77,6 +80,72 @@ def test_what_runs_is_brought_to_its_end_when_a_port_takes_the_loop_away(
     loop.end(PATIENCE_S)
     assert flush(60.0)
     assert f"iso15118 thing: its event loop was taken away: {why}" in caplog.text
+    again = [one.getMessage() for one in caplog.records if "at its end" in one.getMessage()]
+    first = "iso15118 thing: at its end: SystemExit: wish 2"
+    assert again == ([first] if wishes else []), "one more wish than the one that is fulfilled"
+
+
+def test_when_a_loop_that_was_taken_away_is_closed_at_the_latest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+    loop = _Loop("iso15118 thing")
+    loop.leaves_within_s = lambda: 12.0
+    take_away(loop, "raised")
+    assert loop._gone_by == 1000.0 + 12.0 + background._CLOSES_S + background._LAST_S
+    assert loop.taken_away
+
+
+def test_what_nobody_called_has_a_time_of_its_own_behind_that_of_what_was_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(background, "_CLOSES_S", 0.05)
+    monkeypatch.setattr(background, "_LAST_S", PATIENCE_S)
+    loop, began, done = _Loop("iso15118 thing"), threading.Event(), list[str]()
+
+    async def stubborn() -> None:
+        began.set()
+        while not done:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+
+    async def drives() -> None:
+        try:
+            await asyncio.sleep(1000.0)
+        finally:
+            for _ in range(20):
+                await asyncio.sleep(0.01)
+            done.append("safe")
+
+    asyncio.run_coroutine_threadsafe(drives(), loop.loop)
+    asyncio.run_coroutine_threadsafe(loop._tracked(stubborn), loop.loop)
+    assert began.wait(PATIENCE_S)
+    take_away(loop, "raised")
+    assert done == ["safe"]
+    loop.end(PATIENCE_S)
+
+
+def test_an_end_that_is_no_ones_misuse_comes_out_and_that_of_a_loop_which_is_gone_does_not() -> None:
+    thing = Thing()
+
+    async def misused() -> None:
+        raise MisuseError("of the thing itself")
+
+    thing.close = misused  # type: ignore[method-assign]
+    with pytest.raises(MisuseError, match="of the thing itself"), Held(lambda clock: thing):
+        pass
+    assert threads() == []
+    thing, closes = Thing(), 0
+
+    async def taken_away() -> None:
+        nonlocal closes
+        closes += 1
+        if closes == 1:
+            asyncio.get_running_loop().call_soon(ends_the_program)
+            await asyncio.sleep(1000.0)
+
+    thing.close = taken_away  # type: ignore[method-assign]
+    with Held(lambda clock: thing):
+        pass
+    assert (closes, threads()) == (2, []), "it is closed where the loop is brought to its end"
 
 
 def test_what_does_not_end_keeps_no_loop_that_was_taken_away(
@@ -172,3 +241,32 @@ def test_a_loop_is_not_stopped_under_what_runs_however_often_its_caller_is_inter
         loop.end(PATIENCE_S)
     assert (runs.done, Impatient.times, len(joins)) == (["safe"], 0, 2)
     assert threads() == []
+
+
+def test_a_caller_that_is_interrupted_once_hears_of_it_when_the_loop_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop, real = _Loop("iso15118 thing"), asyncio.run_coroutine_threadsafe
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", lambda *what: Impatient(real(*what)))
+    monkeypatch.setattr(Impatient, "times", 1)
+    with pytest.raises(KeyboardInterrupt):
+        loop.end(PATIENCE_S)
+    assert (Impatient.times, threads()) == (0, [])
+
+
+@pytest.mark.parametrize(("each_s", "waits"), [(5.0, [10.0, 5.0]), (4.5, [10.0, 5.5, 1.0]), (11.0, [10.0])])
+def test_what_interrupts_a_wait_makes_it_no_longer(
+    each_s: float, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, waited = [100.0], list[float]()
+    monkeypatch.setattr(background, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def wait(left_s: float) -> None:
+        waited.append(left_s)
+        now[0] += each_s
+        raise KeyboardInterrupt(len(waited))
+
+    interrupted = background._waited_for(wait, 10.0)
+    assert waited == waits
+    assert interrupted is not None
+    assert interrupted.args == (1,), "the first one"
