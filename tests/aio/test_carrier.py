@@ -203,9 +203,12 @@ def link(kind: int, index: int, flags: int, name: str) -> Any:
     return news(kind, struct.pack("=BxHiII", 0, 1, index, flags, 0) + attribute(3, name.encode() + b"\0"))
 
 
-def address(index: int, flags: int, scope: int = 253) -> Any:
-    packed = IPv6Address("fe80::15").packed
-    return news(NEWADDR, struct.pack("=BBBBI", 10, 64, flags, scope, index) + attribute(1, packed))
+def address(index: int, flags: int, scope: int = 253, *, more: int | None = None) -> Any:
+    """``more``: IFA_FLAGS, which has what is above the octet of the header as well."""
+    body = struct.pack("=BBBBI", 10, 64, flags, scope, index) + attribute(1, IPv6Address("fe80::15").packed)
+    if more is not None:
+        body += attribute(8, struct.pack("=I", more))
+    return news(NEWADDR, body)
 
 
 @pytest.mark.parametrize(
@@ -236,3 +239,15 @@ def test_what_the_octets_say_of_an_interface() -> None:
         assert seen_in(7, links, [unusable]) == Seen(7, up=True, carrier=True, address=False)
     assert seen_in(7, links, [address(7, tentative), address(7, 0)]).address
     assert seen_in(8, links, [address(8, 0)]) == Seen()
+
+
+@pytest.mark.parametrize(
+    ("flags", "more", "usable"),
+    [(0x80, 0x480, True), (0, 0x40, False), (0, 0x408, False), (0x40, 0, False), (0x08, 0x400, False)],
+)
+def test_an_address_is_unusable_by_what_either_field_of_its_flags_says(
+    flags: int, more: int, usable: bool
+) -> None:
+    pytest.importorskip("pyroute2")
+    links = [link(NEWLINK, 7, UP | LOWER_UP, "v2g")]
+    assert seen_in(7, links, [address(7, flags, more=more)]).address is usable

@@ -168,7 +168,7 @@ def seen_in(index: int, links: list[Any], addresses: list[Any]) -> Seen:
     usable = any(
         found["index"] == index
         and found["scope"] == _LINK_SCOPE
-        and not (found.get("flags") or found["flags"]) & (_TENTATIVE | _DADFAILED)
+        and not (found.get("flags") | found["flags"]) & (_TENTATIVE | _DADFAILED)
         for found in addresses
     )
     return Seen(index, bool(flags & _IFF_UP), bool(flags & _IFF_LOWER_UP), usable)
