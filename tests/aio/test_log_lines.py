@@ -108,6 +108,14 @@ def test_lines_that_were_dropped_are_counted_and_said_when_the_writer_is_idle_ag
 # -- the thread
 
 
+def test_a_thread_that_writes_keeps_no_program_from_ending() -> None:
+    thread: WriterThread[int] = WriterThread("a test's", [].append)
+    thread.put(1)
+    assert thread.flush(60.0)
+    assert thread._thread is not None
+    assert thread._thread.daemon
+
+
 def test_what_is_put_is_written_in_order_and_one_that_fails_costs_itself() -> None:
     written: list[int] = []
 

@@ -65,6 +65,24 @@ def at_rest(secc: PluggedSecc) -> AtRest:
     return machine
 
 
+async def test_how_long_its_end_may_take_is_what_its_server_says() -> None:
+    assert station(NoMedium()).ends_within_s == 0.0
+    async with connector() as here:
+        said: list[tuple[float, float]] = []
+
+        def look() -> None:
+            server = here.secc.server
+            assert server is not None
+            said.append((here.secc.ends_within_s, server.ends_within_s))
+            here.evcc.stop("enough")
+
+        here.do_after(2, look)
+        here.cable.plug_in()
+        await here.evcc.run()
+        ((told_s, is_s),) = said
+        assert told_s == is_s > 0.0
+
+
 async def test_a_connector_that_was_closed_charges_when_it_is_opened_again() -> None:
     async with connector() as here:
         await here.charge()

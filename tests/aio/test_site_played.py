@@ -179,6 +179,14 @@ async def test_results_are_told_once_and_in_order_also_those_of_the_end_and_one_
     assert "a result of connector right is lost: it is not kept any more" in caplog.text
 
 
+async def test_who_waits_for_results_of_a_site_that_is_closed_waits_no_longer() -> None:
+    async with site({"left": Server()}) as made:
+        waiting = asyncio.create_task(made.wait_finished(1))
+        await turns()
+    with pytest.raises(MisuseError, match="this site is not open"):
+        await asyncio.wait_for(waiting, 10.0)
+
+
 async def test_an_application_that_fails_over_a_result_hears_of_the_next_one() -> None:
     """Results are what is paid by."""
     left, told = Server(), []
