@@ -109,7 +109,7 @@ def test_lines_that_were_dropped_are_counted_and_said_when_the_writer_is_idle_ag
 
 
 def test_a_thread_that_writes_keeps_no_program_from_ending() -> None:
-    thread: WriterThread[int] = WriterThread("a test's", [].append)
+    thread: WriterThread[int] = WriterThread("a test's", print)
     thread.put(1)
     assert thread.flush(60.0)
     assert thread._thread is not None

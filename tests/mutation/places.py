@@ -56,6 +56,8 @@ def mentions(project: Project, mutant: Mutant) -> dict[str, list[int]]:
     word = re.compile(r"\b(?:" + "|".join(sorted(names)) + r")\b")
     first, last = mutant.lines
     for file in project.files():
+        if not word.search(_text(project, file)):
+            continue
         for number, text in enumerate(_lines(project, file), 1):
             if word.search(text) and not (file == mutant.file and first <= number <= last):
                 found.setdefault(file, []).append(number)
@@ -63,5 +65,10 @@ def mentions(project: Project, mutant: Mutant) -> dict[str, list[int]]:
 
 
 @cache
+def _text(project: Project, file: str) -> str:
+    return project.read(file).decode()
+
+
+@cache
 def _lines(project: Project, file: str) -> tuple[str, ...]:
-    return tuple(project.read(file).decode().splitlines())
+    return tuple(_text(project, file).splitlines())

@@ -54,6 +54,9 @@ class _Task:
     """The verdict of those that have been."""
 
 
+_Find = Callable[[], _Task | None]
+
+
 def run(plan: Plan, processes: int) -> None:
     """Try what is not decided; verdicts go to the ledger, progress to stderr."""
     began = time.time()
@@ -65,37 +68,46 @@ def run(plan: Plan, processes: int) -> None:
     def within_functions(work: Callable[[forks.Try], None]) -> None:
         forks.within_functions(plan.project, files, limit_s, work)
 
-    _share(plan, tasks, _FUNCTION, processes, within_functions)
-    tasks = _tasks(
-        plan, [mutant for mutant in plan.mutants if plan.where.acts_at_import(mutant)], _IMPORT, since=began
-    )
+    _share(plan, [partial(_same, task) for task in tasks], _FUNCTION, processes, within_functions)
+    outside = [mutant for mutant in plan.mutants if plan.where.acts_at_import(mutant)]
 
     def at_import(work: Callable[[forks.Try], None]) -> None:
         work(forks.at_import(plan.project, limit_s))
 
-    _share(plan, tasks, _IMPORT, processes, at_import)
+    # Who mentions what each of them makes is looked for by the processes: it takes half a second a piece.
+    _share(plan, _open(plan, outside, _IMPORT, since=began), _IMPORT, processes, at_import)
 
 
 def _tasks(plan: Plan, mutants: Sequence[Mutant], mode: str, *, since: float) -> list[_Task]:
     """Those of one mode that are not decided. ``since``: when this run began."""
+    return [task for find in _open(plan, mutants, mode, since=since) if (task := find()) is not None]
+
+
+def _open(plan: Plan, mutants: Sequence[Mutant], mode: str, *, since: float) -> list[_Find]:
     known = plan.ledger.read()
     if plan.again:
         known = {key: one for key, one in known.items() if one.at >= since}
-    tasks = []
+    found: list[_Find] = []
     for mutant in mutants:
         one = known.get((mutant.file, mutant.line, mutant.mutation))
-        if one is not None and (one.verdict in DEAD or one.mode == _IMPORT != mode):
-            continue
-        everyone = plan.where.tests_of(mutant)
-        tests = frozenset(test for test in everyone if not plan.among or test.startswith(plan.among))
-        if one is None or one.mode != mode or plan.among or _hopeful(one, plan.budget_s):
-            if tests or not plan.among:
-                tasks.append(_Task(mutant, tests, len(tests) == len(everyone)))
-            continue
-        changed = plan.ledger.changed(one)
-        if tests := frozenset(test for test in tests if test.partition("::")[0] in changed):
-            tasks.append(_Task(mutant, tests, True, one.verdict))
-    return tasks
+        if one is None or not (one.verdict in DEAD or one.mode == _IMPORT != mode):
+            found.append(partial(_task, plan, mutant, mode, one))
+    return found
+
+
+def _same(task: _Task) -> _Task:
+    return task
+
+
+def _task(plan: Plan, mutant: Mutant, mode: str, one: Verdict | None) -> _Task | None:
+    """What is left to be tried of it; None if that is nothing."""
+    everyone = plan.where.tests_of(mutant)
+    tests = frozenset(test for test in everyone if not plan.among or test.startswith(plan.among))
+    if one is None or one.mode != mode or plan.among or _hopeful(one, plan.budget_s):
+        return _Task(mutant, tests, len(tests) == len(everyone)) if tests or not plan.among else None
+    changed = plan.ledger.changed(one)
+    tests = frozenset(test for test in tests if test.partition("::")[0] in changed)
+    return _Task(mutant, tests, True, one.verdict) if tests else None
 
 
 def _hopeful(one: Verdict, budget_s: float) -> bool:
@@ -104,7 +116,7 @@ def _hopeful(one: Verdict, budget_s: float) -> bool:
 
 
 def _share(
-    plan: Plan, tasks: Sequence[_Task], mode: str, processes: int, how: Callable[[Callable[[forks.Try], None]], None]
+    plan: Plan, tasks: Sequence[_Find], mode: str, processes: int, how: Callable[[Callable[[forks.Try], None]], None]
 ) -> None:  # fmt: skip
     """Several processes take the next task whenever they are free."""
     print(f"{len(tasks)} of {len(plan.mutants)} mutants to try, as of {mode}", file=sys.stderr, flush=True)
@@ -137,9 +149,11 @@ class _Worker:
             if one is not None and one.verdict == "killed":
                 self._order.learn(mutant, one.by)
 
-    def work(self, tasks: Sequence[_Task], counter: Synchronized[int], attempt: forks.Try) -> None:
+    def work(self, tasks: Sequence[_Find], counter: Synchronized[int], attempt: forks.Try) -> None:
         for number in _numbers(counter, len(tasks)):
-            task, began = tasks[number], time.monotonic()
+            task, began = tasks[number](), time.monotonic()
+            if task is None:
+                continue
             tests = self._order.tests(task.mutant, task.tests)
             found = self._judged(task, tests, attempt)
             one = self._plan.ledger.add(
