@@ -236,6 +236,7 @@ def _functions(project: Project) -> dict[_Where, list[FunctionType]]:
     """File, qualified name and first line -> the functions that live there."""
     files = {str(project.root / file): file for file in project.files()}
     found: dict[_Where, list[FunctionType]] = {}
+    gc.unfreeze()  # what was there before the tests were collected (tests/conftest.py) is among them
     for thing in gc.get_objects():
         if type(thing) is FunctionType and thing.__code__.co_filename in files:
             code = thing.__code__
