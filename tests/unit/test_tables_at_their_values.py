@@ -1,0 +1,100 @@
+"""Tables and constants by which every session runs, at their own values: what a service may be offered with,
+what stands for nothing, and how long a history is."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import asdict
+
+from iso15118.energy.price import PriceLevels
+from iso15118.evcc.din.plan import Plan
+from iso15118.secc.din import sequence
+from iso15118.secc.funnel import CONNECTED, OVER
+from iso15118.session.ac_limits import AcStationLimits
+from iso15118.session.history import MOST_STATES, StateHistory
+from iso15118.session.limits import NO_DC_OUTPUT, NO_DC_SIDE, StationLimits, VehicleLimits
+from iso15118.session.price_wire import price_element
+from iso15118.session.services import SERVICES, ServiceID, ac_parameter_sets
+from iso15118.session.value_added import internet, parking_status
+
+DC, AC = (1, 2, 3, 4), (1, 2, 3)
+OFFERED = {
+    "ac": (AC, 0.0),
+    "ac-bpt": (AC, 0.0),
+    "ac-der-iec": (AC, 0.0),
+    "ac-der-sae": (AC, 0.0),
+    "dc": (DC, 100e3),
+    "dc-bpt": (DC, 100e3),
+    "mcs": ((1, 2, 3, 4, 5, 6, 7), 125e3),
+    "mcs-bpt": ((1, 2, 3, 4, 5, 6, 7), 125e3),
+    "acdp": (DC, 100e3),
+    "acdp-bpt": (DC, 100e3),
+    "wpt": ((1,), 0.0),
+}
+"""Connectors of each service, and the insulation (Ohm) that its cable check asks for."""
+
+
+def test_each_service_has_its_connectors_and_its_insulation() -> None:
+    assert {one.name: (one.connectors, one.insulation_threshold_ohm) for one in SERVICES.values()} == OFFERED
+
+
+@pytest.mark.parametrize("service", list(SERVICES.values()), ids=lambda one: one.name)
+def test_a_service_whose_name_says_so_is_bidirectional(service: object) -> None:
+    name = service.name  # type: ignore[attr-defined]
+    assert service.bidirectional is ("-" in name)  # type: ignore[attr-defined]
+
+
+def test_three_phases_are_connector_2_unless_it_is_said() -> None:
+    outlet = AcStationLimits.of(current_a=32.0)
+    found = [one.connector for one in ac_parameter_sets(SERVICES[ServiceID.AC], outlet)]
+    assert (set(found), found[0]) == ({1, 2}, 2)
+
+
+def test_a_side_without_dc_has_nothing_of_it_and_one_that_has_said_nothing_yet() -> None:
+    for one in (NO_DC_OUTPUT, NO_DC_SIDE, Plan().offer, Plan().station):
+        limits = {name: value for name, value in asdict(one).items() if name.startswith("maximum_")}
+        assert set(limits.values()) == {0.0}
+        assert not one.bidirectional
+
+
+@pytest.mark.parametrize("kind", [StationLimits, VehicleLimits])
+def test_a_limit_that_comes_last_is_looked_at_as_well(kind: type[StationLimits | VehicleLimits]) -> None:
+    """Those of every field, however many there are."""
+    needed = {"maximum_charge_power_w": 1.0, "maximum_charge_current_a": 1.0, "maximum_voltage_v": 1.0}
+    for name in kind.__struct_fields__:
+        if name.startswith(("maximum_", "minimum_")):
+            with pytest.raises(Exception, match=name):
+                kind(**(needed | {name: float("nan")}))
+
+
+def test_a_history_keeps_its_first_500_and_its_last_500_states() -> None:
+    states = StateHistory()
+    for number in range(3_000):
+        states.append(str(number))
+    assert MOST_STATES == len(states) == 1000
+    assert states[499:501] == ["499", "2500"]
+
+
+def test_variants_of_added_services_that_nobody_chooses() -> None:
+    assert internet().free
+    assert [dict(one.values)["ParkingStatusType"] for one in parking_status().parameter_sets] == [1, 1]
+
+
+@pytest.mark.parametrize(("begins", "anchor"), [(1000.9, 1000), (1000.9988, 1000), (1000.9995, 1001)])
+def test_prices_begin_at_a_whole_second_downward_but_for_the_noise_of_a_sum(
+    begins: float, anchor: int
+) -> None:
+    levels = PriceLevels(begins=begins, entries=((3600, 1),), levels=1)
+    assert price_element(levels, 0.0).time_anchor == anchor
+
+
+def test_the_two_requests_of_power_in_din_are_apart() -> None:
+    (on, does), (off, does_not) = sequence.ON, sequence.OFF
+    assert (on is off, does, does_not) == (True, True, False)
+
+
+def test_the_first_stage_and_the_last_one() -> None:
+    assert CONNECTED.first
+    assert CONNECTED.refuses
+    assert not OVER.first
+    assert not OVER.refuses
