@@ -27,6 +27,9 @@ class Project:
     everywhere: tuple[str, ...] = ()
     """Test modules that look at what is made at import, whoever makes it: no line of it runs in them."""
 
+    apart: tuple[str, ...] = ()
+    """Test modules that start programs, which no mutant reaches: it is in the memory of one process."""
+
     @property
     def cache(self) -> Path:
         """Built, and never committed."""
@@ -43,7 +46,8 @@ class Project:
     def test_files(self) -> list[str]:
         """The modules with tests that may kill a mutant."""
         found = {path for place in self.tests for path in (self.root / place).rglob("test_*.py")}
-        return sorted(path.relative_to(self.root).as_posix() for path in found)
+        names = (path.relative_to(self.root).as_posix() for path in found)
+        return sorted(name for name in names if name not in self.apart)
 
     def read(self, file: str) -> bytes:
         return (self.root / file).read_bytes()
@@ -90,5 +94,6 @@ HERE = Project(
     ),
     warm=("tests.tls.rig:issued", "tests.aio.site:secc_tls", "tests.aio.site:evcc_tls"),
     everywhere=("tests/unit/test_declared_defaults.py", "tests/unit/test_defaults.py"),
+    apart=("tests/aio/misuse/test_misuse.py", "tests/aio/test_output.py", "tests/secc/test_diagrams.py"),
 )
 """The sessions and their drivers. Tests that start other programs see no mutant and are not among these."""
