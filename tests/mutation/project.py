@@ -93,7 +93,13 @@ HERE = Project(
         "iso15118.tls",
     ),
     warm=("tests.tls.rig:issued", "tests.aio.site:secc_tls", "tests.aio.site:evcc_tls"),
-    everywhere=("tests/unit/test_declared_defaults.py", "tests/unit/test_defaults.py"),
+    everywhere=(
+        "tests/secc/test_stages.py",
+        "tests/unit/test_declared_defaults.py",
+        "tests/unit/test_defaults.py",
+        "tests/unit/test_moved.py",
+        "tests/unit/test_tables_at_their_values.py",
+    ),
     apart=("tests/aio/misuse/test_misuse.py", "tests/aio/test_output.py", "tests/secc/test_diagrams.py"),
 )
 """The sessions and their drivers. Tests that start other programs see no mutant and are not among these."""

@@ -42,7 +42,6 @@ OPTIONS = [
 ]
 OPTIONS += ["-W", "ignore:Module already imported"]  # by preload
 """The same tests in each run, with the same values."""
-_FIELD = re.compile(r"\w+: .* = ")
 _CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]+$")
 
 
@@ -102,11 +101,11 @@ class Touched:
         return found | self.lookers(mutant)
 
     def lookers(self, mutant: Mutant) -> set[str]:
-        """Who looks at what is made at import without running a line of it: at the default of a field, and at
-        a constant by its name."""
+        """Who looks at what is made at import without running a line of it: at tables and the defaults of
+        fields, and at a constant by its name."""
         if mutant.function is not None:
             return set()
-        wanted = set(self._project.everywhere) if _FIELD.match(mutant.text) else set()
+        wanted = set(self._project.everywhere)
         constants = [
             one for one in names_made(self._project.read(mutant.file), mutant.line) if _CONSTANT.match(one)
         ]

@@ -1,4 +1,4 @@
-"""What the station's funnel knows about each state of the older editions, pinned without their tables: where
+"""What the station's funnel knows about each state of each edition, pinned without their tables: where
 the pilot has to stay in C, where contactors may not open, which timer runs, and what a wish to stop does.
 
 And the protocols of supportedAppProtocol with their versions.
@@ -16,6 +16,7 @@ from iso15118.secc.din import sequence as din
 from iso15118.secc.iso2.ac_part import AC
 from iso15118.secc.iso2.dc_part import DC
 from iso15118.secc.iso2.machine import _STAGES
+from iso15118.secc.iso20 import ac_part, acdp_part, dc_part, der_part, machine, wpt_part
 from iso15118.session.edition import Stage
 
 LIVE, HOLDS, LASTS = "live", "holds", "lasts"
@@ -23,6 +24,17 @@ LIVE, HOLDS, LASTS = "live", "holds", "lasts"
 TOLD = "told"
 """A wish to stop is not told by refusing."""
 WELDING = (TOLD, "welding detection: welding_detection_performance")
+ENERGY_OF_DC: dict[str, tuple[str, ...]] = {
+    "DC_ChargeParameterDiscovery": (),
+    "DC_CableCheck": (LIVE, "cable check"),
+    "DC_PreCharge": (LIVE, "pre-charge"),
+    "DC_ChargeLoop": (LIVE, HOLDS, LASTS),
+    "DC_WeldingDetection": WELDING,
+}
+ENERGY_OF_AC: dict[str, tuple[str, ...]] = {
+    "AC_ChargeParameterDiscovery": (),
+    "AC_ChargeLoop": (LIVE, HOLDS, LASTS),
+}
 
 PINNED: dict[str, tuple[Mapping[Any, Stage], dict[str, tuple[str, ...]]]] = {
     "DIN 70121": (
@@ -71,6 +83,45 @@ PINNED: dict[str, tuple[Mapping[Any, Stage], dict[str, tuple[str, ...]]]] = {
     "AC in it": (
         AC.stages,
         {"PowerDelivery": (LIVE, HOLDS), "ChargingStatus": (LIVE, HOLDS, LASTS)},
+    ),
+    "ISO 15118-20": (
+        machine._STAGES,
+        {
+            "SessionSetup": ("first",),
+            "AuthorizationSetup": (),
+            "Authorization": ("authorizing",),
+            "ServiceDiscovery": (),
+            "ServiceDetail": (),
+            "ServiceSelection": (),
+            "ScheduleExchange": (),
+            "PowerDelivery": (LIVE, HOLDS, "power delivery: power_delivery_performance"),
+            "ScheduleRenegotiation": (LIVE, HOLDS),
+            "SessionStop": (TOLD,),
+            "Ended": (TOLD,),
+        },
+    ),
+    "DC in ISO 15118-20": (dict(dc_part.DC.stages), ENERGY_OF_DC),
+    "AC in ISO 15118-20": (dict(ac_part.AC.stages), ENERGY_OF_AC),
+    "AC_DER_IEC": (dict(der_part.AC_DER_IEC.stages), ENERGY_OF_AC),
+    "AC_DER_SAE": (dict(der_part.AC_DER_SAE.stages), ENERGY_OF_AC),
+    "ACDP": (
+        dict(acdp_part.ACDP.stages),
+        ENERGY_OF_DC
+        | {
+            "ACDP_Connect": ("connection device",),
+            "ACDP_Disconnect": (TOLD, "connection device: ongoing_performance"),
+        },
+    ),
+    "WPT": (
+        dict(wpt_part.WPT.stages),
+        {
+            "WPT_FinePositioningSetup": (),
+            "WPT_FinePositioning": (),
+            "WPT_Pairing": (),
+            "WPT_ChargeParameterDiscovery": (),
+            "WPT_AlignmentCheck": (LIVE,),
+            "WPT_ChargeLoop": (LIVE, LASTS),
+        },
     ),
 }
 
