@@ -29,13 +29,16 @@ class Survivor:
 
 
 def survivors(path: Path) -> list[Survivor]:
-    """The list that people keep: one entry for those of a file that live for the same reason."""
+    """The list that people keep: one entry for those of a file that live for the same reason. Raises
+    ``ValueError`` for what is in no entry."""
     if not path.exists():
         return []
+    kept = tomllib.loads(path.read_text(encoding="utf-8"))
+    entries = kept.pop("survivor", [])
+    if kept:
+        raise ValueError(f"{path.name}: {', '.join(kept)} above the first [[survivor]]")
     return [
-        Survivor(entry["file"], shown, entry["reason"])
-        for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("survivor", [])
-        for shown in entry["mutants"]
+        Survivor(entry["file"], shown, entry["reason"]) for entry in entries for shown in entry["mutants"]
     ]
 
 

@@ -205,6 +205,14 @@ def test_the_survivors_can_still_be_made_and_have_reasons() -> None:
     assert unfounded(HERE, survivors(Path(__file__).with_name("survivors.toml"))) == []
 
 
+def test_what_stands_in_no_entry_of_the_list_is_told(tmp_path: Path) -> None:
+    """A header that became a comment took the first entry with it, and nobody noticed."""
+    path = tmp_path / "survivors.toml"
+    path.write_text('# [[survivor]]\nfile = "x.py"\nmutants = ["a"]\n[[survivor]]\nfile = "y.py"\n')
+    with pytest.raises(ValueError, match="file, mutants above the first"):
+        survivors(path)
+
+
 def test_a_list_of_survivors_that_is_stale_is_told(toy: Project) -> None:
     good = Survivor(FILE, LIVES, "exactly 3,000 A is no current that is met")
     assert unfounded(toy, [good]) == []
