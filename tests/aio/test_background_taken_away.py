@@ -90,7 +90,7 @@ def test_when_a_loop_that_was_taken_away_is_closed_at_the_latest(monkeypatch: py
     loop = _Loop("iso15118 thing")
     loop.leaves_within_s = lambda: 12.0
     take_away(loop, "raised")
-    assert loop._gone_by == 1000.0 + 12.0 + background._CLOSES_S + background._LAST_S
+    assert loop._gone_by == 1000.0 + 12.0 + 30.0 + 2.0
     assert loop.taken_away
 
 

@@ -85,6 +85,17 @@ def net(monkeypatch: pytest.MonkeyPatch) -> Net:
     return played
 
 
+@pytest.mark.parametrize("end", [min, max])
+def test_it_is_sent_from_a_port_of_those_that_the_plugins_look_at(
+    end: Any, net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "random", SimpleNamespace(randint=lambda *ends: end(ends)))
+    with_it = SecretDisclosure("127.0.0.1:50000")
+    with_it(LINE)
+    ((_, port),) = net.made[0].binds
+    assert port == (49152 if end is min else 65535)
+
+
 @pytest.mark.parametrize(
     ("target", "to"),
     [
