@@ -57,9 +57,9 @@ _log = Log(__name__)
 
 _REPLUG_S: Final = 1.0
 _BASIC_RETRY_S: Final = 0.05
+"""How often it is tried to begin basic charging while the hardware is not free yet."""
 _CANCELLED_S: Final = 2.0
 """For what was begun and is cancelled to end, when the connector is closed."""
-"""How often it is tried to begin basic charging while the hardware is not free yet."""
 
 
 class PluggedSecc(ServiceCommands):
