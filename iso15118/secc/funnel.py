@@ -222,10 +222,9 @@ class Funnel(ConnectionDevice):
             if finding.reaction is Reaction.STOP and self.ended is None and facts.abort_reason is None:
                 self._stop(detail, rule)
             return list(news)
+        facts.told_safe = False  # whatever was asked for did not help
         if self.ended is None and facts.decides(reason_of(finding.rule)):
-            facts.told_safe = False  # whatever was asked for did not help
             return self._abort(reason_of(finding.rule), detail, rule=rule) + news
-        facts.told_safe = False
         return self._make_safe(Urgency.EMERGENCY, detail) + news
 
     # -- the funnel

@@ -163,12 +163,16 @@ def test_after_the_end_there_is_nothing_to_wait_for() -> None:
     assert host.session.deadline is None
 
 
-def test_a_reading_that_is_none_behind_an_orderly_end_is_answered_at_once() -> None:
+@pytest.mark.parametrize("late", ["contactors close", "a reading that is none"])
+def test_what_comes_behind_an_orderly_end_is_answered_at_once(late: str) -> None:
     host = asked_to_stop()
     while host.session.ended is None:
         host.step()
     assert ended(host) == (EndReason.STOPPED_BY_EV, "")
-    host.tell(ev.InletMeasured(math.nan, 0.0))
+    if late == "contactors close":
+        host.tell(ev.ContactorsChanged(True))
+    else:
+        host.tell(ev.InletMeasured(math.nan, 0.0))
     assert urgencies(host) == [EMERGENCY]
     (opened,) = (action for action in host.book.actions if isinstance(action, act.OpenContactors))
     assert opened.urgency is EMERGENCY

@@ -3,6 +3,7 @@ ramps, and readings that stay away while the vehicle goes on asking."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -104,6 +105,40 @@ def test_an_orderly_stop_is_given_its_ramp_and_an_emergency_a_second() -> None:
             drive.book.now += seconds
             drive.measure(BATTERY_V, amperes)
         assert urgencies(drive) == ([EMERGENCY] if urgent else [])
+
+
+@pytest.mark.parametrize("orderly", [True, False])
+@pytest.mark.parametrize("late", ["contactors close", "a reading that is none"])
+def test_what_comes_behind_the_end_is_answered_at_once(late: str, orderly: bool) -> None:
+    """And again where the end was an emergency: whatever was asked for did not help."""
+    drive = Drive().to(State.DC_CHARGE_LOOP)
+    drive.measure(BATTERY_V)
+    if not orderly:
+        drive.book.tell(ev.EmergencyShutdown("button"))
+    assert ends(drive)[0].orderly is orderly
+    drive.book.tell(ev.ContactorsChanged(False))
+    if late == "contactors close":
+        drive.book.tell(ev.ContactorsChanged(True))
+    else:
+        drive.book.tell(ev.PowerMeasured(math.nan, 0.0))
+    assert urgencies(drive) == [EMERGENCY]
+    (opened,) = (action for action in drive.book.actions if isinstance(action, act.OpenContactors))
+    assert opened.urgency is EMERGENCY
+
+
+@pytest.mark.parametrize(
+    "first", [ev.EmergencyShutdown("button"), ev.SignalChanged(ev.SignalState.B), ev.StopRequested("enough")]
+)
+def test_a_fault_before_the_vehicle_has_heard_of_the_end_is_asked_of_the_hardware_anew(first: Any) -> None:
+    """Whatever was asked for did not help, also where contactors say that they are open."""
+    drive = Drive().to(State.DC_CHARGE_LOOP)
+    drive.measure(BATTERY_V)
+    drive.book.tell(first)
+    drive.book.tell(ev.ContactorsChanged(False))
+    assert drive.session.ended is None
+    drive.book.tell(ev.PowerMeasured(math.nan, 0.0))
+    assert urgencies(drive) == [EMERGENCY]
+    assert any(isinstance(action, act.OpenContactors) for action in drive.book.actions)
 
 
 @pytest.mark.parametrize(("reason", "said"), [("closing time", "closing time"), ("", "stop requested")])
