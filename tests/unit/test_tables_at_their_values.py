@@ -3,13 +3,22 @@ what stands for nothing, and how long a history is."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
 import pytest
 from msgspec.structs import asdict
 
 from iso15118.energy.price import PriceLevels
 from iso15118.evcc.din.plan import Plan
+from iso15118.evcc.iso2 import plug_and_charge
+from iso15118.messages.iso20.common_types import RationalNumber
 from iso15118.secc.din import sequence
-from iso15118.secc.funnel import CONNECTED, OVER
+from iso15118.secc.funnel import CONNECTED, OVER, Funnel
+from iso15118.secc.iso20 import ac_part
+from iso15118.secc.session import SeccSession
 from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.history import MOST_STATES, StateHistory
 from iso15118.session.limits import NO_DC_OUTPUT, NO_DC_SIDE, StationLimits, VehicleLimits
@@ -32,6 +41,45 @@ OFFERED = {
     "wpt": ((1,), 0.0),
 }
 """Connectors of each service, and the insulation (Ohm) that its cable check asks for."""
+
+
+NUMBERS: dict[str, dict[str, Any]] = {
+    "aio.writer": {"AT_EXIT_S": 1.0, "_MOST_WAITING": 10_000},
+    "secc.din.delivery": {"_MOST_A": 2.0},
+    "secc.iso2.parameters": {"_HOLD": 0.5},
+    "secc.iso2.schedules": {"_LONGEST": 16_777_214, "_MOST_ENTRIES": 1024, "_NOISE_W": 1e-6},
+    "secc.iso20.context": {"_READINGS_KEPT": 8},
+    "secc.iso20.dc_part": {"_ZERO": RationalNumber(exponent=0, value=0)},
+    "secc.iso20.notices": {"_MOST": 65_535},
+    "secc.iso20.offers": {"_POINTS": range(12, 1025)},
+    "secc.iso20.replies": {"_ZERO": RationalNumber(exponent=0, value=0)},
+    "secc.iso20.schedules": {"_POINTS": range(12, 1025)},
+    "session.checks": {"_HIGHEST_HZ": 1000.0, "_HIGHEST_COIL_HZ": 1e6},
+}
+"""How each of them acts is tried elsewhere, by its name or at its edges."""
+
+
+@pytest.mark.parametrize("module", NUMBERS)
+def test_a_number_is_what_it_was(module: str) -> None:
+    there = import_module(f"iso15118.{module}")
+    assert {name: getattr(there, name) for name in NUMBERS[module]} == NUMBERS[module]
+
+
+@pytest.mark.parametrize(
+    ("call", "left_out"),
+    [
+        (Funnel._end, {"beside": False}),
+        (SeccSession, {"installs": False, "pad_id": 0}),
+        (SeccSession._aborted, {"beside": False}),
+        (SeccSession._message, {"stream": False}),
+        (ac_part._ok, {"stops": False}),
+        (plug_and_charge._usable, {"refused": True}),
+    ],
+    ids=lambda one: getattr(one, "__qualname__", ""),
+)
+def test_what_a_call_means_that_leaves_it_out(call: Callable[..., Any], left_out: dict[str, Any]) -> None:
+    known = {name: one.default for name, one in inspect.signature(call).parameters.items()}
+    assert {name: known[name] for name in left_out} == left_out
 
 
 def test_each_service_has_its_connectors_and_its_insulation() -> None:
