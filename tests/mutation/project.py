@@ -95,6 +95,7 @@ HERE = Project(
     warm=("tests.tls.rig:issued", "tests.aio.site:secc_tls", "tests.aio.site:evcc_tls"),
     everywhere=(
         "tests/aio/test_numbers_at_their_values.py",
+        "tests/secc/test_neutral_answers.py",
         "tests/secc/test_stages.py",
         "tests/unit/test_declared_defaults.py",
         "tests/unit/test_defaults.py",
