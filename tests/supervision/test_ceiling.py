@@ -11,6 +11,7 @@ import pytest
 
 from iso15118.energy.ac import NOTHING, each
 from iso15118.session.supervision import AcSupervisor, Ceiling, Reaction, Rule, SupervisionLimits
+from iso15118.session.supervision.rules import _MOST_STEPS
 
 INF = math.inf
 HOLD = 5.0
@@ -141,3 +142,21 @@ def test_a_vehicle_that_follows_each_of_two_lowerings_in_time_is_left_alone(seco
 def test_one_that_follows_neither_is_found_by_the_first(second_at: float) -> None:
     late = followed((10.0, 16.0), (second_at, 10.0), after_s=8.0)
     assert (Rule.OVER_CURRENT, Reaction.FAULT) in late
+
+
+def test_one_that_is_in_more_haste_begins_to_fall_earlier_and_no_slower() -> None:
+    ceiling = Ceiling(1000.0)
+    ceiling.ask(800.0, 0.0, 10.0, 100.0, 1000.0)
+    ceiling.ask(500.0, 2.0, 1.0, 50.0, 1000.0)
+    assert [ceiling.at(now) for now in (2.0, 3.0, 4.0, 7.0, 8.0, 9.0)] == [1000, 1000, 900, 600, 500, 500]
+
+
+def test_steps_as_short_as_the_shortest_are_put_together() -> None:
+    hold = _MOST_STEPS / 16.0  # the shortest step is 1/16 s then, which every float shows
+    ceiling = Ceiling(32.0)
+    ceiling.ask(20.0, 0.0, hold, math.inf, 32.0)
+    ceiling.ask(16.0, 0.5, hold, math.inf, 32.0)
+    ceiling.ask(12.0, 0.5 + 1 / 16, hold, math.inf, 32.0)
+    assert ceiling.at(hold) == 32.0
+    assert ceiling.at(hold + 0.5 + 1 / 32) == 20.0, "the one before, for as long as both together"
+    assert ceiling.at(hold + 0.5 + 1 / 8) == 12.0
