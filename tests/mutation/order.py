@@ -46,8 +46,15 @@ class Order:
 
         variants: Counter[str] = Counter()
         dear = []
-        first = self._where.lookers(mutant)
-        for price, test in sorted((0.0 if test in first else cost(test), test) for test in among):
+        lookers = self._where.lookers(mutant)
+
+        def price_of(test: str) -> float:
+            if test not in lookers:
+                return cost(test)
+            # Of those that have its name many have another thing of that name.
+            return 0.0 if self._where.looks_everywhere(test) else cost(test) / 10.0
+
+        for price, test in sorted((price_of(test), test) for test in among):
             name = test.partition("[")[0]
             dear.append((price * (1 + variants[name]), test))
             variants[name] += 1

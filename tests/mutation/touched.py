@@ -100,6 +100,10 @@ class Touched:
             found = self._anywhere([file for file in self._project.files() if file.startswith(folder)])
         return found | self.lookers(mutant)
 
+    def looks_everywhere(self, test: str) -> bool:
+        """Its module is one of those that look at tables and defaults."""
+        return test.partition("::")[0] in self._project.everywhere
+
     def lookers(self, mutant: Mutant) -> set[str]:
         """Who looks at what is made at import without running a line of it: at tables and the defaults of
         fields, and at a constant by its name."""
