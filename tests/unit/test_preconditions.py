@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from iso15118.aio import workers
 from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
 from iso15118.evcc import editions as of_vehicle
@@ -15,7 +16,9 @@ from iso15118.evcc.contactors import pre_charged
 from iso15118.secc import dc_output
 from iso15118.secc import editions as of_station
 from iso15118.secc.iso20 import der_part
+from iso15118.session.checks import late_alarm
 from iso15118.session.edition import Refused
+from iso15118.session.events import EmergencyShutdown, HardwareFault
 from iso15118.session.services import ServiceID
 
 IEC = ServiceID.AC_DER_IEC
@@ -92,3 +95,20 @@ def test_why_a_station_speaks_no_energy_resources(
     monkeypatch.setattr(of_station, "_why_not_iso20", lambda facts: other)
     facts: Any = SimpleNamespace(config=SimpleNamespace(services=(IEC,)), grid_code=None, ac_hardware=None)
     assert of_station._why_not_der(IEC)(facts) == why
+
+
+@pytest.mark.parametrize(("reason", "said"), [("the button", "the button"), ("", "an alarm")])
+@pytest.mark.parametrize("closed", [True, False])
+def test_why_a_late_alarm_cuts_a_ramp_short(reason: str, said: str, closed: bool) -> None:
+    assert late_alarm(EmergencyShutdown(reason), closed) == said
+    assert late_alarm(HardwareFault("cooling", reason), closed) == said
+
+
+def test_how_long_workers_are_waited_for_is_what_the_oldest_has_left() -> None:
+    def left(*ages: float) -> float | None:
+        running: Any = {age: SimpleNamespace(busy=age > 0.0, age=age) for age in ages}
+        return workers._patience(running, 10.0)
+
+    assert left() is left(0.0) is None
+    assert left(2.0, 5.0, 0.0) == pytest.approx(5.01)
+    assert left(12.0) == 0.01
