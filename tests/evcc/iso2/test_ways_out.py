@@ -171,3 +171,18 @@ def test_a_state_of_charge_is_a_percentage(soc: float, told: int) -> None:
     host.answer()
     host.wait(0.1)
     assert host.of(iso2.CurrentDemandReq)[-1].dc_ev_status.evresssoc == told
+
+
+def test_a_vehicle_that_breaks_off_says_in_its_message_that_it_is_not_ready_any_more() -> None:
+    """State B is shown already; and the rest is the way out of DC."""
+    host = Host().to("CurrentDemand", 2)
+    host.answer(dc_evse_status=status(STATUS.EVSE_Malfunction))
+    assert [type(one) for one in hardware(host)] == [act.StopPower, act.SignalReady, act.OpenContactors]
+    while not isinstance(host.request, iso2.PowerDeliveryReq) or not host.waiting:
+        host.step()
+    told = host.request
+    assert told.charge_progress is iso2.ChargeProgress.Stop
+    assert told.ev_power_delivery_parameter is not None
+    assert told.ev_power_delivery_parameter.dc_ev_status.ev_ready is False
+    host.answer()
+    assert [type(one) for one in hardware(host)] == [act.StopPower, act.SignalReady, act.OpenContactors]
