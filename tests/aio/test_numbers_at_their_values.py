@@ -75,7 +75,7 @@ def test_an_emergency_outranks_an_orderly_stop_and_none_is_beyond_it() -> None:
         (EvccClient.run_without_messages, {"number": 0}),
         (EvccClient.run, {"number": 0}),
     ],
-    ids=str,
+    ids=lambda one: getattr(one, "__qualname__", ""),
 )
 def test_what_a_call_leaves_out_is_nothing(call: Callable[..., Any], left_out: dict[str, Any]) -> None:
     known = {name: one.default for name, one in inspect.signature(call).parameters.items()}
