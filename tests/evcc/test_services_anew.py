@@ -75,6 +75,21 @@ def test_the_service_is_chosen_anew_with_the_same_authorization() -> None:
     assert sum(isinstance(one, cm.AuthorizationReq) for one in host.sent) == 1
 
 
+def test_a_vehicle_that_is_ready_for_the_next_service_is_made_safe_as_a_whole() -> None:
+    """Its contactors are open and were told so; the pilot alone was taken back."""
+    host = in_the_loop()
+    host.tell(ev.ServiceRenegotiationRequested("test"))
+    host.answer()
+    at_stop(host)
+    host.answer()
+    host.answer(service_renegotiation_supported=True)
+    host.to("DC_CableCheck")
+    assert not host.session.energized
+    actions = host.session._make_safe(act.Urgency.ORDERLY, "enough")
+    assert [type(one) for one in actions] == [act.StopPower, act.SignalReady, act.OpenContactors]
+    assert host.session._make_safe(act.Urgency.ORDERLY, "enough") == [], "once"
+
+
 def test_what_goes_on_beside_the_loop_is_given_up_with_the_stop() -> None:
     host = in_the_loop(renegotiation=Renegotiation.BESIDE)
     host.measure(BATTERY_V, 0.0)
