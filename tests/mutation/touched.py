@@ -133,11 +133,7 @@ class Touched:
         """Outside of functions, and in those that build a table when they are imported."""
         if mutant.function is None:
             return True
-        lines = [*range(mutant.lines[0], mutant.lines[1] + 1)]
-        if (
-            "<locals>" in mutant.function[0]
-        ):  # a closure that is made at import is not among what can be changed
-            lines.append(mutant.function[1])
+        lines = range(mutant.lines[0], mutant.lines[1] + 1)
         return any(
             self._then(module, mutant.file, lines) & set(module.imports.get(mutant.file, ()))
             for module in self.modules.values()
