@@ -124,28 +124,27 @@ def test_what_nobody_called_has_a_time_of_its_own_behind_that_of_what_was_called
 
 
 def test_an_end_that_is_no_ones_misuse_comes_out_and_that_of_a_loop_which_is_gone_does_not() -> None:
-    thing = Thing()
 
-    async def misused() -> None:
-        raise MisuseError("of the thing itself")
+    class Misused(Thing):
+        async def close(self) -> None:
+            raise MisuseError("of the thing itself")
 
-    thing.close = misused  # type: ignore[method-assign]
-    with pytest.raises(MisuseError, match="of the thing itself"), Held(lambda clock: thing):
+    with pytest.raises(MisuseError, match="of the thing itself"), Held(lambda clock: Misused()):
         pass
     assert threads() == []
-    thing, closes = Thing(), 0
 
-    async def taken_away() -> None:
-        nonlocal closes
-        closes += 1
-        if closes == 1:
-            asyncio.get_running_loop().call_soon(ends_the_program)
-            await asyncio.sleep(1000.0)
+    class TakenAway(Thing):
+        async def close(self) -> None:
+            await super().close()
+            if self.done.count("close") == 1:
+                asyncio.get_running_loop().call_soon(ends_the_program)
+                await asyncio.sleep(1000.0)
 
-    thing.close = taken_away  # type: ignore[method-assign]
+    thing = TakenAway()
     with Held(lambda clock: thing):
         pass
-    assert (closes, threads()) == (2, []), "it is closed where the loop is brought to its end"
+    assert thing.done == ["open", "close", "close"], "it is closed where the loop is brought to its end"
+    assert threads() == []
 
 
 def test_what_does_not_end_keeps_no_loop_that_was_taken_away(

@@ -109,9 +109,11 @@ def test_lines_that_were_dropped_are_counted_and_said_when_the_writer_is_idle_ag
 
 
 def test_a_thread_that_writes_keeps_no_program_from_ending() -> None:
-    thread: WriterThread[int] = WriterThread("a test's", print)
+    written: list[int] = []
+    thread = WriterThread("a test's", written.append)
     thread.put(1)
     assert thread.flush(60.0)
+    assert written == [1]
     assert thread._thread is not None
     assert thread._thread.daemon
 
