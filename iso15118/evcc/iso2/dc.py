@@ -154,12 +154,14 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         status = response.dc_evse_status
         asking = asks_to_end(status, under_power=True)
         insulation.under_power(talk, status.evse_isolation_status)
+        plan.renegotiate = plan.renegotiate or asks_to_renegotiate(status)
         receipt = await answer_meter(talk, plan, response)
         if receipt is not None:
             same_kind(receipt, plan)
-            asking = asks_to_end(receipt, under_power=True) or asking
             plan.renegotiate = plan.renegotiate or asks_to_renegotiate(receipt)
-        plan.renegotiate = plan.renegotiate or asks_to_renegotiate(status)
+            later = asks_to_end(receipt, under_power=True)
+            if later is not None:
+                asking, status = later, receipt
         if end is None and asking is not None:
             end = asking
             delay = float(status.notification_max_delay) or _WIND_DOWN_S

@@ -15,9 +15,12 @@ from iso15118.messages import iso2
 from iso15118.pki.keys.signer import signer_of
 from iso15118.pnc.iso2 import judge_request, signed_tariffs
 from iso15118.session import actions as act
+from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import EndReason
 from tests.evcc.iso2.contracts import host, in_charge, octets, offered, pki
-from tests.evcc.iso2.station import CODE, SESSION_ID, Host, ac_status, schedules
+from tests.evcc.iso2.station import BATTERY_V, CODE, NOTIFY, SESSION_ID, Host, ac_status, schedules, status
+
+CHARGER = AcVehicleLimits.of(current_a=16.0)
 
 # -- tariffs
 
@@ -165,7 +168,7 @@ def test_without_a_contract_the_wish_for_a_receipt_is_ignored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "reason"),
+    ("told", "reason"),
     [
         (
             iso2.DCEVSEStatus(
@@ -195,12 +198,61 @@ def test_without_a_contract_the_wish_for_a_receipt_is_ignored() -> None:
     ],
     ids=["stop", "emergency", "not ready any more", "other current"],
 )
-def test_the_status_in_the_answer_to_a_receipt_counts(status: Any, reason: EndReason) -> None:
+def test_the_status_in_the_answer_to_a_receipt_counts(told: Any, reason: EndReason) -> None:
     one = in_charge("contract-0")
     one.answer(meter_info=meter(1000), receipt_required=True)
-    one.answer(evse_status=status)
+    one.answer(evse_status=told)
     assert one.finish().reason is reason
     assert not one.watch.told_closed
+
+
+def paying(alternating: bool) -> Host:
+    """In the charge loop with a contract, and at rest, so that nothing has to be wound down first."""
+    if not alternating:
+        return in_charge("contract-0")
+    one = offered(host("contract-0", charger=CHARGER)).to("ChargingStatus", 2)
+    one.draw(0.0)
+    return one
+
+
+def loop_status(one: Host, **changes: Any) -> dict[str, Any]:
+    """The fields of a charge-loop answer with this status, and of the answer to a receipt."""
+    if one.charger is None:
+        return {"dc_evse_status": status(**changes)}
+    return {"ac_evse_status": ac_status(**changes)}
+
+
+@pytest.mark.parametrize("alternating", [False, True], ids=["DC", "AC"])
+@pytest.mark.parametrize("in_receipt", [False, True], ids=["in the loop", "in the receipt"])
+@pytest.mark.parametrize("asked", [NOTIFY.ReNegotiation, NOTIFY.StopCharging], ids=["anew", "the end"])
+def test_one_of_the_two_answers_is_enough_to_ask(
+    alternating: bool, in_receipt: bool, asked: iso2.EVSENotification
+) -> None:
+    one = paying(alternating)
+    asks = loop_status(one, notification=asked)
+    one.answer(meter_info=meter(1000), receipt_required=True, **({} if in_receipt else asks))
+    assert isinstance(one.request, iso2.MeteringReceiptReq)
+    one.answer(**({"evse_status": next(iter(asks.values()))} if in_receipt else {}))
+    for _ in range(60):
+        if isinstance(one.request, iso2.PowerDeliveryReq):
+            break
+        one.answer() if one.waiting else one.wait(0.1)
+    wanted = iso2.ChargeProgress
+    progress = wanted.Renegotiate if asked is NOTIFY.ReNegotiation else wanted.Stop
+    assert one.request.charge_progress is progress
+
+
+@pytest.mark.parametrize("alternating", [False, True], ids=["DC", "AC"])
+def test_the_answer_that_asks_for_the_end_says_within_what_time(alternating: bool) -> None:
+    one = paying(alternating)
+    one.draw(10.0) if alternating else one.measure(BATTERY_V, 100.0)
+    one.answer(meter_info=meter(1000), receipt_required=True)
+    began = one.book.now
+    asks = loop_status(one, notification=NOTIFY.StopCharging, delay=1)
+    one.answer(evse_status=next(iter(asks.values())))
+    while not isinstance(one.request, iso2.PowerDeliveryReq):
+        one.answer() if one.waiting else one.wait(0.1)
+    assert one.book.now - began == pytest.approx(1.0, abs=0.3)
 
 
 def test_a_refused_receipt_ends_the_session() -> None:
