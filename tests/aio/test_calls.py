@@ -419,6 +419,26 @@ async def test_a_lane_that_was_closed_calls_nobody_late() -> None:
     assert [what for what, _ in log.calls] == ["ended"]
 
 
+async def test_a_call_that_ignores_the_end_of_its_lane_is_not_told_late() -> None:
+    log, where = Log(), lane()
+    go_on = asyncio.Event()
+
+    async def stubborn() -> str:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60.0)
+        await go_on.wait()
+        return "done"
+
+    where.begin(log.call(stubborn))
+    await asyncio.sleep(0.01)
+    where.close()
+    await asyncio.sleep(3 * LIMIT_S)
+    assert log.calls == []
+    go_on.set()
+    await log.until(1)
+    assert log.calls == [("ended", "done")]
+
+
 async def test_a_call_that_is_dropped_at_once_after_another_that_waited_leaves_the_lane_as_it_was() -> None:
     log, where = Log(), lane()
     where.begin(log.call(lambda: asyncio.sleep(0.01)))

@@ -26,6 +26,11 @@ def work(what: str) -> str:
             time.sleep(3600.0)
         case "pid":
             return str(os.getpid())
+        case "make":
+            Path(value).touch()
+        case "wait":  # for another piece, or until it is ended
+            while not Path(value).exists():
+                time.sleep(0.01)
     return value
 
 
@@ -44,6 +49,17 @@ def test_one_that_dies_or_hangs_costs_its_own_item() -> None:
     assert done["die"].problem == "its process died: signal SIGKILL"
     assert "its process died: " in done["exit"].problem
     assert done["hang"].problem == "it took longer than 3 s"
+
+
+def test_one_that_died_is_replaced_while_the_others_are_busy(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    items = [f"wait {made}", "die", f"make {made}"]
+    done = {one.item: one for one in on_workers(work, items, count=2, longest_s=60.0)}
+    assert {item[:4]: one.problem for item, one in done.items()} == {
+        "wait": "",
+        "die": "its process died: signal SIGKILL",
+        "make": "",
+    }
 
 
 def test_whoever_stops_listening_leaves_no_process() -> None:
