@@ -64,9 +64,6 @@ async def charge_parameters(talk: Conversation, plan: Plan) -> None:
         offered=len(offered),
     )
     talk.act(talk.chosen)
-    if plan.schedule_over(talk.now):
-        reason = EndReason.STOPPED_BY_EV if plan.charged else EndReason.PARAMETERS_NOT_ACCEPTED
-        raise Leave(reason, "the schedule that the station offers is over")
 
 
 def _finished(response: iso2.ChargeParameterDiscoveryRes) -> bool:
