@@ -151,9 +151,9 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         if turn % _COMPARE_EVERY == 0:
             talk.reported(quantity(response.evse_present_voltage), quantity(response.evse_present_current))
         take_limits(talk, plan, response)
-        status = response.dc_evse_status
+        status: iso2.EVSEStatus = response.dc_evse_status
         asking = asks_to_end(status, under_power=True)
-        insulation.under_power(talk, status.evse_isolation_status)
+        insulation.under_power(talk, response.dc_evse_status.evse_isolation_status)
         plan.renegotiate = plan.renegotiate or asks_to_renegotiate(status)
         receipt = await answer_meter(talk, plan, response)
         if receipt is not None:

@@ -164,6 +164,41 @@ def test_the_test_voltage_does_not_meet_contactors_that_have_not_opened() -> Non
     assert host.ended.reason is EndReason.CONTACTOR_FAILED
 
 
+@pytest.mark.parametrize("anew", [False, True], ids=["at the end", "for a negotiation"])
+def test_open_contactors_are_waited_for_and_nothing_else(anew: bool) -> None:
+    host = Host(iso2={"dc_renegotiation": DcRenegotiation.FULL}).to("CurrentDemand", 2)
+    host.measure(BATTERY_V, 0.0)
+    if anew:
+        host.tell(ev.ScheduleRenegotiationRequested("test"))
+    else:
+        host.full()
+    while not isinstance(host.request, iso2.PowerDeliveryReq):
+        host.answer() if host.waiting else host.wait(0.1)
+    host.answer()
+    asked = len(host.sent)
+    host.wait(0.3)
+    host.tell(ev.NeedsChanged())
+    assert len(host.sent) == asked
+    host.switch()
+    assert len(host.sent) == asked + 1
+    behind = iso2.ChargeParameterDiscoveryReq if anew else iso2.WeldingDetectionReq
+    assert isinstance(host.request, behind)
+
+
+def test_nothing_is_asked_for_any_more_before_the_station_hears_of_the_end() -> None:
+    """Also by a battery whose current is too small to be told from none."""
+    host = Host().to("CurrentDemand", 2)
+    host.battery(target_current_a=0.8)
+    host.measure(BATTERY_V, 0.0)
+    host.answer()
+    host.wait(0.1)
+    assert quantity(host.request.ev_target_current) == 0.8
+    host.battery(target_current_a=0.8, energy_to_target_wh=0.0, complete=True)
+    while not isinstance(host.request, iso2.PowerDeliveryReq):
+        host.answer() if host.waiting else host.wait(0.1)
+    assert quantity(host.of(iso2.CurrentDemandReq)[-1].ev_target_current) == 0.0
+
+
 @pytest.mark.parametrize(("soc", "told"), [(-3.0, 0), (0.9, 0), (41.9, 41), (100.0, 100), (104.0, 100)])
 def test_a_state_of_charge_is_a_percentage(soc: float, told: int) -> None:
     host = Host().to("CurrentDemand", 2)
