@@ -66,6 +66,9 @@ def test_every_response_code(state: str, code: ResponseCode) -> None:
         one.book.ends(EndReason.REFUSED)
         return
     assert one.session.ended is None
+    told = [action.name for action in one.book.actions if isinstance(action, act.PeerDeviates)]
+    soon = state == "Authorization" and code is ResponseCode.OK_CertificateExpiresSoon
+    assert ("contract-expires-soon" in told) is soon
     if state == "CertificateInstallation":
         assert one.session.state == "SessionStop"
         said = "contract installation: " + (code.value if code.value.startswith("WARNING") else "")

@@ -53,6 +53,16 @@ def test_whatever_ends_it_takes_everything_back_though_nothing_was_asked_for() -
     assert not any(isinstance(one, act.CloseTransport) for one in host.book.actions)
 
 
+def test_an_end_in_order_takes_everything_back_as_well_though_nothing_was_asked_for() -> None:
+    session = Host().session
+    actions = session._end(EndReason.STOPPED_BY_EV, "driver")
+    assert actions[:3] == [
+        act.StopPower(ORDERLY),
+        act.SignalReady(False),
+        act.OpenContactors(ORDERLY, "driver"),
+    ]
+
+
 def test_a_charger_and_a_coil_that_were_told_to_take_are_under_power_until_they_are_told_to_stop() -> None:
     hosts: list[tuple[Any, str]] = [(Iso2Host(charger=CHARGER), "ChargingStatus")]
     hosts += [(PadHost(), "WPT_ChargeLoop"), (Host(), "DC_ChargeLoop")]

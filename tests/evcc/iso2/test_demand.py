@@ -106,6 +106,7 @@ def test_what_is_left_after_rounding_is_no_less_than_either_side_can_do(
         (-1.0, 100.0, 0.0),
         (1e6, 0.1, 30 * 86_400.0),
         (0.5, 0.1, 45.0),
+        (0.01, 0.002, 45.0),
     ],
 )
 def test_how_long_it_takes(lacks_wh: float, current_a: float, seconds: float | None) -> None:
