@@ -256,6 +256,13 @@ def test_a_vehicle_that_leaves_the_pad_while_its_place_is_tried_gets_no_power_at
     assert found(drive, act.StopPower) == []
 
 
+def test_a_pad_without_a_vehicle_is_told_to_stop_where_it_sends_anything_and_once() -> None:
+    drive = PadDrive().to(S.WPT_FINE_POSITIONING)
+    for watts, told in ((0.0, []), (0.5, [act.StopPower(EMERGENCY)]), (0.5, [])):
+        drive.book.tell(ev.PadMeasured(power_w=watts, vehicle_here=False))
+        assert found(drive, act.StopPower) == told
+
+
 def test_a_pad_that_sends_nothing_any_more_is_answered_at_once_and_one_that_goes_on_is_a_fault() -> None:
     for watts, code in ((0.0, "OK"), (4_900.0, "FAILED_PowerDeliveryNotApplied")):
         drive = PadDrive().to(S.WPT_CHARGE_LOOP)
