@@ -16,14 +16,14 @@ from iso15118.messages.iso20.common_types import (
     EvseNotification,
     EVSEStatus,
     Processing,
-    RationalNumber,
     ResponseCode,
 )
+from iso15118.messages.values import rational, si
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, ScheduleRenegotiated
 from iso15118.session.services import ControlMode, ServiceID
-from tests.evcc.station import ANSWERS, Host
+from tests.evcc.station import ANSWERS, BATTERY_V, Host
 
 AWAITED = {"ScheduleExchange": cm.ScheduleExchangeRes, "PowerDelivery": cm.PowerDeliveryRes}
 
@@ -93,6 +93,34 @@ def test_the_loop_goes_on_and_the_new_schedule_holds_in_the_end() -> None:
     host.turns(10)
     assert host.session.ended is None
     assert len(host.beside) == 3
+
+
+def offered(watts: float, duration_s: int = 86_400) -> cm.ScheduledSEResControlMode:
+    entry = cm.PowerScheduleEntry(duration=duration_s, power=rational(watts))
+    schedule = cm.PowerSchedule(
+        time_anchor=0, power_schedule_entries=cm.PowerScheduleEntryList(power_schedule_entry=(entry,))
+    )
+    charging = cm.ChargingSchedule(power_schedule=schedule)
+    return cm.ScheduledSEResControlMode(
+        schedule_tuple=(cm.ScheduleTuple(schedule_tuple_id=1, charging_schedule=charging),)
+    )
+
+
+def test_what_is_asked_for_follows_the_new_schedule_from_when_it_holds() -> None:
+    host = Side().begun()
+
+    def asks_a() -> float:
+        host.turns(2)
+        last = [one for one in host.sent if isinstance(one, dc.DCChargeLoopReq)][-1]
+        return si(last.cl_req_control_mode.ev_target_current)
+
+    before = asks_a()
+    host.say(cm.ScheduleExchangeRes, se_res_control_mode=offered(80_000.0))
+    assert asks_a() == before
+    host.say(cm.PowerDeliveryRes)
+    assert asks_a() == 80_000.0 / BATTERY_V
+    host.turns(20)
+    assert asks_a() == 80_000.0 / BATTERY_V
 
 
 @pytest.mark.parametrize("waits_for", AWAITED)
@@ -174,17 +202,6 @@ def test_a_station_that_asks_again_meanwhile_is_not_asked_twice() -> None:
 
 def test_a_schedule_that_is_over_costs_the_attempt_only() -> None:
     host = Side().begun()
-    entry = cm.PowerScheduleEntry(duration=0, power=RationalNumber(exponent=0, value=0))
-    schedule = cm.PowerSchedule(
-        time_anchor=0, power_schedule_entries=cm.PowerScheduleEntryList(power_schedule_entry=(entry,))
-    )
-    offered = cm.ScheduledSEResControlMode(
-        schedule_tuple=(
-            cm.ScheduleTuple(
-                schedule_tuple_id=1, charging_schedule=cm.ChargingSchedule(power_schedule=schedule)
-            ),
-        )
-    )
-    host.say(cm.ScheduleExchangeRes, se_res_control_mode=offered)
+    host.say(cm.ScheduleExchangeRes, se_res_control_mode=offered(0.0, duration_s=0))
     assert host.session.ended is None
     assert [one.agreed for one in host.news] == [False]

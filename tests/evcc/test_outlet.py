@@ -178,6 +178,10 @@ def test_a_vehicle_without_a_charger_leaves() -> None:
         ({"evse_nominal_frequency": 65.1}, None),
         ({"evse_maximum_discharge_power": -12_000.0}, {"maximum_discharge_power_w": each(4_000.0, 3)}),
         ({"evse_maximum_charge_power": 0.0}, {"maximum_current_a": each(20.0, 3)}),
+        (
+            {"evse_maximum_charge_power": 0.0, "evse_maximum_discharge_power": 0.0},
+            {"maximum_current_a": (0.0, 0.0, 0.0)},
+        ),
     ],
     ids=str,
 )

@@ -106,6 +106,23 @@ def test_winding_down_ends_at_rest_or_with_its_time(current_a: float, at_once: b
     assert outlet.talk.now - began == pytest.approx(0.2 if at_once else 3.0, abs=0.21)
 
 
+def test_winding_down_and_waiting_for_rest_end_at_their_very_moment() -> None:
+    """In steps that binary numbers have exactly."""
+    outlet = Outlet(iso2={"ac_loop_interval_s": 0.25})
+    began = outlet.talk.now
+    outlet.answer(ac_evse_status=ac_status(NOTIFY.ReNegotiation))
+    while outlet.asks == "ChargingStatusReq":
+        outlet.answer()
+    assert (outlet.asks, outlet.talk.now) == ("Renegotiate", began + 0.25 + 3.0)
+    outlet = Outlet(iso2={"ac_loop_interval_s": 0.25})
+    outlet.talk.stop_wanted = "driver"
+    outlet.answer()
+    began = outlet.talk.now
+    while not outlet.hand.over:
+        outlet.answer()
+    assert outlet.talk.now == began + 3.0
+
+
 @pytest.mark.parametrize(("delay", "lasts_s"), [(0, 3.0), (1, 1.0), (60, 3.0)])
 def test_a_station_may_leave_less_time_to_end(delay: int, lasts_s: float) -> None:
     outlet = Outlet()

@@ -164,6 +164,18 @@ def test_the_test_voltage_does_not_meet_contactors_that_have_not_opened() -> Non
     assert host.ended.reason is EndReason.CONTACTOR_FAILED
 
 
+def test_who_was_first_to_want_the_end_ends_it() -> None:
+    host = Host().to("CurrentDemand", 2)
+    host.measure(BATTERY_V, 100.0)
+    host.full()
+    for _ in range(3):
+        host.answer()
+        host.wait(0.1)
+    assert quantity(host.request.ev_target_current) == 0.0
+    host.answer(dc_evse_status=status(notification=NOTIFY.StopCharging))
+    assert host.finish().reason is EndReason.STOPPED_BY_EV
+
+
 @pytest.mark.parametrize("anew", [False, True], ids=["at the end", "for a negotiation"])
 def test_open_contactors_are_waited_for_and_nothing_else(anew: bool) -> None:
     host = Host(iso2={"dc_renegotiation": DcRenegotiation.FULL}).to("CurrentDemand", 2)

@@ -133,6 +133,17 @@ def test_a_station_that_does_not_know_the_session_gets_a_new_one(code: iso2.Resp
     host.finish()
 
 
+@pytest.mark.parametrize("shown", [False, True], ids=["not shown", "not known"])
+def test_a_session_is_joined_where_it_was_shown_and_the_station_knows_it(shown: bool) -> None:
+    """The id alone says nothing, and neither does the code."""
+    ticket = paused()
+    host = Host(resume=ticket, now=600.0 if shown else 100_000.0, departure_time_s=3600).to("SessionSetup")
+    host.session_id = SESSION_ID if shown else b"\x09" * 8
+    host.answer(response_code=CODE.OK_NewSessionEstablished if shown else CODE.OK_OldSessionJoined)
+    host.to("ChargeParameterDiscovery")
+    assert host.request.ev_charge_parameter.departure_time > 3500
+
+
 def test_a_joined_session_with_another_id_is_none() -> None:
     host = Host(resume=paused(), now=600.0, session_id=b"\x09" * 8).to("SessionSetup")
     host.answer(response_code=CODE.OK_OldSessionJoined)
