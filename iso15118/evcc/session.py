@@ -307,7 +307,7 @@ class EvccSession(SideStreams, Told):
             plain is not None  # as almost all are
             and type(step) is Exchange
             and plain is step.response_type
-            and not (beside or step.opens or plain is talk.beside or plain is self._asked_beside)
+            and not (beside or step.opens)
         ):
             self.timers.clear(_MESSAGE)
             return self._answered(message)
@@ -349,13 +349,10 @@ class EvccSession(SideStreams, Told):
         return self._end(EndReason.UNKNOWN_SESSION, what, cause="session-id-changed")
 
     def _answered(self, message: Any) -> list[Action]:
-        if not self._behind and self._leaving is None:
-            return self._resume(message)
         behind = self._take_behind() if self._behind else []
-        if self._leaving is not None:
-            leaving, self._leaving = self._leaving, None
-            return behind + self._resume(error=leaving)
-        return behind + self._resume(message)
+        leaving, self._leaving = self._leaving, None
+        actions = self._resume(message) if leaving is None else self._resume(error=leaving)
+        return behind + actions if behind else actions
 
     def _take_behind(self) -> list[Action]:
         self.timers.clear(Timer.CONTROL_PILOT)

@@ -20,7 +20,7 @@ from iso15118.session.ac_limits import AcVehicleLimits, ChargerBounds
 from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.events import SignalState
 from iso15118.session.services import ControlMode, ServiceID
-from iso15118.timing import Timing
+from iso15118.timing import Timer, Timing
 from tests.evcc.iso2.station import Host as Iso2Host
 from tests.evcc.pad import PadHost, charging
 from tests.evcc.station import BATTERY_V, VEHICLE, Host, battery
@@ -223,6 +223,31 @@ def test_a_reading_counts_from_when_it_was_taken_and_none_is_of_tomorrow(
     host.tell(ev.ReceiverMeasured(at=at))
     assert host.session._talk.wireless_supervisor is not None
     assert host.session._talk.wireless_supervisor.sampled_at == taken
+
+
+@pytest.mark.parametrize(("at", "taken"), [(None, 100.0), (95.0, 95.0), (100.0, 100.0), (100.5, 100.0)])
+def test_the_battery_that_a_session_is_given_counts_from_when_it_was_measured(
+    at: float | None, taken: float
+) -> None:
+    session = EvccSession(EvccConfig(), VEHICLE, battery(at=at))
+    session.handle(ev.Connected(secure=True), 100.0)
+    assert readings_at(session)[1] == taken
+    session = EvccSession(EvccConfig(), VEHICLE, battery(at=at))
+    session.handle(battery(), 99.0)  # told since
+    session.handle(ev.Connected(secure=True), 100.0)
+    assert readings_at(session)[1] == 99.0
+
+
+def test_what_belongs_behind_a_request_comes_before_what_its_answer_leads_to() -> None:
+    """And its timer runs no more."""
+    host = Iso2Host(charger=CHARGER).to("PowerDelivery")
+    waits = host.session.timers.deadline_of(Timer.CONTROL_PILOT)
+    assert waits == pytest.approx(host.book.now + 0.1)
+    host.answer()
+    told = [one for one in host.book.actions if isinstance(one, act.HardwareAction | act.Send)]
+    assert [type(one) for one in told] == [act.SignalReady, act.SetCharger, act.Send]
+    assert told[0] == act.SignalReady(True)
+    assert host.session.timers.deadline_of(Timer.CONTROL_PILOT) is None
 
 
 def test_energy_is_counted_for_whoever_may_have_to_sign_a_reading() -> None:
