@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from iso15118.evcc.iso20 import wpt_power
+from iso15118.evcc.iso20.plan import Plan
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import wpt
 from iso15118.messages.iso20.common_types import EvseNotification, MeterInfo
@@ -19,6 +21,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.wireless import CoilDiagnosis, ReceiverLimits
+from tests.evcc.hand import Hand
 from tests.evcc.pad import LOOP, PAD_W, PadHost, asks, charging, progress, status, stops, taken
 
 OF_COIL, OF_PAD = wpt.WPTEVPCChargeDiagnostics, wpt.WPTSPCChargeDiagnostics
@@ -257,3 +260,15 @@ def test_standing_by_rests_the_coil_until_it_is_over() -> None:
     assert progress(host) is cm.ChargeProgress.Start
     host.answer()
     assert (asks(host), taken(host)[-1]) == (PAD_W, PAD_W)
+
+
+def test_the_coil_stops_before_the_pad_hears_of_it_and_nothing_is_delivered_behind_it() -> None:
+    host = charging()
+    talk, plan = host.session._talk, Plan(power_delivered=True, wpt_taken_w=PAD_W)
+    hand = Hand(talk, wpt_power.stop(talk, plan))
+    why = "PowerDelivery stop"
+    assert talk.outbox == [act.StopPower(ORDERLY), act.OpenContactors(ORDERLY, why)]
+    assert hand.request.charge_progress is cm.ChargeProgress.Stop
+    assert plan.power_delivered
+    hand.answer(host.response(cm.PowerDeliveryRes))
+    assert (hand.over, plan.power_delivered, plan.wpt_taken_w) == (True, False, None)

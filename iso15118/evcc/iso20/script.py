@@ -261,13 +261,10 @@ async def break_off(talk: Conversation, plan: Plan, leave: Leave, family: Family
     talk.act(OpenContactors(urgency, leave.detail or leave.reason.value))
     talk.drop_aside = True
     plan.ac.taken = plan.wpt_taken_w = None
-    if plan.power_delivered or family.part is not None:
-        try:
-            if plan.power_delivered:
-                await family.stop(talk, plan)
-            if family.part is not None:
-                await family.part(talk, plan)
-        except Leave as again:
-            raise EndSession(
-                leave.reason, then(leave.detail, again.detail), leave.rule, leave.cause
-            ) from again
+    try:
+        if plan.power_delivered:
+            await family.stop(talk, plan)
+        if family.part is not None:
+            await family.part(talk, plan)
+    except Leave as again:
+        raise EndSession(leave.reason, then(leave.detail, again.detail), leave.rule, leave.cause) from again
