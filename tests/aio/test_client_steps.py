@@ -14,7 +14,7 @@ from iso15118.aio import EvccClient
 from iso15118.aio import evcc as module
 from iso15118.aio.results import SessionResult
 from iso15118.connector.news import SessionSetUp
-from iso15118.errors import HardwareError, LinkError, MisuseError
+from iso15118.errors import ConfigError, HardwareError, LinkError, MisuseError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
@@ -125,6 +125,21 @@ async def test_after_a_session_without_messages_nothing_beats_and_ports_push_onl
     client.emergency_shutdown("button")
     assert client.out_of_service_because == ("emergency: button" if open_ else "")
     await client.close()
+
+
+async def test_a_certificate_that_has_expired_meanwhile_is_said_before_a_session_begins_not_beside_one() -> (
+    None
+):
+    class Tls:
+        def check(self) -> None:
+            raise ConfigError("tls", "the certificate has expired", "another one")
+
+    client = client_of()
+    client._tls = Tls()
+    for running, error in ((False, ConfigError), (True, MisuseError)):
+        client._running = running
+        with pytest.raises(error):
+            await client.run()
 
 
 async def test_a_session_without_messages_that_came_to_nothing_names_the_hardware() -> None:

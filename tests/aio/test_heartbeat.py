@@ -304,11 +304,13 @@ async def test_a_client_beats_while_it_runs() -> None:
     async with site() as here:
         client = here.client()
         assert client.heartbeat.reason == "it has not been started"
-        stopper = Stopper(5)
-        stopper.client = client = here.client(observer=stopper)
+        stopper, line = Stopper(5), Line()
+        vehicle = replace(here.plant.evcc, heartbeat=line)
+        stopper.client = client = here.client(observer=stopper, vehicle=vehicle)
         await client.run()
         assert client.heartbeat.count >= 1
         assert client.heartbeat.reason == "no session runs"
+        assert line.counts == list(range(1, client.heartbeat.count + 1))
 
 
 async def test_a_safe_call_that_fails_stops_it() -> None:

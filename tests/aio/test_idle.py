@@ -66,7 +66,9 @@ async def test_quiet_hardware_is_looked_at_once_a_second_and_left_alone() -> Non
     assert len(bench.ports.looks) == 4
     assert bench.look.looked_at == pytest.approx(bench.began + 3.0, abs=SOON)
     assert (bench.found, bench.ports.made, bench.look.trouble) == ([], [], "")
+    assert bench.look.settles_within_s > 0.0
     bench.look.stop()
+    assert bench.look.settles_within_s == 0.0, "a session has the hardware"
     await asyncio.sleep(3.0)
     assert len(bench.ports.looks) == 4
     bench.look.stop()
