@@ -300,7 +300,6 @@ class EvccSession(SideStreams, Told):
             kind = type(message)
             if not isinstance(step, Exchange) or kind is not step.response_type:
                 return self._out_of_turn(kind.__name__)
-            self.timers.clear(_MESSAGE)
             return self._answered(message)
         plain = edition.plain(message, talk.session_id)
         if (
@@ -309,7 +308,6 @@ class EvccSession(SideStreams, Told):
             and plain is step.response_type
             and not (beside or step.opens)
         ):
-            self.timers.clear(_MESSAGE)
             return self._answered(message)
         reading = edition.read(message)
         if reading is None:
@@ -326,7 +324,6 @@ class EvccSession(SideStreams, Told):
             return []
         if not isinstance(step, Exchange) or kind is not step.response_type:
             return self._out_of_turn(kind.__name__)
-        self.timers.clear(_MESSAGE)
         if step.optional and reading.failed and reading.session_id == talk.session_id:
             return self._without(reading.code)
         ended = self._envelope(step, reading)
@@ -349,6 +346,7 @@ class EvccSession(SideStreams, Told):
         return self._end(EndReason.UNKNOWN_SESSION, what, cause="session-id-changed")
 
     def _answered(self, message: Any) -> list[Action]:
+        self.timers.clear(_MESSAGE)
         behind = self._take_behind() if self._behind else []
         leaving, self._leaving = self._leaving, None
         actions = self._resume(message) if leaving is None else self._resume(error=leaving)
