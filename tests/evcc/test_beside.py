@@ -111,7 +111,7 @@ def test_what_is_asked_for_follows_the_new_schedule_from_when_it_holds() -> None
 
     def asks_a() -> float:
         host.turns(2)
-        last = [one for one in host.sent if isinstance(one, dc.DCChargeLoopReq)][-1]
+        last: Any = [one for one in host.sent if isinstance(one, dc.DCChargeLoopReq)][-1]
         return si(last.cl_req_control_mode.ev_target_current)
 
     before = asks_a()
