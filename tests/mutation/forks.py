@@ -36,7 +36,9 @@ _STUCK_S = 20.0
 """Real seconds, and twenty times its usual ones, after which a test that uses no processor is ended; the
 limit that counts is of the processor's time."""
 _DONE, _BROKEN = 11, 12
-_BEGINS, _FAILED, _WHY = b"+", b"!", b"?"
+_BEGINS, _IMPORTS, _FAILED, _WHY = b"+", b"%", b"!", b"?"
+_OF_IMPORT = 12.0
+"""So many times the limit of a test for the import of its module."""
 _TIMES = {"SIGPROF": "(processor time)", "SIGALRM": "(stuck)"}
 
 Tests = Sequence[tuple[str, float]]
@@ -74,6 +76,10 @@ def judge(
 ) -> Attempt:
     """Try a mutant. A test counts if it fails by itself as well, and is ``fit``: it has
     passed without any mutant."""
+
+    def how(outcome: Outcome) -> str:
+        return "timeout" if outcome.ended in _TIMES.values() else "killed"
+
     left, tried = list(tests), 0
     while left:
         outcome = attempt(mutant, left)
@@ -84,17 +90,21 @@ def judge(
         tried += outcome.began
         at = next((place for place, (test, _) in enumerate(left) if test == outcome.failed), -1)
         if at < 0:  # a module that cannot be imported: none of its tests is there
-            if not attempt(None, left[:1]).failed:
-                return Attempt("killed", outcome.failed, tried)
-            return Attempt("broken", outcome.failed, tried)
+            its = [one for one in left if outcome.failed == _import_of(one[0])]
+            if attempt(None, its[:1] or left[:1]).failed:
+                return Attempt("broken", outcome.failed, tried)
+            return Attempt(how(outcome), f"{outcome.failed} {outcome.ended}".strip(), tried)
         test, seconds = left[at]
         if fit(test, seconds, attempt):
             again = attempt(mutant, [left[at]]) if at and not outcome.ended else outcome
             if again.failed:
-                how = "timeout" if again.ended in _TIMES.values() else "killed"
-                return Attempt(how, f"{again.failed} {again.ended}".strip(), tried)
+                return Attempt(how(again), f"{again.failed} {again.ended}".strip(), tried)
         left = left[at + 1 :]
     return Attempt("survived" if complete else "undecided", "", tried)
+
+
+def _import_of(test: str) -> str:
+    return f"import: {test.partition('::')[0]}"
 
 
 class _Judge:
@@ -112,9 +122,14 @@ class _Judge:
         if report.failed:
             self._fail(report.nodeid)
 
+    def pytest_collectstart(self, collector: pytest.Collector) -> None:
+        if isinstance(collector, pytest.Module):
+            self._say(_IMPORTS, _import_of(collector.nodeid))
+            limit(_OF_IMPORT * self._limit_s, 10.0 * _STUCK_S)
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self._fail(f"import: {report.nodeid}")
+            self._fail(_import_of(report.nodeid))
 
     def _fail(self, name: str) -> None:
         self._say(_FAILED, name)
@@ -158,12 +173,12 @@ def _forked(run: Callable[[Callable[[bytes, str], None]], None]) -> Outcome:
     _, status = os.waitpid(pid, 0)
     heard = {
         kind: [line[1:].decode(errors="replace") for line in said if line[:1] == kind]
-        for kind in (_BEGINS, _FAILED, _WHY)
+        for kind in (_BEGINS, _IMPORTS, _FAILED, _WHY)
     }
-    began = heard[_BEGINS]
-    if os.WIFSIGNALED(status) and began:
+    began, imports = heard[_BEGINS], heard[_IMPORTS]
+    if os.WIFSIGNALED(status) and (began or imports):
         ended = signal.Signals(os.WTERMSIG(status)).name
-        return Outcome(began[-1], _TIMES.get(ended, f"({ended})"), began=len(began))
+        return Outcome((began or imports)[-1], _TIMES.get(ended, f"({ended})"), began=len(began))
     if os.WIFSIGNALED(status) or os.WEXITSTATUS(status) != _DONE:
         return Outcome(broken=" ".join(heard[_WHY]) or f"ended with {status}", began=len(began))
     return Outcome("".join(heard[_FAILED][:1]), began=len(began))

@@ -75,6 +75,18 @@ def test_at_the_limit():
 """
 
 
+WAITS = """
+from toy.valve import LIMIT_A
+
+while LIMIT_A > 3000.0:
+    pass
+
+
+def test_nothing():
+    pass
+"""
+
+
 @pytest.fixture
 def toy(tmp_path: Path) -> Project:
     for name, text in (("toy/__init__.py", ""), ("toy/valve.py", VALVE), ("tests/test_valve.py", TEST)):
@@ -137,6 +149,14 @@ def test_a_test_that_fails_by_itself_kills_nobody(toy: Project) -> None:
         "not believed, as it fails in a forked process without a mutant: tests/test_alone.py::test_second"
         in said
     )
+
+
+def test_a_test_module_whose_import_does_not_end_any_more_has_noticed(toy: Project) -> None:
+    (toy.root / "tests" / "test_waits.py").write_text(WAITS)
+    (toy.root / "tests" / "test_valve.py").unlink()
+    status, printed, said = run(toy, "--match", "3000.0 -> 3900.0", "--limit", "0.2")
+    assert (status, printed[-1]) == (0, "1 timeout"), said
+    assert "(import: tests/test_waits.py (processor time))" in said
 
 
 def test_who_lives_beyond_the_budget_is_undecided(toy: Project) -> None:
