@@ -68,9 +68,8 @@ class SeccEdition(Protocol):
         """Within how many s this request has to be answered."""
         ...
 
-    def sequence_time(self, response: Any) -> float | None:
-        """For how many s the next request is waited for after this response;
-        None: what ran before goes on."""
+    def sequence_time(self, response: Any) -> float:
+        """For how many s the next request is waited for after this response."""
         ...
 
     def goodbye(self, message: Any) -> Any | None:

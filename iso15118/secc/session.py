@@ -345,9 +345,8 @@ class SeccSession(Opening):
         actions.append(act.Send(reply.response, beside))
         if reply.next is not self._state:
             actions += self._enter(edition, reply.next)
-        seconds = None if beside else edition.sequence_time(reply.response)
-        if seconds is not None:
-            self.timers.set(_SEQUENCE, self._facts.now + seconds)
+        if not beside:  # there the vehicle has its own pace, and the loop keeps its own
+            self.timers.set(_SEQUENCE, self._facts.now + edition.sequence_time(reply.response))
         if self._stage.live and not beside and (step := edition.steps_at()) != self._step_at:
             self._await_step(step)
         if self._facts.status_heard is not None or Timer.SYSTEM_STATUS in self.timers:

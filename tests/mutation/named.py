@@ -78,8 +78,8 @@ NAMED = (
     Named(
         "60 s are allowed after a MeteringConfirmation",
         "iso15118/secc",
-        "return None if kind in self._beside else self.facts.timing.sequence_timeout",
-        "return self.facts.timing.sequence_timeout",
+        "if not beside:  # there the vehicle has its own pace, and the loop keeps its own",
+        "if True:  # there the vehicle has its own pace, and the loop keeps its own",
     ),
     Named(
         "a poll does not hear a wish to stop",

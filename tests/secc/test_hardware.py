@@ -62,6 +62,27 @@ def test_a_level_that_is_none_counts_as_closed(level: Any) -> None:
     assert ends(drive) == (EndReason.CONTACTOR_FAILED, "the level of the contactors is unknown")
 
 
+def test_contactors_that_are_still_closed_when_the_pilot_leaves_c_open_at_once() -> None:
+    """They were told to in order, and the vehicle has not let go: it counts as power."""
+    drive = Drive().to(State.DC_CHARGE_LOOP)
+    drive.measure(BATTERY_V)
+    drive.book.tell(ev.StopRequested("enough"))
+    stopped: list[Urgency] = []
+    for _ in range(800):
+        drive.book.wait(0.25)
+        if stopped := urgencies(drive):
+            break
+        drive.measure(BATTERY_V)
+        drive.send(dc.DCChargeLoopReq)
+    assert stopped == [ORDERLY]
+    assert (drive.session.energized, drive.session._facts.contactors_closed) == (False, True)
+    drive.book.tell(ev.SignalChanged(ev.SignalState.B))
+    assert drive.book.actions[:2] == [
+        act.StopPower(EMERGENCY),
+        act.OpenContactors(EMERGENCY, "control pilot left C under power"),
+    ]
+
+
 def test_contactors_that_stay_closed_after_the_stop_are_found() -> None:
     drive = Drive().to(State.DC_CHARGE_LOOP)
     drive.measure(BATTERY_V)

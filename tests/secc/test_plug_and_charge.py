@@ -24,7 +24,9 @@ from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session.actions import EndReason
 from iso15118.session.events import AuthorizationDecided, ContractCertificateAnswered, ContractDecided
+from iso15118.timing import Timer
 from tests.pair.contracts import held, issued, trust
+from tests.secc.test_last_words import Believing
 from tests.secc.vehicle import ALL_SERVICES, Drive
 
 CONFIG = SeccConfig(services=ALL_SERVICES, metering_confirmation_s=0.1)
@@ -256,10 +258,18 @@ def test_a_confirmation_is_for_a_reading_of_this_session_that_was_sent() -> None
 
 
 def test_after_a_confirmation_the_loop_may_not_pause() -> None:
+    """It has no part in the pace of the loop, though its answer is the last that was given."""
     one = in_the_loop()
+    one.session._facts.trust = Believing()  # type: ignore[assignment]  # every signature holds
     one.context.metering_asked.append((MeterInfo(meter_id="M1", charged_energy_reading_wh=1), None))
     one.send(dc.DCChargeLoopReq)
-    one.book.wait(0.6)
+    due = one.session.timers.deadline_of(Timer.SEQUENCE)
+    one.book.wait(0.2)
+    assert one.send(cm.MeteringConfirmationReq).response_code.value == "OK"
+    assert one.session.timers.deadline_of(Timer.SEQUENCE) == due
+    one.book.wait(0.2)
+    assert one.session.ended is None
+    one.book.wait(0.2)
     one.book.ends(EndReason.TIMEOUT)
 
 

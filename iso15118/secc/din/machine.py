@@ -115,7 +115,7 @@ class Din:
             return self.facts.config.din.timing.answer_time_power
         return timing.answer_time
 
-    def sequence_time(self, response: Any) -> float | None:
+    def sequence_time(self, response: Any) -> float:
         """The next request is waited for as long after every response, with a time of its own in the loop."""
         timing = self.facts.timing
         short = isinstance(response.body.body_element, din.CurrentDemandRes)

@@ -154,7 +154,7 @@ class Iso2:
         seconds: float = getattr(self.facts.timing, field)
         return max(seconds, self.context.settings.loop_answer_delay_s)
 
-    def sequence_time(self, response: Any) -> float | None:
+    def sequence_time(self, response: Any) -> float:
         """The same everywhere [V2G2-443]."""
         short = type(_element(response)) is RESPONSES[self.context.part.loop_request]
         timing = self.facts.timing

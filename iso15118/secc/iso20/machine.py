@@ -47,7 +47,6 @@ _HANDLERS: Final[dict[type, Handler]] = {
     cm.VehicleCheckOutReq: value_added.check_out,
 }
 _BESIDE: Final = frozenset({cm.MeteringConfirmationReq, cm.VehicleCheckInReq, cm.VehicleCheckOutReq})
-_BESIDE_ANSWERS: Final = frozenset(RESPONSES[request][0] for request in _BESIDE)
 
 _STAGES: Final[dict[State, Stage]] = {
     S.SESSION_SETUP: Stage(name=S.SESSION_SETUP.value, first=True),
@@ -89,7 +88,6 @@ class Iso20:
         self._loop_response = part.responses[part.loop_request][0]
         self._parameters_request = None if part.declared is None else part.parameters_request
         self._within_the_loop = frozenset({part.loop_request, *_BESIDE, *part.beside})
-        self._beside = {*_BESIDE_ANSWERS, *(part.responses[kind][0] for kind in part.beside)}
 
     def stage(self, state: State) -> Stage:
         """What the funnel needs to know about this state."""
@@ -183,13 +181,11 @@ class Iso20:
         """Within how many s the request has to be answered."""
         return self.facts.timing.answer_time_of(type(message).__name__)
 
-    def sequence_time(self, response: Any) -> float | None:
-        """The short time holds after a charge-loop response only [V2G20-1500, V2G20-443]; beside the
-        loop its own time runs on."""
-        kind = type(response)
-        if kind is self._loop_response:
-            return self.facts.timing.sequence_timeout_loop
-        return None if kind in self._beside else self.facts.timing.sequence_timeout
+    def sequence_time(self, response: Any) -> float:
+        """The short time holds after a charge-loop response only [V2G20-1500, V2G20-443]."""
+        timing = self.facts.timing
+        short = type(response) is self._loop_response
+        return timing.sequence_timeout_loop if short else timing.sequence_timeout
 
     def goodbye(self, message: Any) -> Any | None:
         """The answer to a SessionStopReq of this session."""
