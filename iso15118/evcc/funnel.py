@@ -52,6 +52,11 @@ _CONVERSATION_FAILURES = frozenset(
     }
 )
 """Ways to end in which nothing but the conversation failed."""
+_REASONS = {
+    Rule.CONTACTOR_LEVEL: EndReason.CONTACTOR_FAILED,
+    Rule.CONTACTOR_VOLTAGE: EndReason.PRE_CHARGE_FAILED,
+}
+"""How a session ends by these rules; by the others it is a fault of hardware."""
 _AUTHORIZING = ("Authorization", "CertificateInstallation", "CertificateUpdate", "PaymentDetails")
 """States in which the vehicle may have been refused already."""
 _DECIDING = ("Authorization", "PaymentDetails", "ContractAuthentication")
@@ -109,7 +114,8 @@ class Funnel:
             kind = type(action)
             if kind is act.CloseContactors:
                 self._told_safe, self._may_close, self._at_once = False, True, False
-                supervisor.told(True, now)
+                over_v, within_v = talk.battery.voltage_v, self.config.precharge_tolerance_v
+                supervisor.told(True, now, over_v, within_v)
             elif kind is act.SetCharger:
                 self._told_safe, self._may_draw, self._at_once = False, True, False
                 self._draws(action.bounds)  # type: ignore[attr-defined]
@@ -255,8 +261,7 @@ class Funnel:
         self._told_safe = False  # whatever was asked for did not help
         if self.ended is not None:
             return self._make_safe(Urgency.EMERGENCY, detail) + news
-        level = finding.rule is Rule.CONTACTOR_LEVEL
-        reason = EndReason.CONTACTOR_FAILED if level else EndReason.HARDWARE_FAULT
+        reason = _REASONS.get(finding.rule, EndReason.HARDWARE_FAULT)
         return self._end(reason, detail, rule=rule) + news
 
     # -- the funnel

@@ -37,6 +37,7 @@ _REASONS = {
     Rule.CABLE_CHECK_CURRENT: EndReason.CABLE_CHECK_FAILED,
     Rule.PRE_CHARGE_VOLTAGE: EndReason.PRE_CHARGE_FAILED,
     Rule.PRE_CHARGE_CURRENT: EndReason.PRE_CHARGE_FAILED,
+    Rule.CONTACTOR_VOLTAGE: EndReason.PRE_CHARGE_FAILED,
     Rule.CONTACTOR_LEVEL: EndReason.CONTACTOR_FAILED,
 }
 
@@ -133,8 +134,9 @@ class HardwareBooks:
         return kept
 
     def told(self, closed: bool) -> None:
-        """The contactors are told to close, or to open."""
-        self.supervisor.told(closed)
+        """The contactors are told to close, behind pre-charge at its voltage, or to open."""
+        over_v = self._facts.precharge_target_v if self._facts.precharging else None
+        self.supervisor.told(closed, over_v, self._config.precharge_tolerance_v)
         if self.ac is not None:
             self.ac.told(closed)
 
@@ -264,8 +266,10 @@ class HardwareBooks:
         numbers = is_reading(0.0 if to_earth is None else to_earth, 0.0, event.at)
         if not numbers or type(ohm) not in (float, int) or math.isnan(ohm) or ohm < 0.0:
             return self._unusable("InsulationMeasured")
-        if facts.power is None or facts.limits is None:
-            return None  # while no energy flows, the cable check looks after it
+        joined = facts.power is not None or facts.precharging or facts.contactors_closed
+        if not joined or facts.limits is None or self._alternates or self._wireless:
+            self._sensors.rest()
+            return None  # until there is voltage for more than itself, the cable check looks after it
         maximum = facts.limits.maximum_voltage_v
         return self._sensors.insulation(ohm, facts.insulation_threshold_ohm, to_earth, maximum, facts.now)
 

@@ -70,7 +70,13 @@ def test_a_sensor_of_3000_a_may_show_six_where_none_flow(greatest: tuple[float, 
 def test_before_anything_is_agreed() -> None:
     supervisor = StationSupervisor(SupervisionLimits(cable_check_a=0.5, reverse_current_a=0.5))
     assert (supervisor.voltage_v, supervisor.current_a, supervisor.closed) == (0.0, 0.0, False)
-    assert feed(supervisor, 100.0, 0.0, 10.0) == [], "nothing has ended yet"
+    for volts in (60.0, -60.0):
+        assert feed(supervisor, volts, 0.0, 10.0) == []
+    for volts in (60.1, -60.1):
+        supervisor = StationSupervisor(SupervisionLimits(cable_check_a=0.5, reverse_current_a=0.5))
+        assert found_at(supervisor, volts, 0.0) == [(5.0, Rule.CABLE_CHECK_VOLTAGE, WARN)], (
+            "nothing has ended yet"
+        )
     supervisor.cable_check(500.0)
     assert found_at(supervisor, 500.0, 0.6, 1.0) == [(0.1, Rule.CABLE_CHECK_CURRENT, FAULT)]
     charging(supervisor)
@@ -324,9 +330,9 @@ def beyond_the_rating(supervisor: StationSupervisor) -> None:
 @pytest.mark.parametrize(
     ("phase", "within", "outside"),
     [
-        (at_rest, [(60.0, 5.0), (-2000.0, -5.0)], [(60.1, 0.0), (-2000.1, 0.0), (0.0, 5.1), (0.0, -5.1)]),
-        (with_contactors, [(1045.0, 5.0)], [(1045.1, 0.0)]),
-        (charging, [(0.0, 210.0), (892.5, -2.0)], [(0.0, 210.1), (800.0, -2.1), (892.6, 0.0)]),
+        (at_rest, [(60.0, 5.0), (-60.0, -5.0)], [(60.1, 0.0), (-60.1, 0.0), (0.0, 5.1), (0.0, -5.1)]),
+        (with_contactors, [(1045.0, 5.0), (-60.0, 0.0)], [(1045.1, 0.0), (-60.1, 0.0)]),
+        (charging, [(0.0, 210.0), (892.5, -2.0), (-60.0, 0.0)], [(0.0, 210.1), (800.0, -2.1), (892.6, 0.0), (-60.1, 0.0)]),
         (much_power, [(800.0, 223.75)], [(800.0, 223.76)]),
         (beyond_the_rating, [(0.0, 530.0)], [(0.0, 530.1)]),
         (giving, [(665.0, 2.0), (700.0, -210.0), (1045.0, 0.0)], [(664.9, 0.0), (700.0, 2.1), (700.0, -210.1), (1045.1, 0.0)]),

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 
 from iso15118.ranges import Count, HowLong, Share, check_fields, listed_once
 
-from .rules import Reaction, Rule
+from .rules import HIGHEST_V, Reaction, Rule
 
 __all__ = ["SupervisionLimits"]
 
@@ -215,6 +215,16 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         check_fields(self, "supervision")
         listed_once("supervision.off", self.off)
+
+    @property
+    def gap_s(self) -> float:
+        """So long without a sample that was judged by a rule, in s, and it is looked at anew."""
+        return 5.0 * self.beyond(Rule.STALE_READINGS, self.stale_s)
+
+    @property
+    def least_v(self) -> float:
+        """Below this, in V, a DC voltage is the wrong way round: what a sensor of none may show at most."""
+        return -min(self.beyond(Rule.OVER_VOLTAGE, self.touch_safe_v), HIGHEST_V)
 
     def beyond(self, rule: Rule, threshold: float | None) -> float:
         """The threshold of a rule; infinite for one that is switched off."""

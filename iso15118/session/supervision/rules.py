@@ -25,7 +25,8 @@ class Rule(StrEnum):
     station or vehicle keep it."""
 
     OVER_VOLTAGE = "over-voltage"
-    """S: above what both sides can stand. V: above what battery or declaration can stand."""
+    """S: above what both sides can stand. V: above what battery or declaration can stand. S, V: the wrong
+    way round."""
     VOLTAGE_ABOVE_ASKED = "voltage-above-asked"
     """S: the supply is not where its bound is, with current flowing (when
     discharging: below the lower bound)."""
@@ -124,31 +125,43 @@ def worse(one: Finding | None, other: Finding | None) -> Finding | None:
 
 class Watch:
     """One rule: ``look`` at every sample; it tells a finding once per stage. ``stages``: how long it has to
-    last in s, and what is done."""
+    last in s, and what is done. ``gap_s``: so long without a look, and what was seen before proves nothing
+    of now."""
 
-    __slots__ = ("_stage", "_stages", "_what", "rule", "since")
+    __slots__ = ("_gap_s", "_looked", "_stage", "_stages", "_what", "rule", "since")
 
-    def __init__(self, rule: Rule, what: str, *stages: tuple[float | None, Reaction]) -> None:
+    def __init__(
+        self, rule: Rule, what: str, *stages: tuple[float | None, Reaction], gap_s: float = math.inf
+    ) -> None:
         self.rule = rule
         self.since: float | None = None
         """Since when it is broken without a pause; None while it is kept."""
         self._what = what
         self._stages = tuple((seconds, reaction) for seconds, reaction in stages if seconds is not None)
         self._stage = 0
+        self._gap_s = gap_s
+        self._looked = -math.inf
 
     def look(self, broken: bool, value: float, limit: float, now: float) -> Finding | None:
         """One sample."""
         if not broken:
             self.since, self._stage = None, 0
             return None
-        if self.since is None:
-            self.since = now
+        looked, self._looked = self._looked, now
+        if self.since is None or now - looked > self._gap_s:
+            self.since, self._stage = now, 0
         found = None
         while self._stage < len(self._stages) and now - self.since >= self._stages[self._stage][0] - _NO_TIME:
             reaction = self._stages[self._stage][1]
             found = Finding(self.rule, value, limit, self.since, reaction, self._what)
             self._stage += 1
         return found
+
+    def hold(self, now: float) -> None:
+        """One sample that says nothing, for or against: its time does not count."""
+        if self.since is not None:
+            self.since += now - self._looked
+            self._looked = now
 
     def forget(self) -> None:
         """What is looked at begins anew."""

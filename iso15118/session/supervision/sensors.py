@@ -51,6 +51,10 @@ class SensorSupervisor:
             found, Finding(Rule.VOLTAGE_TO_EARTH, to_earth_v, limit, seen, Reaction.FAULT, "V to earth")
         )
 
+    def rest(self) -> None:
+        """Nothing is looked at for now: what was seen before proves nothing of later."""
+        self._insulation_at = None
+
     def second_voltage(self, voltage_v: float, first_v: float, now: float) -> Finding | None:
         """The same voltage by another sensor, against a young sample of the first."""
         apart = abs(voltage_v - first_v)

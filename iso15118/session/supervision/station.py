@@ -64,6 +64,8 @@ class StationSupervisor:
         self._bound_v_from = -_INF
         self._takes_back = False
         self._pre_charge_v, self._pre_charge_a = Ceiling(), 0.0
+        self._closing: tuple[float, float] | None = None
+        """The contactors are on their way to close over this voltage, and what it may be off."""
         self._frozen: tuple[float, float] | None = None
         self._asked_a = 0.0
         self._quick = self._pending = False
@@ -84,32 +86,40 @@ class StationSupervisor:
         self._check_v = beyond(Rule.CABLE_CHECK_VOLTAGE, limits.cable_check_v)
         self._check_a = beyond(Rule.CABLE_CHECK_CURRENT, limits.cable_check_a)
         self._end_v = beyond(Rule.VOLTAGE_AFTER_END, limits.touch_safe_v)
+        self._before_v = beyond(Rule.CABLE_CHECK_VOLTAGE, limits.touch_safe_v)
+        self._least_v = limits.least_v
         self._over_w = beyond(Rule.OVER_POWER, limits.over_power_w)
         self._frozen_a = beyond(Rule.FROZEN_READINGS, limits.frozen_a)
         at, fault, stop = limits, Reaction.FAULT, Reaction.STOP
         volts, amperes = "V at the output", "A at the output"
         watch = [
-            Watch(Rule.OVER_VOLTAGE, volts, (at.over_voltage_s, at.over_voltage_reaction)),
-            Watch(
-                Rule.VOLTAGE_ABOVE_ASKED,
-                volts,
-                (at.asked_voltage_stop_s, stop),
-                (at.asked_voltage_fault_s, fault),
-            ),
-            Watch(Rule.OVER_CURRENT, amperes, (at.over_current_s, at.over_current_reaction)),
-            Watch(Rule.OVER_CURRENT, amperes, (at.rating_s, at.over_current_reaction)),
-            Watch(Rule.REVERSE_CURRENT, amperes, (at.reverse_current_s, at.reverse_current_reaction)),
-            Watch(Rule.WRONG_DIRECTION, amperes, (at.wrong_direction_s, at.wrong_direction_reaction)),
-            Watch(Rule.CURRENT_WITHOUT_PERMISSION, amperes, (at.no_current_s, at.no_current_reaction)),
-            Watch(Rule.VOLTAGE_AFTER_END, volts, (0.0, at.voltage_after_end_reaction)),
-            Watch(Rule.CABLE_CHECK_VOLTAGE, volts, (at.cable_check_s, fault)),
-            Watch(Rule.CABLE_CHECK_CURRENT, amperes, (at.cable_check_s, fault)),
-            Watch(Rule.PRE_CHARGE_VOLTAGE, volts, (at.pre_charge_s, fault)),
-            Watch(Rule.PRE_CHARGE_CURRENT, amperes, (at.pre_charge_s, fault)),
-            Watch(Rule.OVER_POWER, "W at the output", (at.over_power_s, at.over_power_reaction)),
-            Watch(Rule.FROZEN_READINGS, amperes, (at.frozen_warn_s, Reaction.WARN), (at.frozen_stop_s, stop)),
-            Watch(Rule.CONTACTOR_LEVEL, "(1: closed)", (at.contactor_s, at.contactor_reaction)),
+            Watch(rule, what, *stages, gap_s=limits.gap_s)
+            for rule, what, *stages in (
+                (Rule.OVER_VOLTAGE, volts, (at.over_voltage_s, at.over_voltage_reaction)),
+                (
+                    Rule.VOLTAGE_ABOVE_ASKED,
+                    volts,
+                    (at.asked_voltage_stop_s, stop),
+                    (at.asked_voltage_fault_s, fault),
+                ),
+                (Rule.OVER_CURRENT, amperes, (at.over_current_s, at.over_current_reaction)),
+                (Rule.OVER_CURRENT, amperes, (at.rating_s, at.over_current_reaction)),
+                (Rule.REVERSE_CURRENT, amperes, (at.reverse_current_s, at.reverse_current_reaction)),
+                (Rule.WRONG_DIRECTION, amperes, (at.wrong_direction_s, at.wrong_direction_reaction)),
+                (Rule.CURRENT_WITHOUT_PERMISSION, amperes, (at.no_current_s, at.no_current_reaction)),
+                (Rule.VOLTAGE_AFTER_END, volts, (0.0, at.voltage_after_end_reaction)),
+                (Rule.CABLE_CHECK_VOLTAGE, volts, (at.discharge_s, at.voltage_after_end_reaction)),
+                (Rule.CABLE_CHECK_VOLTAGE, volts, (at.cable_check_s, fault)),
+                (Rule.CABLE_CHECK_CURRENT, amperes, (at.cable_check_s, fault)),
+                (Rule.PRE_CHARGE_VOLTAGE, volts, (at.pre_charge_s, fault)),
+                (Rule.PRE_CHARGE_CURRENT, amperes, (at.pre_charge_s, fault)),
+                (Rule.CONTACTOR_VOLTAGE, "V between output and pre-charge target", (0.0, fault)),
+                (Rule.OVER_POWER, "W at the output", (at.over_power_s, at.over_power_reaction)),
+                (Rule.FROZEN_READINGS, amperes, (at.frozen_warn_s, Reaction.WARN), (at.frozen_stop_s, stop)),
+            )
         ]
+        # Their level holds until they tell another one, whether anybody looks or not.
+        watch.append(Watch(Rule.CONTACTOR_LEVEL, "(1: closed)", (at.contactor_s, at.contactor_reaction)))
         self._watches = tuple(watch)
         (
             self._w_voltage,
@@ -120,10 +130,12 @@ class StationSupervisor:
             self._w_direction,
             self._w_permission,
             self._w_end,
+            self._w_before,
             self._w_check_v,
             self._w_check_a,
             self._w_pre_v,
             self._w_pre_a,
+            self._w_close,
             self._w_power,
             self._w_frozen,
             self._w_level,
@@ -210,21 +222,29 @@ class StationSupervisor:
             self._stopped_at = now
         self._nothing(now, emergency=emergency)
 
-    def told(self, closed: bool) -> None:
-        """The contactors were told to close, or to open."""
+    def told(self, closed: bool, over_v: float | None = None, within_v: float = 0.0) -> None:
+        """The contactors were told to close, or to open. ``over_v``, ``within_v``: until they report
+        themselves closed the output has to stay so near to this voltage, in V."""
         self._told_open = not closed
+        self._closing = (over_v, within_v) if closed and over_v is not None and not self.closed else None
         self._shorten()
 
     def contactors(self, closed: bool) -> None:
         """The contactors report themselves."""
         self.closed = closed
+        if closed:
+            self._closing = None
         self._shorten()
 
     def _turn(self, asked: _Asked) -> None:
+        # Who rests and goes on again and again, as for a new schedule, gains no time by it.
+        goes_on = {self._asked, asked} == {_Asked.POWER, _Asked.STOPPED}
         self._asked, self._frozen = asked, None
         self._quick = False
         for watch in self._watches:
-            if watch not in (self._w_permission, self._w_level, self._w_voltage):
+            if watch is self._w_frozen or not (
+                goes_on or watch in (self._w_permission, self._w_level, self._w_voltage)
+            ):
                 watch.forget()
         self._pending = any([watch.since is not None for watch in self._watches])  # noqa: C419 - as below
 
@@ -293,10 +313,13 @@ class StationSupervisor:
 
     def _judge(self, voltage: float, current: float, now: float) -> Finding | None:
         found = self._level(now)
+        if self._closing is not None:
+            found = worse(found, self._close(self._closing, voltage, now))
         match self._asked:
             case _Asked.CABLE_CHECK:
-                limit = self._bound_v + self._check_v
-                found = worse(found, self._w_check_v.look(voltage > limit, voltage, limit, now))
+                limit = self._bound_v + self._check_v if voltage >= 0.0 else self._least_v
+                off = voltage > limit if voltage >= 0.0 else voltage < limit
+                found = worse(found, self._w_check_v.look(off, voltage, limit, now))
                 limit = max(self._check_a, self._offset_a)
                 return worse(found, self._w_check_a.look(abs(current) > limit, current, limit, now))
             case _Asked.PRE_CHARGE:
@@ -313,7 +336,15 @@ class StationSupervisor:
                 return worse(found, self._rest(voltage, current, now))
 
     def _over_voltage(self, voltage: float, now: float) -> Finding | None:
+        if voltage < self._least_v:
+            return self._w_voltage.look(True, voltage, self._least_v, now)
         return self._w_voltage.look(voltage > self._ceiling_v, voltage, self._ceiling_v, now)
+
+    def _close(self, closing: tuple[float, float], voltage: float, now: float) -> Finding | None:
+        """Contactors are on their way: what they were told to close over has to stay as it was."""
+        over_v, within_v = closing
+        limit = self.limits.beyond(Rule.CONTACTOR_VOLTAGE, within_v)
+        return self._w_close.look(abs(voltage - over_v) > limit, abs(voltage - over_v), limit, now)
 
     def _power(self, voltage: float, current: float, now: float) -> Finding | None:
         limits = self.limits
@@ -341,10 +372,14 @@ class StationSupervisor:
         off = off and now >= self._bound_v_from
         found = worse(found, self._w_asked_voltage.look(off, voltage, edge, now))
 
-        settled = ahead == (self._discharging if taking else self._charging).floor
-        most_w = self._bound_w * (1.0 + limits.over_power_share) + self._over_w
+        # A current that still falls, in either direction, may take its power with it.
+        falls, floor = (
+            (charge, self._charging.floor) if current >= 0.0 else (discharge, self._discharging.floor)
+        )
+        bound_w = self._bound_w if falls <= floor else max(self._bound_w, falls * abs(voltage))
+        most_w = bound_w * (1.0 + limits.over_power_share) + self._over_w
         power = abs(voltage * current)
-        found = worse(found, self._w_power.look(settled and power > most_w, power, most_w, now))
+        found = worse(found, self._w_power.look(power > most_w, power, most_w, now))
         return worse(found, self._still(voltage, current, now))
 
     def _off_bound(self, voltage: float, current: float) -> tuple[bool, float]:
@@ -363,9 +398,12 @@ class StationSupervisor:
         was_a, was_v = self._frozen
         near_bound = not self._takes_back and voltage >= self._bound_v - max(5.0, 0.01 * self._bound_v)
         moved = abs(current - was_a) > _STILL_A or abs(voltage - was_v) > _STILL_V
-        if moved or near_bound or abs(current - self._asked_a) <= self._over_a:
+        if moved or near_bound:
             self._frozen = None
             self._w_frozen.forget()
+            return None
+        if abs(current - self._asked_a) <= self._over_a:
+            self._w_frozen.hold(now)  # the bound came back to where they stand: that shows nothing
             return None
         return self._w_frozen.look(True, current, self._asked_a, now)
 
@@ -373,7 +411,7 @@ class StationSupervisor:
         """What is within the tightest bounds breaks no rule: then a sample needs a few comparisons only. What
         is outside, or was a moment ago, is looked at rule by rule."""
         self._quick = False
-        if self._frozen is not None or (self.closed and self._told_open):
+        if self._frozen is not None or self._closing is not None or (self.closed and self._told_open):
             return
         if self._asked is _Asked.POWER:
             limits, taking = self.limits, self._takes_back
@@ -388,14 +426,17 @@ class StationSupervisor:
             bound = self._bound_v
             room = limits.asked_voltage_share * bound
             room = self._asked_v if self._asked_v > room else room
-            self._low_v = bound - room if taking and room < HIGHEST_V else -HIGHEST_V
+            low = bound - room if taking else self._least_v
+            self._low_v = low if low > self._least_v else self._least_v
             high = bound + room
             self._high_v = self._ceiling_v if taking or self._ceiling_v < high else high
             self._most_w = self._bound_w * (1.0 + limits.over_power_share) + self._over_w
         elif self._asked in (_Asked.NOTHING, _Asked.STOPPED):
             most = self._none_a if self._none_a < HIGHEST_A else HIGHEST_A
-            self._low_a, self._high_a, self._low_v = -most, most, -HIGHEST_V
-            self._high_v = self._ceiling_v if self.closed else min(self._end_v, HIGHEST_V)
+            self._low_a, self._high_a = -most, most
+            rest = self._before_v if self._asked is _Asked.NOTHING else self._end_v
+            self._high_v = self._ceiling_v if self.closed else min(rest, HIGHEST_V)
+            self._low_v = self._least_v if self.closed else max(self._least_v, -self._high_v)
             self._most_w = _INF
         else:
             return
@@ -409,8 +450,11 @@ class StationSupervisor:
         found = self._w_permission.look(broken, current, limit, now)
         if self.closed:
             return worse(found, self._over_voltage(voltage, now))
-        late = self._asked is _Asked.STOPPED and now - self._stopped_at > self.limits.discharge_s
-        return worse(found, self._w_end.look(late and voltage > self._end_v, voltage, self._end_v, now))
+        present = abs(voltage)
+        if self._asked is _Asked.NOTHING:
+            return worse(found, self._w_before.look(present > self._before_v, voltage, self._before_v, now))
+        late = now - self._stopped_at > self.limits.discharge_s
+        return worse(found, self._w_end.look(late and present > self._end_v, voltage, self._end_v, now))
 
     def _level(self, now: float) -> Finding | None:
         if not self._level_on:

@@ -37,6 +37,8 @@ class VehicleSupervisor:
         self._rate = limits.ramp(max(charge_a, discharge_a))
         self._charging, self._discharging, self._wanted = Ceiling(), Ceiling(), Ceiling(_INF)
         self._told_open = self._was_told = False
+        self._closing: tuple[float, float] | None = None
+        """The contactors are on their way to close over this voltage, and what it may be off."""
         self._battery_v = _INF
         self._hot = False
         beyond, at = limits.beyond, limits
@@ -58,40 +60,38 @@ class VehicleSupervisor:
         self._hot_on = Rule.INLET_HOT not in at.off
         self._reported_v = beyond(Rule.STATION_REPORTS_OTHER, at.reported_voltage_v)
         self._level_on = at.contactor_s is not None and Rule.CONTACTOR_LEVEL not in at.off
+        self._least_v = limits.least_v
         fault, stop, amperes = Reaction.FAULT, Reaction.STOP, "A at the inlet"
-        self._w_voltage = Watch(
-            Rule.OVER_VOLTAGE, "V at the inlet", (at.inlet_voltage_s, at.over_voltage_reaction)
-        )
-        self._w_current = Watch(
-            Rule.OVER_CURRENT, amperes, (at.over_current_s, stop), (at.over_current_fault_s, fault)
-        )
-        self._w_rating = Watch(Rule.OVER_CURRENT, amperes, (at.inlet_rating_s, at.over_current_reaction))
-        self._w_reverse = Watch(
-            Rule.REVERSE_CURRENT, amperes, (at.reverse_current_s, at.reverse_current_reaction)
-        )
-        self._w_permission = Watch(
-            Rule.CURRENT_WITHOUT_PERMISSION, amperes, (at.no_current_s, at.no_current_reaction)
-        )
-        self._w_battery = Watch(
-            Rule.BATTERY_WANTS_NONE, amperes, (at.battery_stop_s, stop), (at.battery_fault_s, fault)
-        )
-        self._w_hot = Watch(Rule.INLET_HOT, amperes, (at.hot_stop_s, stop), (at.battery_fault_s, fault))
-        self._w_reported = Watch(
-            Rule.STATION_REPORTS_OTHER, "V or A reported by the station", (at.reported_s, Reaction.WARN)
-        )
-        self._w_level = Watch(Rule.CONTACTOR_LEVEL, "(1: closed)", (at.contactor_s, at.contactor_reaction))
-        self._watches = (
+        (
             self._w_voltage,
             self._w_current,
             self._w_rating,
             self._w_reverse,
             self._w_permission,
+            self._w_close,
             self._w_battery,
             self._w_hot,
-            self._w_level,
+        ) = measured = tuple(
+            Watch(rule, what, *stages, gap_s=limits.gap_s)
+            for rule, what, *stages in (
+                (Rule.OVER_VOLTAGE, "V at the inlet", (at.inlet_voltage_s, at.over_voltage_reaction)),
+                (Rule.OVER_CURRENT, amperes, (at.over_current_s, stop), (at.over_current_fault_s, fault)),
+                (Rule.OVER_CURRENT, amperes, (at.inlet_rating_s, at.over_current_reaction)),
+                (Rule.REVERSE_CURRENT, amperes, (at.reverse_current_s, at.reverse_current_reaction)),
+                (Rule.CURRENT_WITHOUT_PERMISSION, amperes, (at.no_current_s, at.no_current_reaction)),
+                (Rule.CONTACTOR_VOLTAGE, "V between inlet and battery", (0.0, fault)),
+                (Rule.BATTERY_WANTS_NONE, amperes, (at.battery_stop_s, stop), (at.battery_fault_s, fault)),
+                (Rule.INLET_HOT, amperes, (at.hot_stop_s, stop), (at.battery_fault_s, fault)),
+            )
+        )
+        # Their level holds until they tell another one, whether anybody looks or not.
+        self._w_level = Watch(Rule.CONTACTOR_LEVEL, "(1: closed)", (at.contactor_s, at.contactor_reaction))
+        self._watches = (*measured, self._w_level)
+        self._w_reported = Watch(
+            Rule.STATION_REPORTS_OTHER, "V or A reported by the station", (at.reported_s, Reaction.WARN)
         )
         self._quick = self._pending = False
-        self._low_a = self._high_a = self._high_v = 0.0
+        self._low_a = self._high_a = self._low_v = self._high_v = 0.0
         self._shorten()
 
     # -- what is asked for ---------------------------------------------------------------------------------
@@ -115,9 +115,11 @@ class VehicleSupervisor:
             ceiling.ask(0.0, now, self.limits.settle_s, rate, max(flows, 0.0))
         self._quick = False
 
-    def told(self, closed: bool, now: float) -> None:
-        """The contactors were told to close, or to open."""
+    def told(self, closed: bool, now: float, over_v: float | None = None, within_v: float = 0.0) -> None:
+        """The contactors were told to close, or to open. ``over_v``, ``within_v``: until they report
+        themselves closed the inlet has to stay so near to this voltage, in V."""
         self._told_open, self._was_told, self._quick = not closed, True, False
+        self._closing = (over_v, within_v) if closed and over_v is not None and not self.closed else None
         if closed:
             self._read(max(self.inlet_at, now), max(self.battery_at, now))
 
@@ -128,6 +130,8 @@ class VehicleSupervisor:
     def contactors(self, closed: bool) -> None:
         """The contactors report themselves."""
         self.closed, self._quick = closed, False
+        if closed:
+            self._closing = None
 
     # -- what is measured ----------------------------------------------------------------------------------
 
@@ -153,7 +157,7 @@ class VehicleSupervisor:
                 self._quick
                 and self.inlet_at <= now < _NEVER
                 and self._low_a <= current <= self._high_a
-                and -HIGHEST_V <= voltage <= self._high_v
+                and self._low_v <= voltage <= self._high_v
             ):
                 self.voltage_v, self.current_a, self.inlet_at = voltage, current, now
                 self.fresh_until = (now if now < self.battery_at else self.battery_at) + self._stale_s
@@ -178,7 +182,9 @@ class VehicleSupervisor:
         """What is within the tightest bounds breaks no rule: then a sample needs a few comparisons only."""
         none = self._none_a if self._none_a < HIGHEST_A else HIGHEST_A
         self._low_a, self._high_a = -none, none
-        self._high_v = self._ceiling_v if self.closed else HIGHEST_V
+        self._low_v, self._high_v = (
+            (self._least_v, self._ceiling_v) if self.closed else (-HIGHEST_V, HIGHEST_V)
+        )
         if self._was_told and not self._told_open:
             bound, back, over = self._charging.floor, self._discharging.floor, self._over_a
             high = bound + over
@@ -187,7 +193,7 @@ class VehicleSupervisor:
             # A bound that is taken back still falls, and is kept by its own rule meanwhile.
             low = back + over if back > 0.0 or over < self._reverse_a else self._reverse_a
             self._low_a = -(low if low < self._most_back else self._most_back)
-        self._quick = not self._pending and not (self.closed and self._told_open)
+        self._quick = not (self._pending or self._closing is not None or (self.closed and self._told_open))
 
     def _most_v(self) -> float:
         most = min(self._battery_v, self._declared_v)
@@ -197,8 +203,13 @@ class VehicleSupervisor:
         limits = self.limits
         found = None
         if self.closed:
-            most = self._ceiling_v
-            found = self._w_voltage.look(voltage > most, voltage, most, now)
+            most = self._ceiling_v if voltage >= 0.0 else self._least_v
+            off = voltage > most if voltage >= 0.0 else voltage < most
+            found = self._w_voltage.look(off, voltage, most, now)
+        elif self._closing is not None:
+            over_v, within_v = self._closing
+            apart, most = abs(voltage - over_v), limits.beyond(Rule.CONTACTOR_VOLTAGE, within_v)
+            found = self._w_close.look(apart > most, apart, most, now)
         if self._level_on:
             found = worse(found, self._w_level.look(self.closed and self._told_open, 1.0, 0.0, now))
         charge, discharge = self._charging.at(now), self._discharging.at(now)

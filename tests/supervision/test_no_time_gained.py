@@ -1,0 +1,293 @@
+"""Rules that nobody can put off: what is asked for may change with every message, contactors may be on their
+way, poles may be the wrong way round, and a sample of long ago is not one of now.
+
+The supervisors alone, and where it takes more than one of them, a session by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20 import dc
+from iso15118.messages.iso20.common_types import Processing
+from iso15118.secc.iso20.sequence import State
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import EndReason, Urgency
+from iso15118.session.supervision import Finding, Rule, SensorSupervisor, SupervisionLimits
+from tests.evcc.station import BATTERY_V, Host
+from tests.secc.vehicle import Drive
+from tests.supervision.test_numbers import (
+    FAULT,
+    STOP,
+    WARN,
+    charging,
+    check_phase,
+    feed,
+    kind,
+    pre_charge,
+    station,
+)
+from tests.supervision.test_vehicle_numbers import stopped, vehicle
+
+EMERGENCY = Urgency.EMERGENCY
+OFF = SupervisionLimits(off=(Rule.OVER_VOLTAGE, Rule.CABLE_CHECK_VOLTAGE, Rule.VOLTAGE_AFTER_END))
+
+
+def found(supervisor: Any, volts: float, amperes: float, seconds: float = 1.0) -> list[object]:
+    return [(round(when, 6), *kind(finding)) for when, finding in feed(supervisor, volts, amperes, seconds)]
+
+
+# -- the wrong way round
+
+
+@pytest.mark.parametrize(
+    ("phase", "rule"),
+    [
+        (charging, Rule.OVER_VOLTAGE),
+        (pre_charge, Rule.OVER_VOLTAGE),
+        (check_phase, Rule.CABLE_CHECK_VOLTAGE),
+    ],
+    ids=["power", "pre-charge", "cable check"],
+)
+def test_a_station_does_not_take_a_voltage_the_wrong_way_round_for_a_low_one(phase: Any, rule: Rule) -> None:
+    for volts, when in ((-60.0, []), (-60.1, [(0.1, rule, FAULT)])):
+        supervisor = station()
+        phase(supervisor)
+        assert found(supervisor, volts, 0.0) == when
+    supervisor = station(OFF)
+    phase(supervisor)
+    assert found(supervisor, -2000.0, 0.0) == []
+
+
+def test_neither_does_it_after_the_end_or_a_vehicle_with_closed_contactors() -> None:
+    supervisor = station()
+    charging(supervisor)
+    supervisor.stop_power(True, -100.0)
+    supervisor.contactors(False)
+    assert found(supervisor, -60.1, 0.0) == [(0.0, Rule.VOLTAGE_AFTER_END, WARN)]
+    for volts, when in ((-60.0, []), (-60.1, [(0.2, Rule.OVER_VOLTAGE, FAULT)])):
+        assert found(vehicle(), volts, 0.0) == when
+    off = vehicle()
+    stopped(off)
+    assert found(off, -2000.0, 0.0) == [], "behind open contactors it is the station's"
+
+
+# -- on their way
+
+
+def test_contactors_of_a_station_do_not_go_on_closing_over_another_voltage() -> None:
+    supervisor = station()
+    pre_charge(supervisor)
+    supervisor.told(True, 800.0, 20.0)
+    for volts in (780.0, 820.0):
+        assert supervisor.measured(volts, 0.0, 0.0, 0.0) is None
+    assert kind(supervisor.measured(779.9, 0.0, 0.05, 0.05)) == (Rule.CONTACTOR_VOLTAGE, FAULT)
+    ends: tuple[Callable[[Any], Any], ...] = (lambda s: s.contactors(True), lambda s: s.told(False))
+    for over in ends:
+        supervisor = station()
+        pre_charge(supervisor)
+        supervisor.told(True, 800.0, 20.0)
+        over(supervisor)
+        assert found(supervisor, 700.0, 0.0, 0.1) == []
+    supervisor = station(SupervisionLimits(off=(Rule.CONTACTOR_VOLTAGE,)))
+    pre_charge(supervisor)
+    supervisor.told(True, 800.0, 20.0)
+    assert found(supervisor, 0.0, 0.0) == []
+
+
+def test_those_of_a_vehicle_do_not_either() -> None:
+    def closing(**settings: Any) -> Any:
+        supervisor = vehicle(SupervisionLimits(**settings))
+        supervisor.told(False, -100.0)
+        supervisor.contactors(False)
+        supervisor.measured(800.0, 0.0, -50.0, -50.0)
+        supervisor.told(True, -50.0, 800.0, 20.0)
+        return supervisor
+
+    supervisor = closing()
+    assert not supervisor.within(800.0, 0.0, 0.0), "each sample is looked at"
+    for volts in (780.0, 820.0):
+        assert supervisor.measured(volts, 0.0, 0.0, 0.0) is None
+        assert not supervisor.within(800.0, 0.0, 0.0)
+    assert kind(supervisor.measured(820.1, 0.0, 0.05, 0.05)) == (Rule.CONTACTOR_VOLTAGE, FAULT)
+    ends: tuple[Callable[[Any], Any], ...] = (lambda s: s.contactors(True), lambda s: s.told(False, 0.0))
+    for over in ends:
+        supervisor = closing()
+        over(supervisor)
+        assert found(supervisor, 700.0, 0.0, 0.1) == []
+    assert found(closing(off=(Rule.CONTACTOR_VOLTAGE,)), 0.0, 0.0) == []
+
+
+def test_a_station_whose_output_falls_while_contactors_close_opens_them_at_once() -> None:
+    drive = Drive().to(State.POWER_DELIVERY)
+    drive.send(cm.PowerDeliveryReq)
+    drive.book.does(act.CloseContactors)
+    target = drive.session._facts.precharge_target_v
+    drive.measure(target - 20.0)
+    assert drive.book.actions == []
+    drive.measure(target - 20.1)
+    stop, opened = drive.book.does(act.StopPower, act.OpenContactors)
+    assert isinstance(stop, act.StopPower)
+    assert isinstance(opened, act.OpenContactors)
+    assert (stop.urgency, opened.urgency) == (EMERGENCY, EMERGENCY)
+    drive.book.ends(EndReason.PRE_CHARGE_FAILED)
+    assert drive.session.ended is not None
+    assert drive.session.ended.rule == Rule.CONTACTOR_VOLTAGE.value
+
+
+def test_a_vehicle_whose_inlet_falls_while_contactors_close_opens_them_at_once() -> None:
+    host: Any = Host().to("DC_PreCharge")
+    while host._contactors is None:
+        host.step()
+    host.measure(BATTERY_V - 20.0)
+    assert host.session.energized
+    host.measure(0.0)
+    host.book.does(act.StopPower, act.SignalReady, act.OpenContactors)
+    host.book.ends(EndReason.PRE_CHARGE_FAILED)
+    assert host.session.ended.rule == Rule.CONTACTOR_VOLTAGE.value
+
+
+# -- again and again
+
+
+def test_who_negotiates_again_and_again_gains_no_time() -> None:
+    """A supply above its bound, and a vehicle that has power at rest four times a second."""
+    supervisor = station()
+    charging(supervisor, watts=300_000.0)
+    seen: list[object] = []
+    for number in range(40):
+        now = number * 0.05
+        if number % 5 == 4:
+            supervisor.stop_power(False, now)
+        elif number % 5 == 0:
+            supervisor.set_power(850.0, 200.0, 300_000.0, False, now)
+        finding = supervisor.measured(900.0, 200.0, now, now)
+        if finding is not None:
+            seen.append((round(now, 6), *kind(finding)))
+    assert seen[:2] == [(0.5, Rule.VOLTAGE_ABOVE_ASKED, STOP), (1.0, Rule.VOLTAGE_ABOVE_ASKED, FAULT)]
+
+
+def test_a_pre_charge_begins_anew_behind_power() -> None:
+    supervisor = station()
+    pre_charge(supervisor)
+    assert supervisor.measured(821.0, 0.0, 0.0, 0.0) is None
+    charging(supervisor)
+    pre_charge(supervisor)
+    assert supervisor.measured(821.0, 0.0, 0.3, 0.3) is None
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_more_power_than_the_bound_is_found_though_the_current_asked_for_changes(changes: bool) -> None:
+    supervisor = station()
+    charging(supervisor, amperes=1.2, watts=1_000.0)
+    seen: list[object] = []
+    for number in range(60):
+        now = number * 0.05
+        if changes:
+            supervisor.set_power(850.0, 1.0 if number % 2 else 1.2, 1_000.0, False, now)
+        finding = supervisor.measured(800.0, 6.0, now, now)
+        if finding is not None:
+            seen.append((round(now, 6), *kind(finding)))
+    assert seen == [(1.0, Rule.OVER_POWER, STOP)]
+
+
+def test_a_current_that_has_still_to_turn_may_take_its_power_with_it() -> None:
+    """From 200 A into the vehicle to 10 A out of it, by the slowest ramp that is allowed, and not at all."""
+    for rate, over in ((25.0, []), (0.0, [2.45])):
+        supervisor = station()
+        charging(supervisor, amperes=200.0, watts=160_000.0)
+        supervisor.set_power(700.0, -10.0, 8_000.0, True, 0.0)
+        seen = []
+        for number in range(240):
+            now = number * 0.05
+            flows = max(200.0 - rate * max(0.0, now - 1.0), -10.0)
+            finding = supervisor.measured(800.0, flows, now, now)
+            if finding is not None and finding.rule is Rule.OVER_POWER:
+                seen.append(round(now, 6))
+        assert seen == over
+
+
+def test_frozen_readings_are_found_though_the_target_comes_back_to_them() -> None:
+    supervisor = station()
+    charging(supervisor, amperes=100.0)
+    supervisor.measured(800.0, 100.0, -1.0, -1.0)
+    seen: list[object] = []
+    for number in range(800):
+        now = number * 0.05
+        if number % 60 == 0:  # every 3 s
+            supervisor.set_power(850.0, 100.0 if number // 60 % 2 else 150.0, 170_000.0, False, now)
+        finding = supervisor.measured(800.0, 100.0, now, now)
+        if finding is not None:
+            seen.append((round(now), *kind(finding)))
+    assert seen == [(8, Rule.FROZEN_READINGS, WARN), (19, Rule.FROZEN_READINGS, STOP)]
+
+
+# -- long ago
+
+
+@pytest.mark.parametrize(("gap", "at_once"), [(4.9, True), (5.1, False)])
+def test_a_sample_of_long_ago_proves_nothing_of_now(gap: float, at_once: bool) -> None:
+    supervisor = station()
+    charging(supervisor)
+    assert supervisor.measured(1100.0, 0.0, 0.0, 0.0) is None
+    again = supervisor.measured(1100.0, 0.0, gap, gap)
+    assert (kind(again) == (Rule.OVER_VOLTAGE, FAULT)) is at_once
+    assert kind(supervisor.measured(1100.0, 0.0, gap + 0.1, gap + 0.1)) == (
+        (None, None) if at_once else (Rule.OVER_VOLTAGE, FAULT)
+    )
+
+
+# -- insulation
+
+
+POOR = ev.InsulationMeasured(1_000.0, 799.0)
+
+
+def test_insulation_is_looked_at_wherever_the_output_has_a_voltage_behind_the_cable_check() -> None:
+    def at_pre_charge() -> Drive:
+        drive = Drive().to(State.DC_PRE_CHARGE)
+        drive.send(dc.DCPreChargeReq, ev_processing=Processing.Ongoing)
+        return drive
+
+    def at_rest() -> Drive:
+        drive = Drive().to(State.DC_CHARGE_LOOP)
+        drive.send(dc.DCChargeLoopReq)
+        drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.ScheduleRenegotiation)
+        assert drive.session._facts.power is None
+        return drive
+
+    for bring in (at_pre_charge, at_rest):
+        drive = bring()
+        drive.book.tell(POOR)
+        (stop,) = [one for one in drive.book.actions if isinstance(one, act.StopPower)]
+        assert stop.urgency is EMERGENCY
+        assert drive.session._facts.abort_rule == Rule.INSULATION.value
+
+
+def test_insulation_that_was_poor_long_ago_is_not_poor_since_then() -> None:
+    supervisor = SensorSupervisor(SupervisionLimits())
+
+    def look(now: float) -> Finding | None:
+        return supervisor.insulation(95_000.0, 100_000.0, None, 900.0, now)
+
+    assert look(0.0) is None
+    supervisor.rest()
+    assert look(10.0) is None
+    assert kind(look(11.0)) == (Rule.INSULATION, STOP)
+
+
+def test_an_outlet_and_a_pad_have_no_insulation_of_their_own() -> None:
+    """What a DC side beside them measures then is not of what is alive."""
+    drive = Drive().to(State.DC_CHARGE_LOOP)
+    for name in ("_alternates", "_wireless"):
+        setattr(drive.session._books, name, True)
+        drive.book.tell(POOR)
+        assert drive.session._facts.abort_reason is None
+        setattr(drive.session._books, name, False)
+    drive.book.tell(POOR)
+    assert drive.session._facts.abort_rule == Rule.INSULATION.value
