@@ -44,7 +44,7 @@ def main() -> int:
     if not asked.report:
         forks.preload(project)
         where = touched(project, processes=asked.processes, anew=asked.remap)
-        tried = mutants if asked.listed else [mutant for mutant in mutants if mutant.key not in reasons]
+        tried = [mutant for mutant in mutants if (mutant.key in reasons) is asked.listed]
         among = tuple(asked.tests)
         run(
             Plan(project, where, ledger, tried, among, asked.budget, asked.limit, asked.again),
@@ -86,7 +86,10 @@ def _options() -> argparse.Namespace:
         help="seconds of the processor, or ten times its usual ones, after which a test is ended (default 5)",
     )  # fmt: skip
     parser.add_argument("--again", action="store_true", help="also what is decided already")
-    parser.add_argument("--listed", action="store_true", help="also the listed survivors")
+    parser.add_argument(
+        "--listed", action="store_true",
+        help="the listed survivors and no others: is a reason true of one that tests notice?",
+    )  # fmt: skip
     parser.add_argument("--remap", action="store_true", help="find out anew which tests run which lines")
     parser.add_argument("--list", action="store_true", help="name the mutants and stop")
     parser.add_argument(
@@ -140,9 +143,11 @@ def _report(
     *,
     by_file: bool,
 ) -> int:
-    """Whoever lives without a reason, counts by file, and all counts; the exit status."""
+    """Whoever lives without a reason, and has one without living; counts by file, and all counts; the exit
+    status."""
     counts: dict[str, Counter[str]] = {}
     open_ = []
+    dead: dict[tuple[str, str], bool] = {}
     for mutant in mutants:
         one = held.get((mutant.file, mutant.line, mutant.mutation))
         verdict = "not tried" if one is None else one.verdict
@@ -150,14 +155,18 @@ def _report(
             verdict = "listed"
         elif verdict not in DEAD:
             open_.append((verdict, mutant))
+        if mutant.key in reasons:
+            dead[mutant.key] = dead.get(mutant.key, True) and verdict in DEAD
         counts.setdefault(mutant.file, Counter())[verdict] += 1
     for verdict, mutant in open_:
         print(f"{verdict}: {mutant}")
+    for file, said in (key for key, noticed in dead.items() if noticed):
+        print(f"listed, and noticed: {file}: {said}")
     if by_file:
         for file, some in counts.items():
             print(f"{file}: {_shown(some)}")
     print(_shown(sum(counts.values(), Counter())) or "no mutants")
-    return 1 if open_ else 0
+    return 1 if open_ or any(dead.values()) else 0
 
 
 def _shown(counts: Counter[str]) -> str:

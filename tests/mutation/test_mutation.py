@@ -131,6 +131,17 @@ def test_the_one_that_nobody_notices_is_named_until_it_has_a_reason(toy: Project
     assert "/" not in said.replace("\n", ""), "all of them were known"
 
 
+def test_a_reason_for_one_that_tests_notice_is_told(toy: Project) -> None:
+    noticed = "3000.0 -> 3900.0: LIMIT_A = 3000.0"
+    (toy.root / "survivors.toml").write_text(
+        f'[[survivor]]\nfile = "{FILE}"\nmutants = ["{LIVES}", "{noticed}"]\nreason = "nobody would see it"\n'
+    )
+    status, printed, said = run(toy, "--listed")
+    assert said.count("1/1 ") == 2
+    assert printed[0] == f"listed, and noticed: {FILE}: {noticed}"
+    assert status == 1
+
+
 def test_a_run_goes_on_where_it_was_and_a_source_that_has_changed_is_tried_again(toy: Project) -> None:
     assert "1/1 survived" in run(toy, "--match", "<=: return")[2]
     said = run(toy, "--match", "return")[2]
