@@ -200,7 +200,7 @@ class Funnel(ConnectionDevice):
         none: float | None
         unit = "A"
         if facts.pad_vehicle is not None:
-            current, none, unit = facts.pad.power_w, limits.over_power_w, "W"
+            current, none, unit = facts.pad.power_w, limits.no_power_w, "W"
         elif facts.ac_limits is not None:
             current, none = max(facts.ac_measured.current_a), limits.ac_no_current_a
         else:

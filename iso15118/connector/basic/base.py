@@ -159,7 +159,10 @@ class BasicSession(Generic[T]):
         raise NotImplementedError
 
     def _late(self, event: ev.Event, now: float) -> list[Action]:
-        """An event after the end: an emergency makes an orderly end one at once, whatever flows by then."""
+        """An event after the end: an emergency makes an orderly end one at once, whatever flows by then; and
+        what is measured is judged as before, since asking once may not have helped."""
+        if isinstance(event, ev.AcMeasured):
+            return self._judge(event, now)
         if not isinstance(event, ev.HardwareFault | ev.EmergencyShutdown):
             return []
         if not self._used or self._at_once:
@@ -201,6 +204,9 @@ class BasicSession(Generic[T]):
         """A rule of the supervision is broken."""
         rule, detail = finding.rule.value, finding.detail
         news: list[Action] = [act.SupervisionWarning(rule, detail)]
+        if self.ended is not None:
+            fault = finding.reaction is Reaction.FAULT
+            return [*self._off(Urgency.EMERGENCY, printable(detail), now), *news] if fault else news
         if finding.reaction is Reaction.FAULT:
             reason = _FAILED_RULES.get(finding.rule, EndReason.HARDWARE_FAULT)
             return [*self._fail(reason, detail, now, rule=rule), *news]

@@ -20,6 +20,7 @@ from .rules import HIGHEST_V, Reaction, Rule
 __all__ = ["SupervisionLimits"]
 
 _FAULT, _STOP = Reaction.FAULT, Reaction.STOP
+_NO_POWER_W = 500.0
 
 
 class SupervisionLimits(Struct, frozen=True, kw_only=True):
@@ -179,7 +180,7 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     """The same as a factor."""
     earth_s: HowLong = 2.0
     """voltage-to-earth: twice within this time."""
-    over_power_w: Annotated[float, Meta(ge=0.0, le=1e6)] | None = 500.0
+    over_power_w: Annotated[float, Meta(ge=0.0, le=1e6)] | None = _NO_POWER_W
     """over-power: above the bound by over_power_share of it and this. Proposal."""
     over_power_share: Share = 0.05
     """The same as a share."""
@@ -215,6 +216,12 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         check_fields(self, "supervision")
         listed_once("supervision.off", self.off)
+
+    @property
+    def no_power_w(self) -> float:
+        """Less than this, in W, is no power at a pad or a coil: ``over_power_w``, or its default where that
+        is None."""
+        return _NO_POWER_W if self.over_power_w is None else self.over_power_w
 
     @property
     def gap_s(self) -> float:

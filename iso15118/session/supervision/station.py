@@ -153,6 +153,8 @@ class StationSupervisor:
         self._charge_rating, self._discharge_rating = charge_a, discharge_a
         self._most_ahead = min(charge_a * self._rated + self._over_a, HIGHEST_A)
         self._most_back = min(discharge_a * self._rated + self._over_a, HIGHEST_A)
+        if discharge_a <= 0.0 and self._reverse_a < _INF:
+            self._most_back = HIGHEST_A  # what comes back where nobody can give has a rule of its own
         greatest = max(charge_a, discharge_a)
         self._rate = self.limits.ramp(greatest)
         self._offset_a = self.limits.offset_share * greatest

@@ -54,6 +54,8 @@ class VehicleSupervisor:
         # Beyond what any connector can have there are no readings, whatever the rules say.
         self._most_ahead = min(charge_a * self._rated + self._over_a, HIGHEST_A)
         self._most_back = min(discharge_a * self._rated + self._over_a, HIGHEST_A)
+        if discharge_a <= 0.0 and self._reverse_a < _INF:
+            self._most_back = HIGHEST_A  # what comes back from who gives nothing has a rule of its own
         self._least_a = min(self._none_a, limits.no_current_a or 0.0, self._over_a, HIGHEST_A)
         self._ceiling_v = self._most_v()
         self._battery_on = Rule.BATTERY_WANTS_NONE not in at.off
@@ -192,7 +194,8 @@ class VehicleSupervisor:
             self._high_a = self._least_a if self._hot or self._wanted.floor == 0.0 else high
             # A bound that is taken back still falls, and is kept by its own rule meanwhile.
             low = back + over if back > 0.0 or over < self._reverse_a else self._reverse_a
-            self._low_a = -(low if low < self._most_back else self._most_back)
+            low = low if low < self._most_back else self._most_back
+            self._low_a = -(self._least_a if self._hot and self._least_a < low else low)
         self._quick = not (self._pending or self._closing is not None or (self.closed and self._told_open))
 
     def _most_v(self) -> float:
@@ -233,7 +236,7 @@ class VehicleSupervisor:
             found = worse(found, self._w_battery.look(current > wanted, current, wanted, now))
         if self._hot_on:
             none = limits.no_current_a or 0.0
-            found = worse(found, self._w_hot.look(self._hot and current > none, current, none, now))
+            found = worse(found, self._w_hot.look(self._hot and abs(current) > none, current, none, now))
         return found
 
     def station_reports(self, voltage_v: float, current_a: float, now: float) -> Finding | None:

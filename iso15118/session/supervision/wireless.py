@@ -30,7 +30,7 @@ class WirelessSupervisor:
         beyond, at = limits.beyond, limits
         self._stale_s = beyond(Rule.STALE_READINGS, at.stale_s)
         self._over_w = beyond(Rule.OVER_POWER, at.over_power_w)
-        self._none_w = beyond(Rule.CURRENT_WITHOUT_PERMISSION, at.over_power_w)
+        self._none_w = beyond(Rule.CURRENT_WITHOUT_PERMISSION, at.no_power_w)
         watts = f"W {where}"
         # The power is all that is measured of a coil: too much of it is what too much current is elsewhere.
         self._w_power = Watch(Rule.OVER_POWER, watts, (at.over_power_s, at.over_current_reaction))
