@@ -26,6 +26,8 @@ from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.coupling import DevicePosition
 from iso15118.session.supervision import Rule, SupervisionLimits
 from iso15118.timing import Timing
+from tests.pair.ac_rig import ac_pair
+from tests.pair.rig import pair
 from tests.secc.ac_vehicle import AC_SERVICES, AcDrive
 from tests.secc.din.vehicle import Drive as DinDrive
 from tests.secc.iso2.vehicle import Drive as Iso2Drive
@@ -254,6 +256,38 @@ def test_a_vehicle_that_leaves_the_pad_while_its_place_is_tried_gets_no_power_at
     assert drive.session.ended is None
     drive.book.tell(ev.PadMeasured(vehicle_here=False))
     assert found(drive, act.StopPower) == []
+
+
+def test_an_end_is_told_once_whatever_is_measured_behind_it() -> None:
+    drive = Drive()  # nothing was said yet
+    drive.book.tell(ev.TransportLost(ev.TransportLoss.RESET))
+    first = ended(drive)
+    told: list[act.Action] = []
+    for _ in range(26):
+        drive.book.now += 0.05
+        drive.book.tell(ev.PowerMeasured(BATTERY_V, 500.0))
+        told += drive.book.actions
+    assert found(drive, act.SessionEnded) == []
+    assert any(isinstance(one, act.StopPower) for one in told), "but it is made safe again"
+    assert not any(isinstance(one, act.SessionEnded | act.StateEntered | act.CloseTransport) for one in told)
+    assert ended(drive) is first
+
+
+@pytest.mark.parametrize("alternating", [False, True], ids=["DC", "AC"])
+def test_an_ordinary_charge_ends_without_any_haste(alternating: bool) -> None:
+    rig = ac_pair() if alternating else pair()
+    asked: list[act.Action] = []
+    perform = rig.station.perform
+
+    def heard(action: Any, now: float) -> Any:
+        asked.append(action)
+        return perform(action, now)
+
+    rig.station.perform = heard  # type: ignore[method-assign]
+    rig.run()
+    stops = [one.urgency for one in asked if isinstance(one, act.StopPower | act.OpenContactors)]
+    assert stops
+    assert set(stops) == {ORDERLY}
 
 
 def test_a_pad_without_a_vehicle_is_told_to_stop_where_it_sends_anything_and_once() -> None:
