@@ -11,16 +11,20 @@ from typing import Any
 
 import pytest
 
+from iso15118.evcc import EvccConfig
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import Processing
+from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
+from iso15118.session.services import ServiceID
 from iso15118.session.supervision import Finding, Rule, SensorSupervisor, SupervisionLimits
+from iso15118.testing import SafetyViolation
 from tests.evcc.station import BATTERY_V, Host
-from tests.secc.vehicle import Drive
+from tests.secc.vehicle import ALL_SERVICES, Drive
 from tests.supervision.test_numbers import (
     FAULT,
     STOP,
@@ -291,3 +295,31 @@ def test_an_outlet_and_a_pad_have_no_insulation_of_their_own() -> None:
         setattr(drive.session._books, name, False)
     drive.book.tell(POOR)
     assert drive.session._facts.abort_rule == Rule.INSULATION.value
+
+
+# -- who watches the sessions
+
+
+@pytest.mark.parametrize("role", ["secc", "evcc"])
+@pytest.mark.parametrize("opens", [True, False])
+def test_the_safety_monitor_sees_contactors_go_on_closing_over_another_voltage(
+    role: str, opens: bool
+) -> None:
+    """A session whose supervision is switched off, under the monitor of every session test."""
+    off = SupervisionLimits(off=() if opens else (Rule.CONTACTOR_VOLTAGE,))
+    side: Any
+    if role == "secc":
+        side = Drive(config=SeccConfig(services=ALL_SERVICES, supervision=off)).to(State.POWER_DELIVERY)
+        side.send(cm.PowerDeliveryReq)
+        near, far = side.session._facts.precharge_target_v, 0.0
+    else:
+        side = Host(config=EvccConfig(services=(ServiceID.DC,), supervision=off)).to("DC_PreCharge")
+        while side._contactors is None:
+            side.step()
+        near, far = BATTERY_V, BATTERY_V - 50.0
+    side.measure(near)
+    if opens:
+        side.measure(far)
+        return
+    with pytest.raises(SafetyViolation, match="go on closing"):
+        side.measure(far)

@@ -53,6 +53,8 @@ class StationMonitor:
         self._beyond_since: float | None = None
         self._causes = Causes("station")
         self._measured = MeasuredRules("station", station.maximum_charge_current_a)
+        self._closing = False
+        """The contactors are on their way to close."""
 
     # -- measurements
 
@@ -95,6 +97,8 @@ class StationMonitor:
             self._heard(event.message, what)  # type: ignore[union-attr]
         elif event is not None:
             self._learn(event)
+        if type(event) is ev.PowerMeasured and self._closing:
+            self._on_its_way(event, actions)
         if now > self._pilot_due and self._live:
             raise SafetyViolation(
                 "state C or D did not show in the cable check, and nothing was done about it"
@@ -116,6 +120,13 @@ class StationMonitor:
         # The vehicle itself may say that it wants no more power, for now or for good.
         agreed = what is not None and what.no_more_power
         self._causes.look(event, actions, alarmed=alarmed, agreed=agreed)
+
+    def _on_its_way(self, event: ev.PowerMeasured, actions: list[act.Action]) -> None:
+        """Contactors do not go on closing over another voltage than that of pre-charge."""
+        moved = abs(event.voltage_v - (self._precharge_v or 0.0))
+        told = any(isinstance(action, act.OpenContactors) for action in actions)
+        if moved > self._config.precharge_tolerance_v + 0.5 and not told:
+            raise SafetyViolation(f"contactors go on closing {moved:.0f} V off the target of pre-charge")
 
     def _is_alarm(self, event: ev.Event | None) -> bool:
         if isinstance(event, ev.SignalChanged):
@@ -139,6 +150,7 @@ class StationMonitor:
                 if self._closed and not closed:
                     self._precharge_v = None  # whoever closes them again pre-charges again
                 self._closed = closed
+                self._closing = self._closing and closed is not True
             case ev.HardwareFault() | ev.EmergencyShutdown():
                 self._condemned = str(event)
             case ev.SignalChanged(state=state):
@@ -213,13 +225,13 @@ class StationMonitor:
                     f"contactors at {self._output.voltage_v:.0f} V for a target of {self._precharge_v} V",
                 )
                 self._need(not self._condemned and not was_over, "contactors after the decision to stop")
-                self._live = True
+                self._live, self._closing = True, not self._closed
             case act.OpenContactors():
                 self._need(
                     any(isinstance(earlier, act.StopPower) for earlier in before),
                     "contactors opened before current zero",
                 )
-                self._live = False
+                self._live = self._closing = False
             case act.SessionEnded() | act.CloseTransport():
                 self._need(not self._live, f"{type(action).__name__} before current zero and contactors open")
                 if self._closed:

@@ -21,6 +21,8 @@ class VehicleMonitor:
         self._cable_checked = False
         self._target_v: float | None = None
         self._closed = self._live = self._over = False
+        self._closing_v: float | None = None
+        """What the inlet showed when the contactors were told to close, as long as they are on their way."""
         self._causes = Causes("vehicle")
         rating = 0.0 if vehicle is None else vehicle.maximum_charge_current_a
         self._measured = MeasuredRules("vehicle", rating, over_s=2.0)
@@ -43,8 +45,14 @@ class VehicleMonitor:
             agreed = what is not None and what.power_answer and not refused
         elif type(event) is ev.ContactorsChanged:
             self._closed = event.closed
+            self._closing_v = None if event.closed is True else self._closing_v
         for position, action in enumerate(actions):
             self._action(action, actions[:position], was_over or refused, now)
+        if type(event) is ev.InletMeasured and self._closing_v is not None:
+            moved = abs(event.voltage_v - self._closing_v)
+            self._need(
+                moved <= 45.0, f"vehicle contactors go on closing while the inlet moves by {moved:.0f} V"
+            )
         alarmed = isinstance(event, ALARMS) or (
             type(event) is ev.SignalChanged
             and event.state in (ev.SignalState.A, ev.SignalState.E, ev.SignalState.F)
@@ -67,14 +75,14 @@ class VehicleMonitor:
                 difference = abs(self._inlet.voltage_v - (self._target_v or 0.0))
                 self._need(difference <= 20.5, f"vehicle contactors with {difference:.0f} V across them")
                 self._need(not is_over, "vehicle contactors after the end")
-                self._live = True
+                self._live, self._closing_v = True, None if self._closed else self._inlet.voltage_v
                 self._measured.asked(0.0, 0.0, self._inlet.current_a, now)
             case act.OpenContactors():
                 self._need(
                     any(isinstance(earlier, act.StopPower) for earlier in before),
                     "vehicle contactors opened before current zero",
                 )
-                self._live = False
+                self._live, self._closing_v = False, None
             case act.StopPower(urgency=urgency):
                 self._measured.stopped(urgency, self._inlet.current_a, now)
             case act.SessionEnded() | act.CloseTransport():
