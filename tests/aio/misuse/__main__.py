@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable
 from tests import clock
 
 from .cases import Case, all_cases, case_of, sample
-from .families import Family
+from .families import ISO20, OLDER, Family
 from .interpreters import tests_with
 from .trial import Outcome, trial
 
@@ -36,17 +36,17 @@ LOOK_S = 5.0
 KINDS = ("unsafe", "dishonest", "stuck", "blamed", "unserved", "unseen")
 
 
-def attempt(case: Case, loop: str = "steady") -> Outcome:
-    """Try one case in a loop of its own, of this kind."""
+def attempt(case: Case, loop: str = "steady", edition: str = ISO20) -> Outcome:
+    """Try one case in a loop of its own, of this kind, in sessions of this edition."""
     out = Outcome(case)
     over = threading.Event()
     threading.Thread(target=_watch, args=(case, over), name="misuse watchdog", daemon=True).start()
     try:
         if loop == "steady":
-            clock.run(trial(case, out), real=case.way.threads)
+            clock.run(trial(case, out, edition), real=case.way.threads)
         else:
             with asyncio.Runner(loop_factory=factory(loop)) as runner:
-                runner.run(trial(case, out))
+                runner.run(trial(case, out, edition))
     except (KeyboardInterrupt, SystemExit) as error:
         if not case.way.ends_program:
             out.add("unseen", f"the program ended by {type(error).__name__}")
@@ -88,13 +88,13 @@ def _hangs(case: Case) -> None:
     os._exit(1)
 
 
-def run(cases: Iterable[Case], loop: str = "steady") -> Counter[str]:
+def run(cases: Iterable[Case], loop: str = "steady", edition: str = ISO20) -> Counter[str]:
     """Try these; failures as lines of JSON. Gives the counts."""
     counts: Counter[str] = Counter()
     for number, case in enumerate(cases):
-        out = attempt(case, loop)
+        out = attempt(case, loop, edition)
         if out.problems:
-            out = attempt(case, loop)
+            out = attempt(case, loop, edition)
         counts["cases"] += 1
         counts["hit"] += out.hit
         counts["refused"] += out.refused
@@ -116,6 +116,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--case", help="one case, as it was printed")
     parser.add_argument("--only", default="", help="cases with this in their line")
     parser.add_argument("--family", choices=[one.name.lower() for one in Family], help="those of this plant")
+    parser.add_argument(
+        "--edition", choices=[ISO20, *OLDER], default=ISO20, help="an older one: the families that it has"
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--loop", choices=("steady", "asyncio", "eager", "uvloop"), default="steady")
     parser.add_argument(
@@ -134,6 +137,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     if given.family:
         cases = [case for case in cases if case.family is Family[given.family.upper()]]
+    if given.edition != ISO20:
+        cases = [case for case in cases if case.family in OLDER[given.edition]]
     if not given.all and not given.case:
         cases = sample(cases, given.sample, given.seed)
     began = time.monotonic()
@@ -145,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
         logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # coroutines that nobody awaits are among the cases
-            counts = run(cases[shard::shards], given.loop)
+            counts = run(cases[shard::shards], given.loop, given.edition)
             gc.collect()
     print(json.dumps({"counts": counts, "seconds": round(time.monotonic() - began, 1)}), flush=True)
     return 1 if any(counts[kind] for kind in KINDS) else 0

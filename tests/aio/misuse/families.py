@@ -13,7 +13,7 @@ from iso15118.session import ports
 from iso15118.session.port_checks import Kind
 from iso15118.session.services import ServiceID
 
-__all__ = ["ENERGISES", "NOTHING_AT_ZERO", "TABLES", "Family", "family_of"]
+__all__ = ["ENERGISES", "ISO20", "NOTHING_AT_ZERO", "OLDER", "TABLES", "Family", "family_of"]
 
 _AC_PHASES = ("before", "authorization", "closing", "charging", "stopping", "session stop", "ended", "idle")
 _DC_PHASES = (
@@ -86,6 +86,9 @@ class Family(Enum):
         return self in (Family.AC, Family.DER)
 
 
+ISO20 = "iso20"
+OLDER = {"iso2": (Family.DC, Family.AC), "din": (Family.DC,)}
+"""The older editions, and the families that they have."""
 _OF_PORT = {
     "ac": Family.AC,
     "charger": Family.AC,

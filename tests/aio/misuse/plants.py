@@ -44,7 +44,7 @@ from tests.aio.site import Plant, evcc_config, secc_config
 from tests.pair.ac_rig import PACK
 from tests.pair.wpt_rig import CAR
 
-from .families import Family
+from .families import ISO20, Family
 
 __all__ = ["TrialPlant", "configs", "plant_of"]
 
@@ -237,8 +237,15 @@ def plant_of(family: Family) -> TrialPlant:
     return Plant()
 
 
-def configs(family: Family) -> tuple[SeccConfig, EvccConfig]:
+def configs(family: Family, edition: str = ISO20) -> tuple[SeccConfig, EvccConfig]:
     """Of the station and of the vehicle."""
+    if edition != ISO20:
+        older: dict[str, Any] = {
+            "allow_plaintext": True,
+            "editions": (edition,),
+            "services": (ServiceID.AC if family.alternating else ServiceID.DC,),
+        }
+        return secc_config(**older), evcc_config(**older)
     if family in (Family.DC, Family.SCHEDULES):
         return secc_config(allow_plaintext=True), evcc_config(allow_plaintext=True)
     services: Iterable[ServiceID] = (family.value.service,)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from iso15118.aio import EvccClient, PortLimits, SeccServer
+from iso15118.messages import din, iso2
 from iso15118.messages.iso20 import ac, acdp, dc, wpt
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -58,8 +59,20 @@ STATES = {
     "WPT_Pairing": "pairing",
     "WPT_AlignmentCheck": "alignment",
     "SessionStop": "session stop",
+    # Of the older editions.
+    "ContractAuthentication": "authorization",
+    "CableCheck": "cable check",
+    "PreCharge": "pre-charge",
+    "WeldingDetection": "welding",
 }
-LOOP_ANSWERS = (dc.DCChargeLoopRes, ac.ACChargeLoopRes, wpt.WPTChargeLoopRes)
+LOOP_ANSWERS = (
+    dc.DCChargeLoopRes,
+    ac.ACChargeLoopRes,
+    wpt.WPTChargeLoopRes,
+    iso2.CurrentDemandRes,
+    iso2.ChargingStatusRes,
+    din.CurrentDemandRes,
+)
 LOOPS_BEFORE, LOOPS = 3, 6
 """Of the charge loop: before a port turns bad in it, and before the vehicle ends it."""
 
@@ -202,7 +215,8 @@ class Side:
         return actions
 
     def _count(self, message: object) -> None:
-        if type(message) not in LOOP_ANSWERS:
+        body = getattr(message, "body", None)
+        if type(message if body is None else body.body_element) not in LOOP_ANSWERS:
             return
         self.loops += 1
         sides = (self, self.other) if self.other is not None else (self,)

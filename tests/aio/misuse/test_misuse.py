@@ -68,6 +68,14 @@ def test_ports_of_other_services_that_misbehave(family: str, count: int) -> None
     assert said["counts"]["hit"] >= count // 3
 
 
+@pytest.mark.parametrize("edition", ["iso2", "din"])
+def test_ports_that_misbehave_in_sessions_of_an_older_edition(edition: str) -> None:
+    said, failed = run("tests.aio.misuse", "--edition", edition, "--sample", "24")
+    assert failed == []
+    assert said["counts"]["cases"] == 24
+    assert said["counts"]["hit"] >= 12
+
+
 def test_a_pad_whose_stop_is_broken_between_sessions_sends_nothing_after_the_next() -> None:
     """There is no contactor behind it: it is told 0 W when its stop did not do its work."""
     said, failed = run(

@@ -21,7 +21,7 @@ from iso15118.session.events import SignalChanged, SignalState
 from tests.aio.site import LOOPBACK, QUICK_STREAM
 
 from .cases import Case
-from .families import Family
+from .families import ISO20, Family
 from .plants import TrialPlant, configs, plant_of
 from .sides import LIMITS, Hand, Side
 from .ways import BLOCK_S
@@ -50,11 +50,11 @@ class Outcome:
 class Trial:
     """The plant, both sides and the server of one case."""
 
-    def __init__(self, case: Case, out: Outcome) -> None:
+    def __init__(self, case: Case, out: Outcome, edition: str = ISO20) -> None:
         self.case, self.out = case, out
         family = case.family
         self.plant: TrialPlant = plant_of(family)
-        secc, self._car = configs(family)
+        secc, self._car = configs(family, edition)
         self.loop = asyncio.get_running_loop()
         self.loop.set_exception_handler(self._unseen)
         self.secc = Side("secc", self.plant.secc, case if case.role == "secc" else None, family)
@@ -280,9 +280,9 @@ class Trial:
         self.judge_plant()
 
 
-async def trial(case: Case, out: Outcome) -> None:
+async def trial(case: Case, out: Outcome, edition: str = ISO20) -> None:
     """Try it. What is found is in ``out``, even where the case ends the program before this is over."""
-    here = Trial(case, out)
+    here = Trial(case, out, edition)
     # Not gathered: CPython 3.12.1 loses the end of a gathering that eager tasks made.
     plant = here.plant
     following = [asyncio.create_task(part.follow()) for part in (plant._station_ports, plant._vehicle_ports)]
