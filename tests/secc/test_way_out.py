@@ -400,6 +400,16 @@ def test_a_fault_behind_the_stations_own_stop_is_why_it_ended(
     assert (ended(drive).reason, ended(drive).detail, ended(drive).cause) == (reason, detail, cause)
 
 
+@pytest.mark.parametrize("edition", ["din", "iso2"])
+def test_an_edition_of_one_stream_takes_no_message_on_another(edition: str) -> None:
+    drive: Any = DinDrive() if edition == "din" else Iso2Drive()
+    drive.to(DinState.POWER_DELIVERY if edition == "din" else Iso2State.POWER_DELIVERY)
+    kind = din.PowerDeliveryReq if edition == "din" else iso2.PowerDeliveryReq
+    drive.book.tell(ev.MessageReceived(drive.request(kind), beside=True))
+    assert ended(drive).reason is EndReason.SEQUENCE_ERROR
+    assert "a stream that the edition does not have" in ended(drive).detail
+
+
 @pytest.mark.parametrize("edition", ["din", "iso2", "iso20"])
 def test_of_two_faults_the_first_is_why_it_ended(edition: str) -> None:
     drive, request = stopping_by_itself(edition)

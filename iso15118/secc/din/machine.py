@@ -72,8 +72,9 @@ class Din:
         return False
 
     def answer_beside(self, message: Any, state: State) -> Answer | Refused | Wait:
-        """So whatever comes is a part of it."""
-        return self.answer(message, state)
+        """So what comes on another stream is out of sequence."""
+        detail = f"{self.request_of(message)} on a stream that the edition does not have"
+        return Refused(Fault.SEQUENCE, EndReason.SEQUENCE_ERROR, detail)
 
     def leads_on(self, message: Any) -> bool:
         """Before energy flows, a wish to stop is told by refusing; in the loop by the status."""
