@@ -278,6 +278,25 @@ def test_one_bit_of_the_challenge_or_another_reference_or_no_signature_at_all() 
     assert first(bare) == "FAILED_SignatureError"
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "expected"),
+    [
+        ("contract", {}, OK),
+        ("contract", {"gen_challenge": bytes(16)}, "FAILED_ChallengeInvalid"),
+        ("contract", {"gen_challenge": None}, "FAILED_ChallengeInvalid"),
+        ("fresh", {}, "FAILED_SignatureError"),
+    ],
+)
+def test_what_is_signed_again_is_judged_again(name: str, changes: dict[str, Any], expected: str) -> None:
+    """A vehicle whose first request was good, while the backend still decides."""
+    drive = ContractDrive()
+    drive.selects()
+    drive.details()
+    assert code(drive.signs()) == OK
+    assert code(drive.signs(name, **changes)) == expected
+    assert (drive.session.ended is None) is (expected == OK)
+
+
 def test_the_first_request_may_not_be_an_empty_one() -> None:
     drive = ContractDrive()
     drive.selects()
