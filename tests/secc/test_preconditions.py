@@ -158,7 +158,8 @@ def test_a_session_pauses_where_nothing_is_asked_for_and_contactors_are_open(
     edition: str, energized: bool, closed: bool, may: bool
 ) -> None:
     drive: Any = Iso2Drive() if edition == "iso2" else Drive()
-    drive.to(Iso2State.WELDING_DETECTION if edition == "iso2" else S.DC_WELDING_DETECTION)
+    state: Any = Iso2State.WELDING_DETECTION if edition == "iso2" else S.DC_WELDING_DETECTION
+    drive.to(state).context.state = state
     why = of_iso2 if edition == "iso2" else of_iso20
     facts = drive.session._facts
     facts.evccid = facts.evccid or "0123456789AB"
