@@ -139,7 +139,9 @@ class _Inlet:
 
     @property
     def present(self) -> InletMeasured:
-        measured = self._port.present
+        measured, now = self._port.present, self._clock()
         taken = measured.at  # a port may tell what it read some time ago
-        self._arbiter.measured(self._name, measured.current_a, self._clock() if taken is None else taken)
+        if taken is None or (isinstance(taken, (int, float)) and taken > now):
+            taken = now
+        self._arbiter.measured(self._name, measured.current_a, taken)
         return measured

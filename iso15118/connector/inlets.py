@@ -108,10 +108,12 @@ class InletArbiter:
 
     def measured(self, name: str, current_a: float, now: float) -> None:
         """The current of this inlet at ``now``, positive into the battery. What is no number, or was taken at
-        no time, is no measurement."""
+        no time, is no measurement; what is older than the last one is dropped."""
         self.inlet(name)
         if all(isinstance(one, (int, float)) and math.isfinite(one) for one in (current_a, now)):
-            self._measured[name] = abs(float(current_a)), float(now)
+            last = self._measured.get(name, (0.0, -math.inf))[1]
+            if now >= last:
+                self._measured[name] = abs(float(current_a)), float(now)
 
     def closed(self, name: str) -> None:
         """Its contactors are seen closed, whoever closed them."""

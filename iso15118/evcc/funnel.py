@@ -30,6 +30,7 @@ from iso15118.session.checks import (
     is_coil_reading,
     is_reading,
     late_alarm,
+    taken_at,
     text,
     what_went_wrong,
 )
@@ -202,45 +203,54 @@ class Funnel:
 
     def _inlet(self, event: ev.InletMeasured) -> Finding | None:
         talk = self._talk
-        voltage, current, at, now = event.voltage_v, event.current_a, event.at, talk.now
-        if not is_reading(voltage, current, at):
+        voltage, current, now = event.voltage_v, event.current_a, talk.now
+        if not is_reading(voltage, current, event.at):
             return self._unusable("InletMeasured")
+        taken = taken_at(event.at, now, talk.supervisor.inlet_at)
+        if taken is None:
+            return None
         talk.inlet = event
         if talk.counts_energy:
             talk.meter.measured(event, now)
-        return talk.supervisor.measured(voltage, current, now if at is None or at > now else at, now)
+        return talk.supervisor.measured(voltage, current, taken, now)
 
     def _charger(self, event: ev.AcMeasured) -> Finding | None:
         if not is_ac_reading(event):
             return self._unusable("AcMeasured")
-        talk, now = self._talk, self._talk.now
+        talk, now, charger = self._talk, self._talk.now, self._talk.ac_supervisor
+        taken = taken_at(event.at, now, -math.inf if charger is None else charger.sampled_at)
+        if taken is None:
+            return None
         talk.charger_measured = event
         if talk.counts_energy:
-            talk.meter.power("charger", event.total_w, event.at, now)
-        if talk.ac_supervisor is None:
+            talk.meter.power("charger", event.total_w, taken, now)
+        if charger is None:
             return None
-        at = event.at
-        taken = now if at is None or at > now else at
-        return talk.ac_supervisor.measured(event.voltage_v, event.current_a, event.total_w, taken, now)
+        return charger.measured(event.voltage_v, event.current_a, event.total_w, taken, now)
 
     def _coil(self, event: ev.ReceiverMeasured) -> Finding | None:
         if not is_coil_reading(event):
             return self._unusable("ReceiverMeasured")
-        talk, now, at = self._talk, self._talk.now, event.at
-        talk.receiver = event
-        talk.meter.power("coil", event.power_w, at, now)
-        if talk.wireless_supervisor is None:
+        talk, now, coil = self._talk, self._talk.now, self._talk.wireless_supervisor
+        taken = taken_at(event.at, now, -math.inf if coil is None else coil.sampled_at)
+        if taken is None:
             return None
-        taken = now if at is None or at > now else at
-        return talk.wireless_supervisor.measured(event.power_w, taken, now)
+        talk.receiver = event
+        talk.meter.power("coil", event.power_w, taken, now)
+        return None if coil is None else coil.measured(event.power_w, taken, now)
 
     def _battery(self, event: ev.BatteryChanged) -> list[Action]:
         if not is_battery(event):
             found = self._unusable("BatteryChanged")
             return [] if found is None else self._found(found)
-        talk, at = self._talk, event.at
-        talk.battery, now = event, talk.now
-        taken = now if at is None or at > now else at
+        talk, now = self._talk, self._talk.now
+        last, given = self._supervisor.battery_at, talk.battery.at
+        if math.isinf(last) and given is not None:  # the one that the session was given
+            last = given
+        taken = taken_at(event.at, now, last)
+        if taken is None:
+            return []
+        talk.battery = event
         self._supervisor.battery(event.maximum_voltage_v, event.target_current_a, event.inlet_hot, taken, now)
         return []
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
+from iso15118.session.checks import taken_at
 from iso15118.session.coupling import DevicePosition
 from iso15118.session.wireless import CoilDiagnosis
 from iso15118.timing import Timer, TimerTable
@@ -70,7 +71,8 @@ class ConnectionDevice:
             case ev.ConnectionDeviceChanged(position=position):
                 return self._device_moved(position)
             case ev.VehiclePositionMeasured(position=place, at=at):
-                facts.position, facts.position_at = place, facts.now if at is None else min(at, facts.now)
+                if (taken := taken_at(at, facts.now, facts.position_at)) is not None:
+                    facts.position, facts.position_at = place, taken
             case ev.PadLimitsChanged(limits=limits):
                 facts.pad_capabilities = limits
                 return self._rebound()

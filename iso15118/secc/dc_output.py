@@ -38,6 +38,12 @@ def _apart(facts: Facts) -> Refused | None:
     )
 
 
+def _is_old(facts: Facts) -> bool:
+    """What is known of the output was measured too long ago to show how it is now."""
+    supervision = facts.config.supervision
+    return facts.now - facts.measured_at > supervision.beyond(Rule.STALE_READINGS, supervision.stale_s)
+
+
 def start_cable_check(facts: Facts) -> tuple[Action, ...] | Refused:
     """Begin the cable check; the deadline is that of the edition's timing. An output that still falls, as
     after the session of another vehicle, is waited for as long as it may take anyway, and so is a reading
@@ -50,8 +56,8 @@ def start_cable_check(facts: Facts) -> tuple[Action, ...] | Refused:
     if facts.cable_check_asked is None:
         facts.cable_check_asked = facts.now
     limit, patience = supervision.stale_s, supervision.discharge_s
-    age, present = facts.now - facts.measured_at, abs(facts.measured.voltage_v)
-    if age > supervision.beyond(Rule.STALE_READINGS, limit):
+    present = abs(facts.measured.voltage_v)
+    if _is_old(facts):
         if facts.now < facts.cable_check_asked + patience:
             return ()  # the output may have any voltage by now
         detail = (
@@ -91,11 +97,20 @@ def pre_charge(facts: Facts, target_v: float) -> tuple[Action, ...] | Refused:
 
 
 def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refused:
-    """Close the contactors and wait for them; ``closed`` gives the answer then."""
+    """Close the contactors and wait for them; ``closed`` gives the answer then. Not by a reading of some time
+    ago, whatever it shows."""
     if not (facts.authorized and facts.cable_check_ok and facts.precharge_started is not None):
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "power delivery without its preconditions")
     if (apart := _apart(facts)) is not None:
         return apart
+    if _is_old(facts):
+        return Refused(
+            Fault.NOT_APPLIED,
+            EndReason.HARDWARE_FAULT,
+            f"{Rule.STALE_READINGS.value}: the output was last measured {facts.now - facts.measured_at:.1f} s "
+            "before the contactors were to close",
+            rule=Rule.STALE_READINGS.value,
+        )
     difference = abs(facts.measured.voltage_v - facts.precharge_target_v)
     if difference > facts.config.precharge_tolerance_v:
         return Refused(

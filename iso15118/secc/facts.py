@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from iso15118.energy.grid_functions import DsoSetPoint
 from iso15118.energy.offer import ScheduleOffer
 from iso15118.energy.schedule import Schedule
@@ -25,6 +27,7 @@ from iso15118.session.actions import (
     VehicleDisplay,
     VehicleLeaves,
 )
+from iso15118.session.checks import taken_at
 from iso15118.session.coupling import DevicePosition, VehiclePosition
 from iso15118.session.der import GridCode
 from iso15118.session.edition import Fault, Refused
@@ -404,6 +407,13 @@ class Facts:
     def unix_time(self) -> float | None:
         """Seconds since 1970; None if nobody said what the clock's zero is."""
         return self.now + self.epoch if self.epoch else None
+
+    def take_meter(self, reading: MeterRead) -> None:
+        """The energy meter was read."""
+        last = self.meter.at if self.meter is not None else None
+        taken = taken_at(reading.at, self.now, -math.inf if last is None else last)
+        if taken is not None:
+            self.meter = reading if taken == reading.at else replace(reading, at=taken)
 
     def know_vehicle(self, evccid: str) -> None:
         """The vehicle introduces itself; one that the settings know by its name has

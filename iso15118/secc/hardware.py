@@ -16,7 +16,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcBounds
 from iso15118.session.actions import Action, EndReason, Urgency
-from iso15118.session.checks import is_ac_reading, is_coil_reading, is_reading
+from iso15118.session.checks import is_ac_reading, is_coil_reading, is_reading, taken_at
 from iso15118.session.supervision import (
     AcSupervisor,
     Finding,
@@ -67,6 +67,8 @@ class HardwareBooks:
     def __init__(self, config: SeccConfig, facts: Facts, timers: TimerTable) -> None:
         self.supervisor = StationSupervisor(config.supervision)
         self._sensors = SensorSupervisor(config.supervision)
+        self._second_at = self._insulation_at = -math.inf
+        """When the second voltage and the insulation were last measured."""
         self._alternates = False
         """The AC outlet is what is alive."""
         self._wireless = False
@@ -227,51 +229,64 @@ class HardwareBooks:
             return self._ac_measured(event)
         if isinstance(event, ev.PadMeasured):
             return self._pad_measured(event)
-        voltage, current, at, now = event.voltage_v, event.current_a, event.at, facts.now
-        if not is_reading(voltage, current, at):
+        voltage, current, now = event.voltage_v, event.current_a, facts.now
+        if not is_reading(voltage, current, event.at):
             return self._unusable("PowerMeasured")
-        taken = now if at is None or at > now else at
+        taken = taken_at(event.at, now, facts.measured_at)
+        if taken is None:
+            return None
         facts.measured, facts.measured_at = event, taken
         return self.supervisor.measured(voltage, current, taken, now)
 
     def _ac_measured(self, event: ev.AcMeasured) -> Finding | None:
         if not is_ac_reading(event):
             return self._unusable("AcMeasured")
-        facts, at, now = self._facts, event.at, self._facts.now
-        facts.ac_measured = event
-        if self.ac is None:
+        facts, now, outlet = self._facts, self._facts.now, self.ac
+        taken = taken_at(event.at, now, -math.inf if outlet is None else outlet.sampled_at)
+        if taken is None:
             return None
-        taken = now if at is None or at > now else at
-        return self.ac.measured(event.voltage_v, event.current_a, event.total_w, taken, now)
+        facts.ac_measured = event
+        if outlet is None:
+            return None
+        return outlet.measured(event.voltage_v, event.current_a, event.total_w, taken, now)
 
     def _pad_measured(self, event: ev.PadMeasured) -> Finding | None:
         if not is_coil_reading(event):
             return self._unusable("PadMeasured")
-        facts, at, now = self._facts, event.at, self._facts.now
-        facts.pad = event
-        if self.pad is None:
+        facts, now, pad = self._facts, self._facts.now, self.pad
+        taken = taken_at(event.at, now, -math.inf if pad is None else pad.sampled_at)
+        if taken is None:
             return None
-        return self.pad.measured(event.power_w, now if at is None or at > now else at, now)
+        facts.pad = event
+        return None if pad is None else pad.measured(event.power_w, taken, now)
 
     def further(self, event: ev.InsulationMeasured | ev.SecondVoltageMeasured) -> Finding | None:
         """One sample of another sensor."""
-        facts = self._facts
+        facts, now = self._facts, self._facts.now
         if type(event) is ev.SecondVoltageMeasured:
             if not is_reading(event.voltage_v, 0.0, event.at):
                 return self._unusable("SecondVoltageMeasured")
-            if not facts.energized or facts.now > self.supervisor.fresh_until:
+            if (taken := taken_at(event.at, now, self._second_at)) is None:
                 return None
-            return self._sensors.second_voltage(event.voltage_v, self.supervisor.voltage_v, facts.now)
+            self._second_at, limits = taken, self._config.supervision
+            # Two voltages of different times say nothing about the sensors.
+            age = now - min(taken, facts.measured_at)
+            if not facts.energized or age > limits.beyond(Rule.STALE_READINGS, limits.stale_s):
+                return None
+            return self._sensors.second_voltage(event.voltage_v, self.supervisor.voltage_v, now)
         ohm, to_earth = event.resistance_ohm, event.to_earth_v  # type: ignore[union-attr]
         numbers = is_reading(0.0 if to_earth is None else to_earth, 0.0, event.at)
         if not numbers or type(ohm) not in (float, int) or math.isnan(ohm) or ohm < 0.0:
             return self._unusable("InsulationMeasured")
+        if (taken := taken_at(event.at, now, self._insulation_at)) is None:
+            return None
+        self._insulation_at = taken
         joined = facts.power is not None or facts.precharging or facts.contactors_closed
         if not joined or facts.limits is None or self._alternates or self._wireless:
             self._sensors.rest()
             return None  # until there is voltage for more than itself, the cable check looks after it
         maximum = facts.limits.maximum_voltage_v
-        return self._sensors.insulation(ohm, facts.insulation_threshold_ohm, to_earth, maximum, facts.now)
+        return self._sensors.insulation(ohm, facts.insulation_threshold_ohm, to_earth, maximum, now)
 
     def _unusable(self, name: str) -> Finding | None:
         if Rule.UNUSABLE_READINGS in self._config.supervision.off:

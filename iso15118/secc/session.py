@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec.structs import replace
-
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import Refusal
 from iso15118.ranges import is_number
@@ -396,8 +394,8 @@ class SeccSession(Opening):
     def _other(self, event: ev.Event) -> list[Action]:
         facts = self._facts
         match event:
-            case ev.MeterRead(at=at):  # the one that comes all the time
-                facts.meter = event if at is not None else replace(event, at=facts.now)
+            case ev.MeterRead():  # the one that comes all the time
+                facts.take_meter(event)
                 return []
             case ev.Connected(secure=secure, tls=tls):
                 facts.secure, facts.plain, facts.tls = event.allows_iso20, not secure, tls

@@ -38,6 +38,7 @@ __all__ = [
     "is_coil_reading",
     "is_reading",
     "late_alarm",
+    "taken_at",
     "text",
     "what_went_wrong",
 ]
@@ -87,6 +88,19 @@ def is_reading(voltage_v: Any, current_a: Any, at: Any) -> bool:
         return at is None or math.isfinite(at)
     except (TypeError, ValueError, ArithmeticError):
         return False
+
+
+def taken_at(at: float | None, now: float, last: float) -> float | None:
+    """When a reading was taken that comes at ``now`` (s): then, if it does not say, or says a time to come.
+
+    None for one that is older than the reading that is known, which was taken at ``last``: it is dropped,
+    neither kept nor judged. What hardware shows is what was measured last, and a rule asks how long something
+    goes on, which an older sample among younger ones would break off or prolong. It makes nothing younger, so
+    that hardware which has nothing else to tell ends as hardware without readings.
+    """
+    if at is None or at > now:
+        return now
+    return None if at < last else at
 
 
 _HIGHEST_W = HIGHEST_V * HIGHEST_A
@@ -255,6 +269,7 @@ def _meter(event: Any) -> None:
         _number(event, "discharged_wh", least=0.0)
     if event.signature is not None and not isinstance(event.signature, bytes):
         _refuse(event, "signature", "bytes, or None")
+    _number(event, "at", optional=True)
 
 
 def _plan(event: Any) -> None:

@@ -85,6 +85,7 @@ def test_one_does_not_begin_by_an_old_reading_of_the_output(edition: str) -> Non
         "iso20": (dc.DCCableCheckReq, State.DC_CABLE_CHECK),
     }[edition]
     drive.to(state)
+    drive.book.now += 200.0
     for age_s, begins in ((100.0, False), (1.1, False), (0.1, True)):
         drive.output = ev.PowerMeasured(0.0, 0.0, drive.book.now - age_s)
         drive.book.tell(drive.output)

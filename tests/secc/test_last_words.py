@@ -82,6 +82,7 @@ def test_advice_is_for_a_vehicle_that_leaves_by_itself(
 @pytest.mark.parametrize("meter", ["none", "young", "old", "silent"])
 def test_which_reading_was_told_unasked(meter: str, first: bool, asks: bool) -> None:
     drive = looping(first_meter_reading=first)
+    drive.book.now = 5.0
     if meter != "none":
         drive.book.tell(ev.MeterRead("M1", 10.0, at=5.0 if meter == "young" else 1.0))
     answer = turn(drive, 5.0, meter_info_requested=asks)
@@ -99,6 +100,7 @@ def test_which_reading_was_told_unasked(meter: str, first: bool, asks: bool) -> 
 
 def test_a_meter_is_not_asked_again_before_it_could_answer() -> None:
     drive = looping()
+    drive.book.now = 1.0
     drive.book.tell(ev.MeterRead("M1", 10.0, at=1.0))
     turn(drive, 1.0, meter_info_requested=True)
     asked = []
@@ -111,6 +113,7 @@ def test_a_meter_is_not_asked_again_before_it_could_answer() -> None:
 
 def test_a_receipt_says_when_it_was_told() -> None:
     drive = looping()
+    drive.book.now = 7.0
     drive.book.tell(ev.MeterRead("M1", 10.0, at=7.0))
     drive.book.tell(ev.ReceiptIssued(energy=ev.Cost(12.5, 0.39)))
     answer = turn(drive, 7.0, meter_info_requested=True)
@@ -120,6 +123,7 @@ def test_a_receipt_says_when_it_was_told() -> None:
 def test_a_standby_that_is_not_granted_asks_for_no_signature() -> None:
     drive = looping(metering_confirmation_s=5.0, renegotiation=RenegotiationSettings(standby=False))
     drive.session._facts.contract = b"a certificate"
+    drive.book.now = 10.0
     drive.book.tell(ev.MeterRead("M1", 10.0, at=10.0))
     status = turn(drive, 10.0).evse_status
     assert status.evse_notification.value == "MeteringConfirmation"

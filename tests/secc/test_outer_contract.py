@@ -312,7 +312,8 @@ def test_a_pause_is_asked_for_for_a_minute_where_it_is_offered(allowed: bool) ->
 def test_a_reading_of_the_meter_is_of_when_it_was_taken_or_of_now() -> None:
     drive = Drive().to(S.SERVICE_DISCOVERY)
     drive.book.wait(5.0)
-    for at, taken in ((None, drive.book.now), (3.0, 3.0)):
+    now = drive.book.now
+    for at, taken in ((3.0, 3.0), (None, now), (now + 9.0, now), (4.0, now)):
         drive.book.tell(ev.MeterRead("M1", 1.0, at=at))
         assert drive.session._facts.meter == ev.MeterRead("M1", 1.0, at=taken)
 

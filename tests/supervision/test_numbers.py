@@ -3,6 +3,7 @@ and above it for as long."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -51,7 +52,12 @@ def after_stop(supervisor: StationSupervisor, *, emergency: bool, closed: bool =
 def feed(
     supervisor: StationSupervisor | VehicleSupervisor, voltage: float, current: float, seconds: float
 ) -> list[tuple[float, Finding]]:
-    """Samples every 50 ms from 0 to ``seconds``; what was found, and when."""
+    """Samples every 50 ms from 0 to ``seconds``; what was found, and when. Each has a clock of its own: no
+    sample of an earlier one is newer."""
+    if isinstance(supervisor, StationSupervisor):
+        supervisor.sampled_at = -math.inf
+    else:
+        supervisor.inlet_at = -math.inf
     found = []
     for number in range(round(seconds / LOOK_S) + 1):
         now = number * LOOK_S

@@ -102,8 +102,7 @@ def test_a_new_phase_begins_its_rules_anew_but_not_those_of_every_phase() -> Non
     supervisor = station()
     charging(supervisor)
     assert supervisor.measured(800.0, 300.0, 0.0, 0.0) is None
-    supervisor.stop_power(False, 0.2)
-    charging(supervisor, watts=1e6)
+    supervisor.pre_charge(800.0, 2.0, 0.2)
     supervisor.set_power(850.0, 200.0, 1e6, False, 0.3)
     assert supervisor.measured(800.0, 300.0, 0.75, 0.75) is None, "0.5 s of this phase"
     supervisor = station()

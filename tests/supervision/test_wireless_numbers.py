@@ -4,6 +4,7 @@ its time to be obeyed, and where nothing was told nothing may flow.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -97,11 +98,12 @@ def test_readings_are_waited_for_from_the_first_power_on() -> None:
     assert supervisor.sampled_at == NOW + 5.0
     fresh = WirelessSupervisor(LIMITS, where="of the pad")
     fresh.told_power(100.0, NOW)
-    assert (fresh.sampled_at, fresh.fresh_until) == (NOW, NOW + STALE_S)
+    assert (fresh.sampled_at, fresh.fresh_until) == (-math.inf, NOW + STALE_S), "which is no reading"
     fresh.told_power(200.0, NOW + 0.5)
     assert fresh.fresh_until == NOW + STALE_S, "to tell another power is no reading"
     assert fresh.measured(0.0, NOW - 1.0, NOW + 0.5) is None
-    assert fresh.sampled_at == NOW, "an older one neither"
+    assert fresh.sampled_at == NOW - 1.0
+    assert fresh.fresh_until == NOW + STALE_S, "one from before then shortens no time"
     assert fresh.measured(0.0, NOW + 0.5, NOW + 0.5) is None
     assert fresh.fresh_until == NOW + 0.5 + STALE_S
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import Urgency
+from iso15118.session.checks import taken_at
 from iso15118.session.coupling import DevicePosition
 from iso15118.session.limits import StationLimits
 from iso15118.session.wireless import PadLimits
@@ -428,12 +430,12 @@ class StationHardware(SideHardware):
         _log.warning("nobody is let in: %s", complaint)
 
     def _read(self, result: object) -> None:
-        reading = readings.meter(result, "meter.read")
-        if reading.at is None:
-            reading = msgspec.structs.replace(reading, at=self._loop.time())
-        if self._first_reading is None:
-            self._first_reading = reading
-        self._last_reading = reading
+        reading, last = readings.meter(result, "meter.read"), self._last_reading
+        known = -math.inf if last is None or last.at is None else last.at
+        at = taken_at(reading.at, self._loop.time(), known)
+        if at is not None:  # else the session drops it, too
+            self._last_reading = reading = msgspec.structs.replace(reading, at=at)
+            self._first_reading = self._first_reading or reading
         self._news(reading)
 
     def _not_read(self, complaint: str) -> None:

@@ -13,7 +13,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, SessionEnded, Urgency
 from iso15118.session.causes import LOSSES, refined
-from iso15118.session.checks import check_event, is_ac_reading, text, what_went_wrong
+from iso15118.session.checks import check_event, is_ac_reading, taken_at, text, what_went_wrong
 from iso15118.session.supervision import AcSupervisor, Finding, Reaction, Rule, SupervisionLimits
 
 from .settings import BasicSettings
@@ -187,8 +187,10 @@ class BasicSession(Generic[T]):
     def _judge(self, measured: ev.AcMeasured, now: float) -> list[Action]:
         if not is_ac_reading(measured):
             return self._unusable(now)
+        at = taken_at(measured.at, now, self._supervisor.sampled_at)
+        if at is None:
+            return []
         self._measured = measured
-        at = measured.at if measured.at is not None and measured.at <= now else now
         finding = self._supervisor.measured(measured.voltage_v, measured.current_a, measured.total_w, at, now)
         actions = [] if finding is None else self._found(finding, now)
         return actions if self.ended is not None else [*actions, *self._flows(measured, now)]

@@ -24,8 +24,8 @@ class AcSupervisor:
 
     def __init__(self, limits: SupervisionLimits, *, nominal_v: float, most_v: float, where: str) -> None:
         self.limits = limits
-        self.sampled_at = -_INF
-        """When the youngest sample was measured."""
+        self.sampled_at = self._waited_from = -_INF
+        """When the last sample was measured, and from when on one is waited for."""
         self.fresh_until = _INF
         """Until then it is young enough; infinite if nobody minds."""
         self.closed = False
@@ -74,7 +74,7 @@ class AcSupervisor:
     ) -> None:
         """These bounds are in force: currents per phase, powers of all phases."""
         if self.fresh_until == _INF:
-            self._sampled(max(self.sampled_at, now))
+            self._wait_from(now)
         self._phases, hold = phases, self.limits.ac_adapt_s
         for index in range(3):
             self._charge_a[index].ask(charge_a[index], now, hold, _INF, _INF)
@@ -103,9 +103,10 @@ class AcSupervisor:
         self, voltage_v: Phases, current_a: Phases, total_w: float, at: float, now: float
     ) -> Finding | None:
         """One sample, measured at ``at`` and told at ``now``. The worst of what it
-        breaks, once per rule and stage."""
-        if at > self.sampled_at:
-            self._sampled(at)
+        breaks, once per rule and stage. One that is older than the last is dropped."""
+        if at < self.sampled_at:
+            return None
+        self.sampled_at, self.fresh_until = at, max(at, self._waited_from) + self._stale_s
         found = self._level(now)
         highest = max(voltage_v)
         found = worse(found, self._w_voltage.look(highest > self._over_v, highest, self._over_v, now))
@@ -120,19 +121,20 @@ class AcSupervisor:
         """No sample is young enough; told again whenever so much time has passed again."""
         if self.fresh_until > now:
             return None
-        age = now - self.sampled_at
-        self._sampled(now)
+        since = max(self.sampled_at, self._waited_from)
+        self._wait_from(now)
         return Finding(
             Rule.STALE_READINGS,
-            age,
+            now - since,
             self._stale_s,
-            now - age,
+            since,
             self.limits.stale_reaction,
             "s without a reading of AC",
         )
 
-    def _sampled(self, at: float) -> None:
-        self.sampled_at, self.fresh_until = at, at + self._stale_s
+    def _wait_from(self, now: float) -> None:
+        self._waited_from = now
+        self.fresh_until = max(self.sampled_at, now) + self._stale_s
 
     def _level(self, now: float) -> Finding | None:
         if not self._level_on:

@@ -47,13 +47,13 @@ class StationSupervisor:
         self.voltage_v = self.current_a = 0.0
         """The last sample."""
         self.sampled_at = -_INF
-        """When the youngest of them was measured."""
+        """When it was measured."""
         self.fresh_until = _INF
         """Until then it is young enough; infinite if nobody minds."""
         self.closed = False
         """The contactors, as they report themselves."""
         self._asked = _Asked.NOTHING
-        self._stopped_at = -_INF
+        self._stopped_at = self._waited_from = -_INF
         self._told_open = False
         self._charging, self._discharging = Ceiling(), Ceiling()
         self._charge_rating = self._discharge_rating = _INF
@@ -288,10 +288,11 @@ class StationSupervisor:
 
     def measured(self, voltage_v: float, current_a: float, at: float, now: float) -> Finding | None:
         """One sample, measured at ``at`` and told at ``now``. The worst of what it
-        breaks, once per rule and stage."""
-        if at > self.sampled_at:
-            self.sampled_at, self.fresh_until = at, at + self._stale_s
-        self.voltage_v, self.current_a = voltage_v, current_a
+        breaks, once per rule and stage. One that is older than the last is dropped."""
+        if at < self.sampled_at:
+            return None
+        self.voltage_v, self.current_a, self.sampled_at = voltage_v, current_a, at
+        self.fresh_until = max(at, self._waited_from) + self._stale_s
         found = self._judge(voltage_v, current_a, now)
         self._pending = any([watch.since is not None for watch in self._watches])  # noqa: C419 - a list is faster
         self._shorten()
@@ -301,17 +302,15 @@ class StationSupervisor:
         """No reading is young enough; told again whenever so much time has passed again."""
         if self.fresh_until > now:
             return None
-        age = now - self.sampled_at
-        self._sampled(now)
+        since = max(self.sampled_at, self._waited_from)
+        self.live_from(now)
         what, reaction = "s without a reading", self.limits.stale_reaction
-        return Finding(Rule.STALE_READINGS, age, self._stale_s, now - age, reaction, what)
+        return Finding(Rule.STALE_READINGS, now - since, self._stale_s, since, reaction, what)
 
     def live_from(self, now: float) -> None:
-        """The output comes alive: readings are waited for from now on."""
-        self._sampled(max(self.sampled_at, now))
-
-    def _sampled(self, at: float) -> None:
-        self.sampled_at, self.fresh_until = at, at + self._stale_s
+        """The output comes alive: readings are waited for from now on. That makes the last one no younger."""
+        self._waited_from = now
+        self.fresh_until = max(self.sampled_at, now) + self._stale_s
 
     def _judge(self, voltage: float, current: float, now: float) -> Finding | None:
         found = self._level(now)

@@ -30,7 +30,8 @@ class VehicleSupervisor:
         self.closed = False
         """The contactors, as they report themselves."""
         self.inlet_at = self.battery_at = -_INF
-        """When the youngest readings were taken."""
+        """When the last readings were taken."""
+        self._waited_from = -_INF
         self.fresh_until = _INF
         """Until then the older of them is young enough; infinite if nobody minds."""
         self._declared_v = maximum_v
@@ -123,11 +124,16 @@ class VehicleSupervisor:
         self._told_open, self._was_told, self._quick = not closed, True, False
         self._closing = (over_v, within_v) if closed and over_v is not None and not self.closed else None
         if closed:
-            self._read(max(self.inlet_at, now), max(self.battery_at, now))
+            self._wait_from(now)
 
-    def _read(self, inlet_at: float, battery_at: float) -> None:
-        self.inlet_at, self.battery_at = inlet_at, battery_at
-        self.fresh_until = (inlet_at if inlet_at < battery_at else battery_at) + self._stale_s
+    def _wait_from(self, now: float) -> None:
+        """Readings are waited for from now on. That makes the last ones no younger."""
+        self._waited_from = now
+        self._read()
+
+    def _read(self) -> None:
+        oldest = self.inlet_at if self.inlet_at < self.battery_at else self.battery_at
+        self.fresh_until = max(oldest, self._waited_from) + self._stale_s
 
     def contactors(self, closed: bool) -> None:
         """The contactors report themselves."""
@@ -138,10 +144,12 @@ class VehicleSupervisor:
     # -- what is measured ----------------------------------------------------------------------------------
 
     def battery(self, maximum_v: float, target_a: float, hot: bool, at: float, now: float) -> None:
-        """The battery's management reports what it can stand and what it wants."""
-        if at > self.battery_at:
-            self.battery_at = at
-            self.fresh_until = (self.inlet_at if self.inlet_at < at else at) + self._stale_s
+        """The battery's management reports what it can stand and what it wants. A report that is older than
+        the last is dropped."""
+        if at < self.battery_at:
+            return
+        self.battery_at = at
+        self._read()
         wanted = 0.0 if target_a <= 0.0 else _INF
         if maximum_v == self._battery_v and hot is self._hot and wanted == self._wanted.floor:
             return
@@ -162,7 +170,9 @@ class VehicleSupervisor:
                 and self._low_v <= voltage <= self._high_v
             ):
                 self.voltage_v, self.current_a, self.inlet_at = voltage, current, now
-                self.fresh_until = (now if now < self.battery_at else self.battery_at) + self._stale_s
+                oldest = now if now < self.battery_at else self.battery_at
+                waited = self._waited_from
+                self.fresh_until = (oldest if oldest > waited else waited) + self._stale_s
                 return True
         except (TypeError, ArithmeticError):
             pass  # no numbers
@@ -170,11 +180,11 @@ class VehicleSupervisor:
 
     def measured(self, voltage: float, current: float, at: float, now: float) -> Finding | None:
         """One sample of the inlet, measured at ``at`` and told at ``now``. The worst of what it
-        breaks, once per rule and stage."""
-        if at > self.inlet_at:
-            self.inlet_at = at
-            self.fresh_until = (at if at < self.battery_at else self.battery_at) + self._stale_s
-        self.voltage_v, self.current_a = voltage, current
+        breaks, once per rule and stage. One that is older than the last is dropped."""
+        if at < self.inlet_at:
+            return None
+        self.voltage_v, self.current_a, self.inlet_at = voltage, current, at
+        self._read()
         found = self._judge(voltage, current, now)
         self._pending = any([watch.since is not None for watch in self._watches])  # noqa: C419 - a list is faster
         self._shorten()
@@ -256,7 +266,7 @@ class VehicleSupervisor:
         if self.fresh_until > now:
             return None
         what = "s without a reading of the " + ("inlet" if self.inlet_at <= self.battery_at else "battery")
-        since = min(self.inlet_at, self.battery_at)
-        self._read(max(self.inlet_at, now), max(self.battery_at, now))
+        since = max(min(self.inlet_at, self.battery_at), self._waited_from)
+        self._wait_from(now)
         reaction = self.limits.stale_reaction
         return Finding(Rule.STALE_READINGS, now - since, self._stale_s, since, reaction, what)

@@ -21,8 +21,8 @@ class WirelessSupervisor:
 
     def __init__(self, limits: SupervisionLimits, *, where: str) -> None:
         self.limits = limits
-        self.sampled_at = -_INF
-        """When the youngest sample was measured."""
+        self.sampled_at = self._waited_from = -_INF
+        """When the last sample was measured, and from when on one is waited for."""
         self.fresh_until = _INF
         """Until then it is young enough; infinite if nobody minds."""
         self._ceiling = Ceiling()
@@ -41,7 +41,7 @@ class WirelessSupervisor:
     def told_power(self, power_w: float, now: float) -> None:
         """So much may flow from now on; less has its time to be obeyed."""
         if self.fresh_until == _INF:
-            self._sampled(max(self.sampled_at, now))
+            self._wait_from(now)
         self._stopped = False
         self._ceiling.ask(power_w, now, self.limits.ac_adapt_s, _INF, _INF)
 
@@ -52,9 +52,10 @@ class WirelessSupervisor:
         self._ceiling.ask(0.0, now, hold, _INF, _INF)
 
     def measured(self, power_w: float, at: float, now: float) -> Finding | None:
-        """One sample, measured at ``at`` and told at ``now``."""
-        if at > self.sampled_at:
-            self._sampled(at)
+        """One sample, measured at ``at`` and told at ``now``. One that is older than the last is dropped."""
+        if at < self.sampled_at:
+            return None
+        self.sampled_at, self.fresh_until = at, max(at, self._waited_from) + self._stale_s
         allowed = self._ceiling.at(now)
         over = allowed * (1.0 + self.limits.over_power_share) + self._over_w
         found = self._w_power.look(not self._stopped and power_w > over, power_w, over, now)
@@ -65,10 +66,13 @@ class WirelessSupervisor:
         """No sample is young enough; told again whenever so much time has passed again."""
         if self.fresh_until > now:
             return None
-        age = now - self.sampled_at
-        self._sampled(now)
+        since = max(self.sampled_at, self._waited_from)
+        self._wait_from(now)
         what = "s without a reading of the coil"
-        return Finding(Rule.STALE_READINGS, age, self._stale_s, now - age, self.limits.stale_reaction, what)
+        return Finding(
+            Rule.STALE_READINGS, now - since, self._stale_s, since, self.limits.stale_reaction, what
+        )
 
-    def _sampled(self, at: float) -> None:
-        self.sampled_at, self.fresh_until = at, at + self._stale_s
+    def _wait_from(self, now: float) -> None:
+        self._waited_from = now
+        self.fresh_until = max(self.sampled_at, now) + self._stale_s
