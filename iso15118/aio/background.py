@@ -240,6 +240,8 @@ class _Background(Generic[Served]):
         self._served: Served | None = None
 
     def __enter__(self) -> Self:
+        if self._loop is not None:  # it would be closed by nobody
+            raise MisuseError(f"this {self._WHAT} is open already: leave the other 'with' first")
         self._loop = _Loop(f"iso15118 {self._WHAT}")
         try:
             self._loop.call(self._open, _OPENS_S)
@@ -286,7 +288,7 @@ class BackgroundStation(_Background[SeccServer]):
     """A ``SeccServer`` in a thread; use it with ``with``.
 
     ``station`` makes the hardware, given the loop's sleep and clock; the rest is as for ``SeccServer``.
-    Entering raises what ``SeccServer.open`` does.
+    Entering raises what ``SeccServer.open`` does, and ``MisuseError`` where it is open already.
     """
 
     _WHAT = "station"
@@ -337,7 +339,8 @@ class BackgroundStation(_Background[SeccServer]):
 
 class BackgroundVehicle(_Background[EvccClient]):
     """An ``EvccClient`` in a thread; use it with ``with``. ``vehicle`` makes the hardware, given the loop's
-    sleep and clock; the rest is as for ``EvccClient``. Entering raises what making and opening one does."""
+    sleep and clock; the rest is as for ``EvccClient``. Entering raises what making and opening one does, and
+    ``MisuseError`` where it is open already."""
 
     _WHAT = "vehicle"
 

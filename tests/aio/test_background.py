@@ -149,3 +149,17 @@ def test_a_callback_that_ends_the_program_leaves_no_contactors_closed(role: str)
             one._loop.call(one._open, None)
         running.join(60.0)
         assert [type(error) for error in told] == ([MisuseError] if role == "vehicle" else [])
+
+
+@pytest.mark.parametrize("make", [station, vehicle])
+def test_what_is_open_is_not_entered_once_more(make: Callable[[], Any]) -> None:
+    """What was opened first would be closed by nobody."""
+    one = make()
+    before = threading.active_count()
+    for _ in range(2):
+        with one:
+            with pytest.raises(MisuseError, match="is open already"), one:
+                pass
+            assert threading.active_count() == before + 1
+            (one.server if isinstance(one, BackgroundStation) else one.client).stop("it is there still")
+        assert threading.active_count() == before

@@ -355,3 +355,85 @@ def test_an_address_is_there_if_a_socket_can_be_bound_to_it_whatever_its_port(
     monkeypatch.setattr(socket, "socket", lambda family, kind: Probe())
     assert module._has(HERE) is there
     assert bound == [("fe80::1", 0, 0, 3), "closed"]
+
+
+@pytest.mark.parametrize("interface", ["v2g0", HERE])
+async def test_what_others_cancel_is_said_and_begun_again(
+    machine: Machine, interface: Interface | str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a program does that cancels all of its tasks. Nobody is invited until connections are taken again,
+    and the session that runs goes on."""
+    presence = machine.presence(interface)
+    await presence.open()
+    for again in (1, 2):
+        await asyncio.sleep(0)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        assert len(others) == (1 if interface is HERE else 2)
+        for task in others:
+            task.cancel()
+        await asyncio.sleep(0.01)
+        assert not asyncio.all_tasks() - {asyncio.current_task()}, "a program that ends is not kept from it"
+        assert "what takes connections has ended: it was cancelled" in presence.problem
+        assert (presence.ports, presence.sdp_port, machine.found) == ({}, 0, 0)
+        assert machine.sockets[-1].fileno() == -1
+        await asyncio.sleep(2.1 * LOOK_S)
+        assert (presence.problem, machine.found, len(machine.sockets)) == ("", 1, again + 1)
+        assert machine.accepted[-1] == (machine.sockets[-1], Security.TLS)
+    assert [type(one) for one in machine.news] == [InterfaceLost, InterfaceReady] * 2
+    assert machine.lost == []
+    assert flush(60.0)
+    assert ("what looks at interface v2g0 was cancelled" in caplog.text) is (interface == "v2g0")
+    await asyncio.sleep(5 * LOOK_S)
+    assert len(presence.accepting) == 1
+    await over(presence)
+    await asyncio.sleep(5 * LOOK_S)
+    assert len(machine.sockets) == 3
+    assert not asyncio.all_tasks() - {asyncio.current_task()}
+
+
+async def test_what_takes_connections_and_fails_is_said_and_begun_again(machine: Machine) -> None:
+    """As when one of those that are to be cancelled has no chance to be."""
+    really, failures = machine.accept, [OSError("no descriptors"), None]
+
+    async def accept(listener: socket.socket, security: Security) -> None:
+        if failures and (error := failures.pop(0)) is not None:
+            raise error
+        if failures:
+            return
+        await really(listener, security)
+
+    machine.accept = accept  # type: ignore[method-assign]
+    presence = machine.presence()
+    await presence.open()
+    await asyncio.sleep(0.01)
+    assert "it is begun again" in presence.problem
+    assert "OSError: no descriptors" in presence.problem
+    await asyncio.sleep(2.1 * LOOK_S)
+    assert (presence.problem, len(machine.accepted)) == ("", 1)
+    await over(presence)
+
+
+async def test_what_was_ended_by_others_is_not_begun_again_behind_the_end(machine: Machine) -> None:
+    presence = machine.presence()
+    await presence.open()
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    await asyncio.sleep(0.01)
+    presence.close()
+    await asyncio.sleep(5 * LOOK_S)
+    assert len(machine.sockets) == 1
+
+
+async def test_what_looks_at_the_interface_alone_begins_again_without_a_new_listener(
+    machine: Machine,
+) -> None:
+    presence = machine.presence()
+    await presence.open()
+    (watch,) = [task for task in asyncio.all_tasks() if task.get_name() == "interface v2g0"]
+    watch.cancel()
+    await asyncio.sleep(2.1 * LOOK_S)
+    assert (presence.problem, len(machine.sockets)) == ("", 1)
+    machine.here = None
+    await asyncio.sleep(2.1 * LOOK_S)
+    assert machine.news == [InterfaceLost("v2g0", GONE)]
+    await over(presence)

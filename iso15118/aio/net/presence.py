@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from iso15118.aio.logs import Log
-from iso15118.aio.ports.guard import Callback
+from iso15118.aio.ports.guard import Callback, describe
 from iso15118.errors import LinkError
 from iso15118.session.actions import Notify
 
@@ -142,6 +142,8 @@ class Presence:
         self._shown = False
         self._lock: StationLock | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._again: asyncio.TimerHandle | None = None
+        self._closed = False
         self._gone_at: float | None = None
         self._told = False
 
@@ -161,7 +163,8 @@ class Presence:
         return set(self._accepting)
 
     async def open(self, *, show: bool = True) -> None:
-        """Listen, and be found if ``show``. Raises ``LinkError`` if the interface or a port cannot be had."""
+        """Listen, and be found if ``show``, unless it is closed meanwhile. Raises ``LinkError`` if the
+        interface or a port cannot be had."""
         self._shown = show
         try:
             await self._appear()
@@ -173,16 +176,16 @@ class Presence:
             self.problem = str(error)
             _log.warning("waiting for interface %s: %s", self.name, error)
             self._news(InterfaceLost(self.name, self.problem))
-        if not self._fixed:
-            self._watch = asyncio.get_running_loop().create_task(
-                self._look_now_and_then(), name=f"interface {self.name}"
-            )
+        if not self._fixed and not self._closed:
+            self._begin_to_look()
 
     def close(self) -> None:
         """Listen no more. What takes connections is cancelled, and over soon (``accepting``)."""
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
+        self._closed = True
+        for begun in (self._watch, self._again):
+            if begun is not None:
+                begun.cancel()
+        self._watch = self._again = None
         self._withdraw()
         if self._lock is not None:
             self._lock.release()
@@ -245,6 +248,37 @@ class Presence:
     def _over(self, listener: socket.socket, task: asyncio.Task[None]) -> None:
         listener.close()
         self._accepting.discard(task)
+        if listener not in self._listeners.values():
+            return
+        # Nobody here has ended it: it was cancelled by somebody, or failed. Nobody is
+        # invited until it has begun again.
+        self._withdraw()
+        self.problem = f"what takes connections has ended: {_how(task)}; it is begun again"
+        _log.error("no vehicle can reach the station: %s", self.problem)
+        self._news(InterfaceLost(self.name, self.problem))
+        self._look_again_soon()
+
+    def _look_again_soon(self) -> None:
+        """Not at once, and by no task until then: a program that ends cancels every task
+        as well, and has to come to its end."""
+        if self._again is None:
+            self._again = asyncio.get_running_loop().call_later(LOOK_S, self._begin_again)
+
+    def _begin_again(self) -> None:
+        self._again = None
+        if self._watch is None or self._watch.done():
+            self._begin_to_look()
+
+    def _begin_to_look(self) -> None:
+        self._watch = asyncio.get_running_loop().create_task(
+            self._look_now_and_then(), name=f"interface {self.name}"
+        )
+        self._watch.add_done_callback(self._looks_no_more)
+
+    def _looks_no_more(self, task: asyncio.Task[None]) -> None:
+        if task is self._watch and task.cancelled() and not self._closed:
+            _log.error("what looks at interface %s was cancelled; it is begun again", self.name)
+            self._look_again_soon()
 
     def _withdraw(self) -> None:
         if self._sdp is not None:
@@ -255,7 +289,7 @@ class Presence:
             task.cancel()
 
     async def _look_now_and_then(self) -> None:
-        while True:
+        while not (self._fixed and self._listeners):  # what the caller has made stays as it is
             await asyncio.sleep(LOOK_S)
             try:
                 await self._look()
@@ -264,7 +298,7 @@ class Presence:
 
     async def _look(self) -> None:
         try:
-            now = find_interface(self.name)
+            now = self.interface if self._fixed and self.interface else find_interface(self.name)
         except LinkError as error:
             self._missed(str(error))
             return
@@ -321,3 +355,10 @@ def _has(interface: Interface) -> bool:
         except OSError:
             return False
     return True
+
+
+def _how(task: asyncio.Task[None]) -> str:
+    if task.cancelled():
+        return "it was cancelled"
+    error = task.exception()
+    return "it returned" if error is None else describe(error)
