@@ -66,6 +66,10 @@ _ACT_FIRST = frozenset(
 )
 """Nothing is measured before these are dealt with."""
 _LATE_ALARM: Final = "an alarm when the session was over"
+_IN_ONE_TURN: Final = 100
+"""So many events are dealt with in one turn of the loop: a port that answers each call with a new one must
+not keep everybody else from having theirs."""
+_ALARMS_KEPT: Final = 64
 _READINGS = frozenset(
     (
         ev.PowerMeasured,
@@ -135,7 +139,7 @@ class SessionDriver(Finishing):
         self._early: list[ev.Event] = []
         self._alarms: list[ev.Event] = []
         """Told from outside, and not yet heard by a session that could end because of them."""
-        self._busy = self._tells_later = False
+        self._busy = self._tells_later = self._runs_later = self._makes_safe = False
         self._due_at = self._sample_at = 0.0
         self._skip_rate = RateLimit(per_second=1.0, burst=5.0)
         self._keeper: asyncio.Task[None] | None = None
@@ -152,7 +156,8 @@ class SessionDriver(Finishing):
         """Hand an event to the session: now, or after what it is dealing with at the moment. A wish to end
         it, or a fault, waits for it to begin."""
         self.heed(event)
-        if isinstance(event, ALARMS) and not self.result.done():
+        unknown = event not in self._alarms and len(self._alarms) < _ALARMS_KEPT
+        if unknown and isinstance(event, ALARMS) and not self.result.done():
             self._alarms.append(event)
         self._take(event)
 
@@ -160,12 +165,14 @@ class SessionDriver(Finishing):
         """An alarm, or a pilot that is gone, when the session is over: hardware that is still on its way to
         safety, in an orderly way perhaps, is made safe at once."""
         hardware = self.hardware
-        if hardware is None or not self.over or self._handed_over:
-            return
+        if hardware is None or not self.over or self._handed_over or self._makes_safe:
+            return  # the last one: told by a port that is being asked for that
         alarm = isinstance(event, ALARMS)
         gone = isinstance(event, ev.SignalChanged) and event.state in PILOT_GONE
         if alarm or (gone and not hardware.safe):
+            self._makes_safe = True
             failed = each(partial(hardware.make_safe, _LATE_ALARM))
+            self._makes_safe = False
             self._say(failed)
 
     def _take(self, event: ev.Event) -> None:
@@ -178,6 +185,8 @@ class SessionDriver(Finishing):
             if type(event) in WORTH_WAITING:
                 self._early.append(event)
             return
+        if isinstance(event, ALARMS) and (event in self._queue or event in self._aside):
+            return  # it will be heard
         # A port that tells something whenever it is read would otherwise be read
         # because of that, without end.
         (self._aside if self._measuring else self._queue).append(event)
@@ -275,22 +284,33 @@ class SessionDriver(Finishing):
     # -- the session --------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        """Deal with everything in the queue, and with what that brings along."""
+        """Deal with everything in the queue, and with what that brings along; what is too much of
+        it for one turn of the loop, in the next."""
         queue, aside = self._queue, self._aside
         self._busy = True
         try:
-            while queue or aside:
+            for _ in range(_IN_ONE_TURN):
                 if aside:
                     self._step(aside.popleft(), measure=False)
-                else:
+                elif queue:
                     self._step(queue.popleft())
+                else:
+                    break
         except BaseException as error:
             self._break(error)
         finally:
             self._busy = False
+        if (queue or aside) and not self._runs_later:
+            self._runs_later = True
+            self._loop.call_soon(self._run_rest)
         self._after()
         if self.audience.waiting:
             self._tell_audience()
+
+    def _run_rest(self) -> None:
+        self._runs_later = False
+        if not self._busy:
+            self._run()
 
     def _tell_audience(self) -> None:
         """Tell the audience. Who answers everything with something new is told the rest in another turn of
@@ -375,7 +395,7 @@ class SessionDriver(Finishing):
         if session is None or self._error is not None:
             return
         if self._alarms and session.ended is None:
-            self._alarms = [alarm for alarm in self._alarms if alarm is not event]
+            self._alarms = [alarm for alarm in self._alarms if alarm != event]
         now = self._loop.time()
         if measure and type(event) not in _ACT_FIRST:
             self._measure(session, now)

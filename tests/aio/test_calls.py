@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio.ports.calls import Call, Lane, SafeCalls, brief
+from iso15118.aio.ports.calls import Call, Lane, brief
 from iso15118.aio.ports.guard import running
+from iso15118.aio.ports.safe_calls import SafeCalls
 from tests.aio.test_guard import let_out
 
 LIMIT_S = 0.1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio.ports.calls import SafeCalls
+from iso15118.aio.ports.safe_calls import SafeCalls
 from tests.aio.test_calls import LIMIT_S, Log, lane
 from tests.aio.test_settling import now
 

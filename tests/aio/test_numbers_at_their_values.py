@@ -16,8 +16,9 @@ from iso15118.aio.net.handshakes import HandshakePool
 from iso15118.aio.net.no_stream import NoStream
 from iso15118.aio.net.online import CheckedStream
 from iso15118.aio.net.stream import MessageStream
-from iso15118.aio.ports.calls import Call, SafeCalls
+from iso15118.aio.ports.calls import Call
 from iso15118.aio.ports.port_calls import RANK
+from iso15118.aio.ports.safe_calls import SafeCalls
 from iso15118.session.actions import Urgency
 
 NUMBERS: dict[str, dict[str, Any]] = {

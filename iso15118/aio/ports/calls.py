@@ -22,7 +22,7 @@ from iso15118.errors import HardwareError
 
 from .guard import brief, come_back, describe, running
 
-__all__ = ["Call", "Lane", "SafeCalls", "brief"]
+__all__ = ["Call", "Lane", "Make", "brief"]
 
 _log = Log(__name__)
 
@@ -112,7 +112,20 @@ class Lane:
     ``asyncio.timeout`` and context variables work within a port as they do elsewhere.
     """
 
-    __slots__ = ("_context", "_idle", "_in_worker", "_leaving", "_loop", "_rest", "_task", "_timer", "call")
+    __slots__ = (
+        "_abandoned",
+        "_cancels",
+        "_closed",
+        "_context",
+        "_idle",
+        "_in_worker",
+        "_leaving",
+        "_loop",
+        "_rest",
+        "_task",
+        "_timer",
+        "call",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -125,15 +138,21 @@ class Lane:
         self._idle: asyncio.Future[None] | None = None
         self._in_worker = False
         self._leaving = False
+        """The task ends when the call that runs has ended."""
+        self._closed = False
+        self._abandoned = False
+        self._cancels = 0
+        """How often this lane has cancelled its task for the call that runs."""
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, call: Call) -> None:
-        """Make the call now. The lane must be free."""
+        """Make the call now. The lane must be free. One that is closed makes it all the same, and its task
+        ends with the call."""
         self.call = call
         call.began = self._loop.time()
         task = self._task
-        if task is None:
-            self._leaving = False
+        if task is None or task.done():
+            self._leaving = self._closed
             name = f"port: {call.name}"
             task = self._task = self._loop.create_task(self._work(), name=name, context=self._context)
             task.add_done_callback(self._worker_gone)
@@ -151,11 +170,16 @@ class Lane:
             self._timer.cancel()
         # A call that was dropped in the same turn of the loop has cancelled the task already, and two
         # cancellations come in as one.
-        self._leaving = True
+        self._closed = self._leaving = True
         if self._task is not None:
             if self.call is not None:
                 self.call.again = 0
             self._task.cancel()
+
+    def abandon(self) -> None:
+        """As ``close``; a call that does not care about being cancelled is not gone on with."""
+        self._abandoned = True
+        self.close()
 
     # -- inside -------------------------------------------------------------------------------------------
 
@@ -220,7 +244,15 @@ class Lane:
     def _cancel(self) -> None:
         # Before the task has taken the call over it looks at the flags of the call by itself.
         if self._in_worker and self._task is not None:
+            self._cancels += 1
             self._task.cancel()
+
+    def _cancelled_by_others(self, task: asyncio.Task[None]) -> bool:
+        """Since the call began; what the port made of that does not matter. Forgets it."""
+        asked, self._cancels = task.cancelling() - self._cancels, 0
+        while task.cancelling():
+            task.uncancel()
+        return asked > 0
 
     async def _work(self) -> None:
         loop = self._loop
@@ -242,18 +274,22 @@ class Lane:
             if call is None or task is None:  # cannot be: what is left belongs to a call
                 return
             self._in_worker = True
-            result, error = await _go_on(call.name, coroutine, waits_for, cancel=call.dropped or call.overdue)
+            result, error = await _go_on(
+                call.name,
+                coroutine,
+                waits_for,
+                cancel=call.dropped or call.overdue,
+                abandoned=lambda: self._abandoned,
+            )
             self._in_worker = False
-            if isinstance(error, asyncio.CancelledError):
-                task.uncancel()
-                if not (call.dropped or call.overdue):
-                    # Somebody ends all tasks, as asyncio.run does. That is no reason to
-                    # leave the hardware as it is.
-                    self._leaving = True
-                    if call.again > 0:
-                        call.again -= 1
-                        self._first_step(call, task)
-                        continue
+            # Somebody ends all tasks, as asyncio.run does, and waits for this one.
+            self._leaving = self._cancelled_by_others(task) or self._leaving
+            if isinstance(error, asyncio.CancelledError) and not (call.dropped or call.overdue):
+                self._leaving = True
+                if call.again > 0:  # that is no reason to leave the hardware as it is
+                    call.again -= 1
+                    self._first_step(call, task)
+                    continue
             self._end(call, result, error)
 
     def _worker_gone(self, task: asyncio.Task[None]) -> None:
@@ -270,67 +306,6 @@ class Lane:
                 self.begin(call)
             else:
                 self._end(call, None, asyncio.CancelledError())
-
-
-class SafeCalls:
-    """The calls of a port that lead to safety: each begins at once, whatever else the port is doing, and is
-    made again if somebody cancels it.
-
-    A second one joins the first while that is under way, unless it is more urgent. ``over`` is told
-    when one has ended or is late, with what went wrong: once, until one works again, because
-    whoever hears of it will ask again.
-    """
-
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, name: str, limit_s: float, over: Callable[[str], None]
-    ) -> None:
-        self._loop = loop
-        self._name = name
-        self._limit_s = limit_s
-        self._over = over
-        self._lanes: list[Lane] = []
-        self._ranks: dict[Call, int] = {}
-        self.failed = False
-        """The last one to end did not do its work."""
-
-    @property
-    def running(self) -> bool:
-        """One is under way and not late."""
-        return bool(self._ranks)
-
-    def ask(self, make: Make, rank: int = 0, *, anew: bool = False) -> None:
-        """Make the call now; ``rank``: how urgent. ``anew``: even if one is under way, because something has
-        been done since it began."""
-        if not anew and any(under_way >= rank for under_way in self._ranks.values()):
-            return
-        lane = next((lane for lane in self._lanes if lane.call is None), None)
-        if lane is None:
-            lane = Lane(self._loop)
-            self._lanes.append(lane)
-        call = Call(self._name, make, self._limit_s, self._ended, self._late, insist=True)
-        self._ranks[call] = rank
-        lane.begin(call)
-
-    def close(self) -> None:
-        """No more calls."""
-        for lane in self._lanes:
-            lane.close()
-
-    def _ended(self, call: Call) -> None:
-        if self._ranks.pop(call, None) is None:
-            return  # it was late, and that has been told
-        self._tell(call)
-
-    def _late(self, call: Call) -> None:
-        self._ranks.pop(call, None)
-        self._tell(call)
-
-    def _tell(self, call: Call) -> None:
-        complaint = call.complaint
-        if not complaint and call.result is False:
-            complaint = f"{self._name} returned False: it was not done"
-        known, self.failed = self.failed, bool(complaint)
-        self._over("" if known else complaint)
 
 
 # -- a port's own code
@@ -367,9 +342,10 @@ async def _awaiting(awaitable: Any) -> Any:
 
 @types.coroutine
 def _go_on(
-    name: str, coroutine: Any, waits_for: Any, *, cancel: bool
+    name: str, coroutine: Any, waits_for: Any, *, cancel: bool, abandoned: Callable[[], bool]
 ) -> Generator[Any, Any, tuple[Any, BaseException | None]]:
-    """Drive a coroutine that has begun already to its end: what it returned, or what it raised."""
+    """Drive a coroutine that has begun already to its end: what it returned, or what it raised. With
+    ``abandoned`` it is thrown away when it is cancelled, instead of being told."""
     step: Callable[[], Any] | None = None
     if cancel and not _cancelled(waits_for):
         step = partial(coroutine.throw, asyncio.CancelledError())
@@ -390,6 +366,9 @@ def _go_on(
             _close(coroutine)
             raise
         except BaseException as error:
+            if abandoned():
+                _close(coroutine)
+                return None, error
             step = partial(coroutine.throw, error)
         else:
             step = partial(coroutine.send, answer)

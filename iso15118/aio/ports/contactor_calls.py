@@ -15,8 +15,9 @@ from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
 
 from . import readings
-from .calls import Call, Lane, SafeCalls
+from .calls import Call, Lane
 from .port_calls import RANK, Echo, Report, meant_yes
+from .safe_calls import SafeCalls
 
 if TYPE_CHECKING:
     import asyncio

@@ -15,8 +15,9 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
 
-from .calls import Call, Lane, Make, SafeCalls
+from .calls import Call, Lane, Make
 from .guard import Port, brief, describe
+from .safe_calls import SafeCalls
 
 if TYPE_CHECKING:
     import asyncio

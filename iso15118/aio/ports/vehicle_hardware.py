@@ -19,7 +19,6 @@ from iso15118.session.actions import Urgency
 
 from . import readings
 from .ac_side import charger, no_alternating
-from .calls import SafeCalls
 from .coil_side import coil
 from .contract_calls import StoreCalls
 from .coupling_calls import MobilityCalls
@@ -28,6 +27,7 @@ from .hardware import NO_CONTACTORS, PortLimits, SideHardware, greatest
 from .inverter import InverterCalls
 from .key_calls import KeyCalls
 from .port_calls import SignalCalls
+from .safe_calls import SafeCalls
 
 if TYPE_CHECKING:
     from iso15118.session import ports
