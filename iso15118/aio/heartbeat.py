@@ -12,15 +12,28 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iso15118.aio.ports.guard import Callback, Port, come_back, describe, next_tick, running
 from iso15118.errors import ConfigError
+from iso15118.session import events as ev
 from iso15118.session.actions import Notify
 
 from .logs import Log
 
-__all__ = ["BEAT_S", "FollowedHeartbeat", "Heartbeat", "LoopLate", "WatchdogThread"]
+if TYPE_CHECKING:
+    from .driver import SessionDriver
+    from .service import Service
+
+__all__ = [
+    "BEAT_S",
+    "FollowedHeartbeat",
+    "Heartbeat",
+    "HeartbeatLine",
+    "HeartbeatMissed",
+    "LoopLate",
+    "WatchdogThread",
+]
 
 _log = Log(__name__)
 
@@ -28,6 +41,9 @@ BEAT_S: Final = 0.1
 _LATE_S: Final = 0.1
 """A beat that comes later than this is told: a port or a callback of the application
 had the loop for as long."""
+_MOST_MISSED: Final = 3
+"""So many beats in a row that the port did not take are a fault: firmware opens the contactors under
+power when it has heard nothing for half a second, so the power has to end before that."""
 
 
 class LoopLate(Notify, frozen=True):
@@ -38,14 +54,71 @@ class LoopLate(Notify, frozen=True):
     call: str = ""
 
 
+class HeartbeatMissed(Notify, frozen=True):
+    """News: the port ``heartbeat`` did not take a beat, for this reason. Told once, and again with an empty
+    reason when it has taken one."""
+
+    reason: str
+
+
+class HeartbeatLine:
+    """The port ``heartbeat`` of a station or a vehicle; without one nothing is told. Each beat is told
+    anew, whatever became of the last one.
+
+    Several in a row that it does not take are a fault of the session that runs, and keep the connector out of
+    service until it takes one: its firmware hears nothing and keeps the contactors open.
+    """
+
+    def __init__(
+        self, port: object, service: Service, driver: Callable[[], SessionDriver | None], news: Callback
+    ) -> None:
+        self._port = None if port is None else Port(port, "heartbeat")
+        self._service, self._driver, self._news = service, driver, news
+        self._missed = 0
+        self.trouble = ""
+        """Why the last beat was not taken; empty if it was."""
+
+    def beat(self, number: int) -> None:
+        """Tell it this beat."""
+        if self._port is None:
+            return
+        before, self.trouble = self.trouble, self._port.tell("beat", number, at_once=True)
+        if not self.trouble:
+            if before:
+                _log.warning("heartbeat.beat works again; beats that were missed: %d", self._missed)
+                self._news(HeartbeatMissed(""))
+            self.rest()
+            return
+        self._missed += 1
+        if self._missed == _MOST_MISSED:
+            self._service.line(self.trouble)
+            driver = self._driver()
+            if driver is not None and not driver.over:
+                driver.tell(ev.HardwareFault("heartbeat", self.trouble))
+        if not before:
+            _log.error("%s; it is told the next beat all the same", self.trouble)
+            self._news(HeartbeatMissed(self.trouble))
+
+    def rest(self) -> None:
+        """No beat is missing."""
+        self._missed, self.trouble = 0, ""
+        self._service.line("")
+
+
 class Heartbeat:
     """One of a server or a client: ``age``, ``count`` and ``reason`` are for any thread,
-    the rest is for its owner."""
+    the rest is for its owner.
 
-    def __init__(self, able: Callable[[], str], late: Callback, port: Port | None) -> None:
+    ``age`` and ``count`` say that this process is able to make its hardware safe. They go on where the port
+    ``heartbeat`` does not take a beat, since neither a watchdog thread nor a restart of the process is called
+    for: ``reason`` says it then, and so does ``out_of_service_because`` of the owner from the third beat
+    in a row on, with which a session that runs ends by a fault of the port.
+    """
+
+    def __init__(self, able: Callable[[], str], late: Callback, line: HeartbeatLine | None) -> None:
         self._able = able
         self._late = late
-        self._port = port
+        self._line = line
         self._beaten = -math.inf
         self._count = 0
         self._reason = "it has not been started"
@@ -60,12 +133,12 @@ class Heartbeat:
 
     @property
     def count(self) -> int:
-        """How many beats there were."""
+        """How many beats there were, with those that the port did not take."""
         return self._count
 
     @property
     def reason(self) -> str:
-        """Why the last beat was left out; empty if it was not. A loop that hangs
+        """Why the last beat was left out, or not taken by the port; empty if it was. A loop that hangs
         cannot say so: look at ``age``."""
         return self._reason
 
@@ -83,6 +156,8 @@ class Heartbeat:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._line is not None:
+            self._line.rest()
         self._reason = reason
 
     def _due(self) -> None:
@@ -102,9 +177,9 @@ class Heartbeat:
         if not self._reason:
             self._count += 1
             self._beaten = time.monotonic()
-            if self._port is not None and (complaint := self._port.tell("beat", self._count)):
-                self._port = None
-                _log.error("%s; it is not called any more", complaint)
+            if self._line is not None:
+                self._line.beat(self._count)
+                self._reason = self._line.trouble
         if late > _LATE_S:
             call, _ = running.longest(since)
             self._late(LoopLate(late, call))

@@ -43,6 +43,9 @@ _OF_ONE: Final = (
 """Ports behind which something is switched, measured or watched that belongs to one
 connector, or one inlet."""
 
+_CALLED_WITH: Final = {"heartbeat.beat": ("count",)}
+"""A call that fails each time for this would be found by the firmware, which hears nothing."""
+
 
 def refuse_common_ports(one: object, other: object, hint: str) -> None:
     """Two bundles that are in use at the same time have no such port in common: what a session of one asks
@@ -103,8 +106,12 @@ def _check(port: object, name: str, attribute: str, kind: Kind) -> None:
         )
     if kind is Kind.ASKED and _surely_not_awaitable(method):
         raise ConfigError(name, "a plain function, which nobody can wait for", _remedy(attribute, kind))
-    if kind is Kind.TOLD and inspect.iscoroutinefunction(method):
+    if kind is Kind.TOLD and _surely_later(method):
         raise ConfigError(name, "a coroutine function, which nobody waits for", _remedy(attribute, kind))
+    values = _CALLED_WITH.get(name)
+    if values is not None and _surely_refuses(method, values):
+        called = f"{attribute}({', '.join(values)})"
+        raise ConfigError(name, f"it cannot be called as {called}", f"write `def {called}`")
 
 
 def _remedy(attribute: str, kind: Kind) -> str:
@@ -141,6 +148,30 @@ def _is_method(port: object, attribute: str) -> bool:
     is judged when it is read."""
     found = inspect.getattr_static(type(port), attribute, None)
     return inspect.isfunction(found) or isinstance(found, (staticmethod, classmethod))
+
+
+def _surely_later(method: Any) -> bool:
+    """What it is called for is not done when it returns: a coroutine function or a generator, and an object
+    whose ``__call__`` is one. What a decorator makes of one cannot be told: it may well run it."""
+    return any(
+        inspect.iscoroutinefunction(found)
+        or inspect.isasyncgenfunction(found)
+        or inspect.isgeneratorfunction(found)
+        for found in (method, inspect.getattr_static(type(method), "__call__", None))
+    )
+
+
+def _surely_refuses(method: Any, values: tuple[str, ...]) -> bool:
+    """It cannot be called with so many values. Believed where there is no signature to be had."""
+    try:
+        inspect.signature(method).bind(*values)
+    except TypeError as error:
+        return "argument" in str(error)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:
+        return False
+    return False
 
 
 def _surely_not_awaitable(method: Any) -> bool:
