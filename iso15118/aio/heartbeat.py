@@ -8,16 +8,19 @@ failed. It can be read from any thread.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import math
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from iso15118.aio.ports.guard import Callback, Port, come_back, describe, next_tick, running
-from iso15118.errors import ConfigError
+from iso15118.aio.ports.guard import Callback, Port, brief, come_back, describe, next_tick, running, shown
+from iso15118.errors import ConfigError, HardwareError
+from iso15118.ranges import is_number
 from iso15118.session import events as ev
 from iso15118.session.actions import Notify
+from iso15118.session.port_checks import not_to_be_told
 
 from .logs import Log
 
@@ -44,6 +47,11 @@ had the loop for as long."""
 _MOST_MISSED: Final = 3
 """So many beats in a row that the port did not take are a fault: firmware opens the contactors under
 power when it has heard nothing for half a second, so the power has to end before that."""
+_LEAST_LIMIT_S: Final = 4 * BEAT_S
+_MOST_LIMIT_S: Final = 10.0
+"""A vehicle that charges waits 2 s for an answer; more than this is not even of use at a test bench."""
+_SAID_EVERY: Final = 100
+"""A drop that keeps failing in the same way is written down after so many calls again."""
 
 
 class LoopLate(Notify, frozen=True):
@@ -220,21 +228,35 @@ class WatchdogThread(threading.Thread):
     ``limit_s`` (s): for one board, where no firmware watches. ``drop`` must not need the event loop, nor
     any lock that code on the loop may hold.
 
-    It is called once each time the heartbeat is lost, and again after it has come back. Start
-    it when the server or client runs; ``close`` ends it without a call. Raises ``ConfigError``
-    for a limit below four beats.
+    It is called once each time the heartbeat is lost, and again after it has come back. A call that raises,
+    or returns something that has to be awaited, did nothing: ``drop`` is called again, ten times in
+    ``limit_s``, until it works or the heart beats, and the log says so. Start it when the server or client
+    runs; ``close`` ends it without a call.
+
+    Raises ``ConfigError`` for something else than a heartbeat, a ``drop`` that cannot be called with a reason
+    or is a coroutine function, and a limit below four beats or above 10 s.
     """
 
     def __init__(self, heartbeat: Heartbeat, drop: Callable[[str], object], limit_s: float = 0.5) -> None:
-        if not 4 * BEAT_S <= limit_s < math.inf:
+        if isinstance(heartbeat, type) or any(
+            inspect.getattr_static(heartbeat, name, None) is None for name in ("age", "reason")
+        ):
             raise ConfigError(
-                "limit_s", f"{limit_s!r} s is too short or no duration", f"{4 * BEAT_S:g} s or more"
+                "heartbeat", f"{shown(heartbeat)} is none", "server.heartbeat, or client.heartbeat"
+            )
+        if (wrong := not_to_be_told(drop, "reason")) is not None:
+            raise ConfigError("drop", wrong, "a plain function: `def drop(reason)`")
+        if not is_number(limit_s, _LEAST_LIMIT_S, _MOST_LIMIT_S):
+            raise ConfigError(
+                "limit_s",
+                f"{shown(limit_s)} s is too short, too long or no duration",
+                f"a number from {_LEAST_LIMIT_S:g} to {_MOST_LIMIT_S:g}, in s",
             )
         super().__init__(name="iso15118 watchdog", daemon=True)
         self.dropped = 0
-        """How often ``drop`` was called."""
-        self._heartbeat = heartbeat
-        self._drop = Callback("drop of the watchdog", drop, lasting=True)
+        """How often ``drop`` was called and worked."""
+        self._heartbeat = Port(heartbeat, "heartbeat")
+        self._drop = Port(_Drop(drop), "watchdog")
         self._limit_s = limit_s
         self._over = threading.Event()
 
@@ -244,13 +266,49 @@ class WatchdogThread(threading.Thread):
 
     def run(self) -> None:
         """Not to be called: ``start`` does."""
-        lost = False
+        lost, failed, wrong = False, 0, ""
         while not self._over.wait(self._limit_s / 10.0):
-            age = self._heartbeat.age
-            if age <= self._limit_s:
-                lost = False
+            reason = self._why_lost()
+            if not reason:
+                lost, failed, wrong = False, 0, ""
             elif not lost:
+                before, wrong = wrong, self._drop.tell("drop", reason, at_once=True)
+                if wrong:
+                    failed += 1
+                    if wrong != before or failed % _SAID_EVERY == 0:
+                        _log.error("%s; it is called again (calls that failed: %d)", wrong, failed)
+                    continue
                 lost = True
                 self.dropped += 1
-                # What it raises stays in the callback: this thread goes on watching.
-                self._drop(self._heartbeat.reason or f"no heartbeat for {age:.2f} s: the event loop hangs")
+                if failed:
+                    _log.warning("watchdog.drop worked; calls that failed before: %d", failed)
+
+    def _why_lost(self) -> str:
+        """Why ``drop`` is to be called; empty while the heart beats. Who cannot say how old his last beat is
+        has lost it."""
+        try:
+            age = self._heartbeat.read("age", _a_number)
+            if age <= self._limit_s:
+                return ""
+            return (
+                self._heartbeat.read("reason", _a_text)
+                or f"no heartbeat for {age:.2f} s: the event loop hangs"
+            )
+        except HardwareError as error:
+            return str(error)
+
+
+class _Drop(NamedTuple):
+    """As a port, for the guard."""
+
+    drop: Callable[[str], object]
+
+
+def _a_number(value: object, port: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+        raise HardwareError(f"{port}.age is no number: {shown(value)}")
+    return value
+
+
+def _a_text(value: object, port: str) -> str:
+    return brief(value)

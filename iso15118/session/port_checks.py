@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from iso15118.errors import ConfigError
 
-__all__ = ["Kind", "check_ports", "refuse_common_ports"]
+__all__ = ["Kind", "check_ports", "not_to_be_told", "refuse_common_ports"]
 
 
 class Kind(Enum):
@@ -55,6 +55,18 @@ def refuse_common_ports(one: object, other: object, hint: str) -> None:
         port = getattr(one, name, None)
         if port is not None and port is getattr(other, name, None):
             raise ConfigError(name, "another one that is open has this very port", hint)
+
+
+def not_to_be_told(call: Any, *values: str) -> str | None:
+    """Why a function of the application cannot be called with so many values and be done when it returns;
+    None if it can, or if that cannot be known."""
+    if not callable(call):
+        return f"it is {type(call).__name__}, which cannot be called"
+    if _surely_later(call):
+        return "a coroutine function or a generator, which nobody waits for"
+    if _surely_refuses(call, values):
+        return f"it cannot be called with {', '.join(values)} alone"
+    return None
 
 
 def check_ports(
