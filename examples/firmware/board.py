@@ -29,6 +29,8 @@ RAMP_A_PER_S = 200.0
 CLOSES_S = 0.06
 CABLE_OHM = 0.05
 INSULATION_OHM = 5e6
+TEST_S = 0.2
+"""How long the insulation monitor measures at the test voltage."""
 
 
 class Board:
@@ -44,7 +46,7 @@ class Board:
         self.charged_wh = 0.0
         self.pilot_percent = 100.0
         self.pilot_state = "A"
-        self.test_v, self.test = 0.0, "none"
+        self.test_v, self.test, self.test_number, self.tested_at = 0.0, "none", 0, 0.0
         self.now = self.beaten_at = 0.0
         self.said: list[str] = []
 
@@ -63,16 +65,20 @@ class Board:
             elif word == "open":
                 self.open("asked for")
             elif word == "pre-charge":
+                self.end_test()
                 (self.wanted_v, _), self.wanted_a = numbers, 0.0
             elif word == "set":
+                self.end_test()
                 volts, amperes, watts = numbers
                 self.wanted_v, self.wanted_a = volts, min(amperes, watts / max(self.output_v, 1.0))
             elif word == "stop":
+                self.end_test()
                 self.wanted_a = self.wanted_v = 0.0
             elif word == "cut":
                 self.cut()
             elif word == "test":
-                (self.test_v,), self.test = numbers, "rising"
+                number, self.test_v = numbers
+                self.test, self.test_number = "rising", int(number)
             elif word == "pilot":
                 (self.pilot_percent,) = numbers
             else:
@@ -90,8 +96,13 @@ class Board:
 
     def cut(self) -> None:
         """No current and no voltage, at once."""
+        self.end_test()
         self.wanted_a = self.wanted_v = self.current_a = 0.0
-        self.test = "none"
+
+    def end_test(self) -> None:
+        """A test under way is given up: nobody may wait for it, and its voltage falls."""
+        if self.test in ("rising", "measuring", "falling"):
+            self.test, self.wanted_v = "failed", 0.0
 
     def step(self, passed_s: float) -> None:
         """Let this much time pass."""
@@ -111,7 +122,7 @@ class Board:
             self.output_v = self.battery_v + CABLE_OHM * self.current_a
             self.charged_wh += self.output_v * self.current_a * passed_s / 3600.0
         else:
-            goal = self.test_v if self.test == "rising" else self.wanted_v
+            goal = self.test_v if self.test in ("rising", "measuring") else self.wanted_v
             self.output_v = towards(self.output_v, goal, RAMP_V_PER_S * passed_s)
 
     def _pilot(self) -> None:
@@ -122,14 +133,18 @@ class Board:
 
     def _test(self) -> None:
         if self.test == "rising" and self.output_v >= self.test_v:
+            self.test, self.tested_at = "measuring", self.now + TEST_S
+        elif self.test == "measuring" and self.now >= self.tested_at:
             self.test, self.wanted_v = "falling", 0.0
         elif self.test == "falling" and self.output_v < 60.0:
             self.test = "done"
 
     def line(self) -> str:
-        """One line of telemetry."""
+        """One line of telemetry. What became of a test is told with its number: a line may have been on its
+        way since the test before."""
         return (
-            f"{self.output_v:.2f} {self.current_a:.2f} {self.closed:d} {self.pilot_state} {self.test} "
+            f"{self.output_v:.2f} {self.current_a:.2f} {self.closed:d} {self.pilot_state} "
+            f"{self.test_number}:{self.test} "
             f"{INSULATION_OHM:.0f} {self.charged_wh:.3f}\n"
         )
 

@@ -11,6 +11,7 @@ used: limits and hardware are here.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 import sys
 from collections.abc import Callable
@@ -41,6 +42,8 @@ LIMITS = StationLimits(
     minimum_voltage_v=150.0,
 )
 WAIT_S = 0.01
+TEST_TOLERANCE_V = 10.0
+"""So far below the voltage of an insulation test its result still counts."""
 
 
 class Link:
@@ -53,7 +56,9 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self.measured = PowerMeasured(0.0, 0.0, at=self._loop.time())
         self.closed = False
-        self.test, self.insulation_ohm, self.charged_wh = "none", 0.0, 0.0
+        self.test, self.insulation_ohm, self.charged_wh = "", 0.0, 0.0
+        self.highest_v = 0.0
+        """Of the insulation test that ``test`` names."""
         self.signal = SignalState.A
         self.pilot_changed: list[Callable[[Event], None]] = []
         self._loop.add_reader(wire, self._read)
@@ -78,6 +83,8 @@ class Link:
     def _take(self, line: str) -> None:
         volts, amperes, closed, signal, test, ohm, energy = line.split()
         self.measured = PowerMeasured(float(volts), float(amperes), at=self._loop.time())
+        same = test.partition(":")[0] == self.test.partition(":")[0]
+        self.highest_v = max(self.highest_v if same else 0.0, self.measured.voltage_v)
         self.closed = closed == "1"
         self.test, self.insulation_ohm, self.charged_wh = test, float(ohm), float(energy)
         state = SignalState[signal]
@@ -143,13 +150,21 @@ class CableCheck:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._number = secrets.randbelow(1_000_000)  # not one of this program's last run
 
     async def run(self, voltage_v: float, insulation_ohm: float) -> bool | str:
-        """Ask for the test, and wait for the output to be without voltage again."""
-        self._link.say(f"test {voltage_v:.2f}")
-        self._link.test = "asked"  # "done" of the test before this one does not count
-        while self._link.test != "done":  # noqa: ASYNC110
+        """Ask for the test, and wait for the output to be without voltage again. Only the answer that names
+        this test counts: that of the test before may still be on its way. Nor does a result at another
+        voltage than the one asked for."""
+        self._number += 1
+        self._link.say(f"test {self._number} {voltage_v:.2f}")
+        ends = {f"{self._number}:{end}" for end in ("done", "failed")}
+        while self._link.test not in ends:  # noqa: ASYNC110
             await asyncio.sleep(WAIT_S)
+        if self._link.test.endswith("failed"):
+            return "the board gave the test up"
+        if self._link.highest_v < voltage_v - TEST_TOLERANCE_V:
+            return f"{self._link.highest_v:.0f} V at most, {voltage_v:.0f} V asked for"
         measured = self._link.insulation_ohm
         return True if measured >= insulation_ohm else f"{measured:.0f} ohm"
 

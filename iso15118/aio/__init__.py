@@ -15,7 +15,7 @@ from iso15118.aio.ports.hardware import PortLimits
 from iso15118.moved import renamed
 
 from .driver import ActionFilter, Observer
-from .heartbeat import Heartbeat, LoopLate, WatchdogThread
+from .heartbeat import Heartbeat, HeartbeatMissed, LoopLate, WatchdogThread
 from .results import SessionResult
 from .service import ServiceState
 
@@ -34,6 +34,7 @@ __all__ = [
     "Ending",
     "EvccClient",
     "Heartbeat",
+    "HeartbeatMissed",
     "Interface",
     "KeyLogFile",
     "LinkParts",

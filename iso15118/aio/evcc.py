@@ -43,7 +43,7 @@ from .audience import write_down
 from .discovery import StationSearch
 from .driver import SessionDriver
 from .evcc_outcome import judge
-from .heartbeat import Heartbeat
+from .heartbeat import Heartbeat, HeartbeatLine
 from .identity import renewable
 from .idle import IdleLook
 from .service import Service, ServiceState
@@ -139,8 +139,8 @@ class EvccClient:
         self._pushing = [] if vehicle.signal is None else [Port(vehicle.signal, "signal")]
         self._battery = Port(vehicle.battery, "battery")
         self._service = Service(Callback("the client", None))
-        beat = None if vehicle.heartbeat is None else Port(vehicle.heartbeat, "heartbeat")
-        self.heartbeat = Heartbeat(self._why_unable, self._news, beat)
+        line = HeartbeatLine(vehicle.heartbeat, self._service, lambda: self._driver, self._news)
+        self.heartbeat = Heartbeat(self._why_unable, self._news, line)
         self._driver: SessionDriver | None = None
         self._idle: IdleLook | None = None
         self._running = False

@@ -42,7 +42,7 @@ from iso15118.session.supervision import IdleSupervisor
 from .audience import write_down
 from .driver import WORTH_WAITING, SessionDriver
 from .finishing import Session
-from .heartbeat import Heartbeat
+from .heartbeat import Heartbeat, HeartbeatLine
 from .idle import IdleLook
 from .logs import Log
 from .service import Service
@@ -114,9 +114,9 @@ class SeccSessions:
             for name, port in (("energy", energy), ("signal", station.signal))
             if port is not None
         ]
-        beat = None if station.heartbeat is None else Port(station.heartbeat, "heartbeat")
-        self.heartbeat = Heartbeat(self._why_unable, self.news, beat)
         self.service = Service(Callback("the server", changed, lasting=True))
+        line = HeartbeatLine(station.heartbeat, self.service, lambda: self.driver, self.news)
+        self.heartbeat = Heartbeat(self._why_unable, self.news, line)
         self.inbox = Inbox()
         self.results: deque[SessionResult] = deque(maxlen=_RESULTS_KEPT)
         self.tickets: deque[SeccTicket] = deque(tickets, maxlen=_TICKETS_KEPT)

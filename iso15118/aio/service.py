@@ -1,8 +1,8 @@
-"""Whether a connector serves: the state that an application sees, and the two kinds of reason
+"""Whether a connector serves: the state that an application sees, and the three kinds of reason
 for which it is out of service.
 
 An alarm that somebody told holds until somebody clears it; hardware that does not show
-itself safe holds until it does.
+itself safe holds until it does, and a heartbeat line that takes no beat until it takes one.
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ class Service:
         self._changed = changed
         self._told = ""
         self._unsafe = ""
+        self._line = ""
         self._shown = ""
 
     @property
     def reason(self) -> str:
         """Why nobody is served; empty if somebody can be. What was told comes first."""
-        return self._told or self._unsafe
+        return self._told or self._unsafe or self._line
 
     @property
     def unsafe(self) -> str:
@@ -59,13 +60,19 @@ class Service:
         self.tell(brief(f"{what}: {event.reason}"))
 
     def clear(self) -> None:
-        """The alarm is over. Hardware that is not safe keeps it out of service all the same."""
+        """The alarm is over. Hardware that is not safe, and a heartbeat line that fails, keep it out of
+        service all the same."""
         self._told = ""
         self._say()
 
     def hardware(self, trouble: str) -> None:
         """What keeps the hardware from being safe now; empty if nothing does."""
         self._unsafe = trouble
+        self._say()
+
+    def line(self, trouble: str) -> None:
+        """Why the firmware hears no heartbeat, and so keeps the contactors open; empty if it does."""
+        self._line = trouble
         self._say()
 
     def _say(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from iso15118.errors import ConfigError
 
-__all__ = ["Kind", "check_ports", "refuse_common_ports"]
+__all__ = ["Kind", "check_ports", "not_to_be_told", "refuse_common_ports"]
 
 
 class Kind(Enum):
@@ -43,6 +43,9 @@ _OF_ONE: Final = (
 """Ports behind which something is switched, measured or watched that belongs to one
 connector, or one inlet."""
 
+_CALLED_WITH: Final = {"heartbeat.beat": ("count",)}
+"""A call that fails each time for this would be found by the firmware, which hears nothing."""
+
 
 def refuse_common_ports(one: object, other: object, hint: str) -> None:
     """Two bundles that are in use at the same time have no such port in common: what a session of one asks
@@ -52,6 +55,18 @@ def refuse_common_ports(one: object, other: object, hint: str) -> None:
         port = getattr(one, name, None)
         if port is not None and port is getattr(other, name, None):
             raise ConfigError(name, "another one that is open has this very port", hint)
+
+
+def not_to_be_told(call: Any, *values: str) -> str | None:
+    """Why a function of the application cannot be called with so many values and be done when it returns;
+    None if it can, or if that cannot be known."""
+    if not callable(call):
+        return f"it is {type(call).__name__}, which cannot be called"
+    if _surely_later(call):
+        return "a coroutine function or a generator, which nobody waits for"
+    if _surely_refuses(call, values):
+        return f"it cannot be called with {', '.join(values)} alone"
+    return None
 
 
 def check_ports(
@@ -103,8 +118,12 @@ def _check(port: object, name: str, attribute: str, kind: Kind) -> None:
         )
     if kind is Kind.ASKED and _surely_not_awaitable(method):
         raise ConfigError(name, "a plain function, which nobody can wait for", _remedy(attribute, kind))
-    if kind is Kind.TOLD and inspect.iscoroutinefunction(method):
+    if kind is Kind.TOLD and _surely_later(method):
         raise ConfigError(name, "a coroutine function, which nobody waits for", _remedy(attribute, kind))
+    values = _CALLED_WITH.get(name)
+    if values is not None and _surely_refuses(method, values):
+        called = f"{attribute}({', '.join(values)})"
+        raise ConfigError(name, f"it cannot be called as {called}", f"write `def {called}`")
 
 
 def _remedy(attribute: str, kind: Kind) -> str:
@@ -141,6 +160,30 @@ def _is_method(port: object, attribute: str) -> bool:
     is judged when it is read."""
     found = inspect.getattr_static(type(port), attribute, None)
     return inspect.isfunction(found) or isinstance(found, (staticmethod, classmethod))
+
+
+def _surely_later(method: Any) -> bool:
+    """What it is called for is not done when it returns: a coroutine function or a generator, and an object
+    whose ``__call__`` is one. What a decorator makes of one cannot be told: it may well run it."""
+    return any(
+        inspect.iscoroutinefunction(found)
+        or inspect.isasyncgenfunction(found)
+        or inspect.isgeneratorfunction(found)
+        for found in (method, inspect.getattr_static(type(method), "__call__", None))
+    )
+
+
+def _surely_refuses(method: Any, values: tuple[str, ...]) -> bool:
+    """It cannot be called with so many values. Believed where there is no signature to be had."""
+    try:
+        inspect.signature(method).bind(*values)
+    except TypeError as error:
+        return "argument" in str(error)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:
+        return False
+    return False
 
 
 def _surely_not_awaitable(method: Any) -> bool:

@@ -384,7 +384,12 @@ class HeartbeatPort(Protocol):
 
     def beat(self, count: int) -> None:
         """Called from the event loop ten times a second while it is so, with the number of the beat; answers
-        at once (toggle a line, send a frame). Drop the contactors when it does not come for half a second."""
+        at once (toggle a line, send a frame), and returns nothing that has to be awaited. Drop the contactors
+        when it does not come for half a second.
+
+        What it raises costs this beat: it is called again with the next one, ``HeartbeatMissed`` tells it,
+        and so do ``heartbeat.reason`` and ``out_of_service_because``. Three in a row end a session that runs
+        as a fault of this port, and no other begins before a beat is taken."""
         ...
 
 

@@ -7,35 +7,23 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from iso15118.aio import logs
-from iso15118.aio.heartbeat import BEAT_S, Heartbeat, LoopLate, WatchdogThread
+from iso15118.aio.heartbeat import (
+    BEAT_S,
+    LoopLate,
+    WatchdogThread,
+)
 from iso15118.aio.ports.guard import Callback, Port, running
 from iso15118.errors import ConfigError
 from iso15118.simulation import ContactorFault
 
+from .heart import ENOUGH_S, Line, Owner, until
 from .site import Plant, Stopper, site
-
-ENOUGH_S = 20.0
-"""Longer than anything here takes on the slowest machine."""
-
-
-class Line:
-    """A heartbeat port that keeps what it was told."""
-
-    def __init__(self) -> None:
-        self.counts: list[int] = []
-        self.wrong: BaseException | None = None
-
-    def beat(self, count: int) -> None:
-        self.counts.append(count)
-        if self.wrong is not None:
-            raise self.wrong
 
 
 class Slow:
@@ -45,22 +33,6 @@ class Slow:
     def present(self) -> int:
         time.sleep(0.3)
         return 1
-
-
-class Owner:
-    """What stands for a server: whether it is able, and the news it heard."""
-
-    def __init__(self, port: Any = None) -> None:
-        self.trouble = ""
-        self.news: list[Any] = []
-        beat = None if port is None else Port(port, "heartbeat")
-        self.heartbeat = Heartbeat(lambda: self.trouble, Callback("news", self.news.append), beat)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(ENOUGH_S):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.005)
 
 
 async def test_it_beats_from_its_start_on_and_tells_the_port_each_number() -> None:
@@ -108,19 +80,6 @@ async def test_an_owner_that_cannot_say_is_not_able() -> None:
     await asyncio.sleep(3 * BEAT_S)
     assert here.heartbeat.count == count
     here.heartbeat.stop("")
-
-
-@pytest.mark.parametrize(
-    "error", [ValueError("no line"), asyncio.CancelledError(), GeneratorExit(), BaseException()]
-)
-async def test_a_port_that_fails_is_left_alone_and_the_heartbeat_goes_on(error: BaseException) -> None:
-    line = Line()
-    line.wrong = error
-    here = Owner(line)
-    here.heartbeat.start()
-    await until(lambda: here.heartbeat.count >= 3)
-    here.heartbeat.stop("")
-    assert line.counts == [1]
 
 
 @pytest.mark.real_time

@@ -4,11 +4,15 @@ said, and how late a loop was."""
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
+from concurrent.futures import Future
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from iso15118.aio import logs
 from iso15118.aio.heartbeat import BEAT_S, Heartbeat, LoopLate, WatchdogThread
 from iso15118.aio.ports.guard import Callback
 from iso15118.errors import ConfigError
@@ -71,20 +75,126 @@ def test_why_the_heartbeat_stopped_is_said_if_it_says_so() -> None:
     assert watched(1.0, reason="contactors.open failed")[0] == ["contactors.open failed"]
 
 
-def test_a_drop_that_raises_is_called_again() -> None:
+def watched_by(drop: Any, *ages: Any) -> WatchdogThread:
+    heartbeat: Any = Beating(*ages)
+    watchdog = WatchdogThread(heartbeat, drop, 0.5)
+    watchdog._over = Over(len(ages))  # type: ignore[assignment]
+    thread = threading.Thread(target=watchdog.run)
+    thread.start()
+    thread.join()
+    return watchdog
+
+
+@pytest.mark.parametrize("error", [OSError("gpio busy"), KeyboardInterrupt(), SystemExit(1), BaseException()])
+def test_a_drop_that_raises_is_called_again_until_it_works(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[str] = []
+
+    def drop(reason: str) -> None:
+        calls.append(reason)
+        if len(calls) <= 2:
+            raise error
+
+    watchdog = watched_by(drop, 1.0, 1.1, 1.2, 1.3, 1.4)
+    logs.flush()
+    assert (len(calls), watchdog.dropped) == (3, 1)
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0].startswith(f"watchdog.drop raised {type(error).__name__}")
+    assert said[1:] == ["watchdog.drop worked; calls that failed before: 2"]
+
+
+def test_a_drop_that_fails_is_called_no_more_when_the_heart_beats() -> None:
     calls: list[str] = []
 
     def drop(reason: str) -> None:
         calls.append(reason)
         raise ValueError
 
-    heartbeat: Any = Beating(1.0, 0.1, 1.0)
-    watchdog = WatchdogThread(heartbeat, drop, 0.5)
-    watchdog._over = Over(3)  # type: ignore[assignment]
-    thread = threading.Thread(target=watchdog.run)
-    thread.start()
-    thread.join()
-    assert len(calls) == watchdog.dropped == 2
+    watchdog = watched_by(drop, 1.0, 0.1, 0.2, 1.0, 1.1)
+    assert (len(calls), watchdog.dropped) == (3, 0)
+
+
+async def later(reason: str) -> None:
+    """Never run."""
+
+
+def by_steps(reason: str) -> Any:
+    yield reason
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "make", [later, by_steps, lambda reason: Future[None]()], ids=["coroutine", "generator", "future"]
+)
+def test_what_a_drop_returns_and_nobody_waits_for_dropped_nothing(make: Any) -> None:
+    def drop(reason: str) -> Any:
+        return make(reason)
+
+    assert watched_by(drop, 1.0, 1.1).dropped == 0
+
+
+class Broken:
+    """A heartbeat of somebody else, which cannot be read."""
+
+    reason = ""
+
+    def __init__(self, age: Any) -> None:
+        self._age = age
+
+    @property
+    def age(self) -> Any:
+        if isinstance(self._age, BaseException):
+            raise self._age
+        return self._age
+
+
+@pytest.mark.parametrize("age", [RuntimeError("no"), None, "0.1", float("nan"), True])
+def test_a_heartbeat_that_cannot_be_read_is_lost(age: Any) -> None:
+    said: list[str] = []
+    heartbeat: Any = Broken(age)
+    watchdog = WatchdogThread(heartbeat, said.append)
+    watchdog._over = Over(2)  # type: ignore[assignment]
+    watchdog.run()
+    assert watchdog.dropped == 1
+    assert said[0].startswith("heartbeat.age ")
+
+
+class Called:
+    async def __call__(self, reason: str) -> None:
+        """Never run."""
+
+
+@pytest.mark.parametrize(
+    "drop",
+    [
+        None,
+        "drop",
+        later,
+        by_steps,
+        functools.partial(later),
+        Called(),
+        lambda: None,
+        lambda reason, more: None,
+    ],
+)
+def test_a_drop_that_cannot_work_is_refused(drop: Any) -> None:
+    heartbeat: Any = Beating()
+    with pytest.raises(ConfigError, match=r"^drop: "):
+        WatchdogThread(heartbeat, drop)
+
+
+@pytest.mark.parametrize("heartbeat", [None, object(), Heartbeat, SimpleNamespace(heartbeat=1)])
+def test_what_is_no_heartbeat_is_refused(heartbeat: Any) -> None:
+    """Such as a server in place of its heartbeat."""
+    with pytest.raises(ConfigError, match=r"^heartbeat: .*server\.heartbeat"):
+        WatchdogThread(heartbeat, print)
+
+
+@pytest.mark.parametrize("limit_s", ["0.5", None, True, 10.01, 500, float("inf")])
+def test_a_limit_that_is_too_long_or_none_is_refused(limit_s: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^limit_s: .*from 0\.4 to 10"):
+        watched(0.0, limit_s=limit_s)
 
 
 def test_the_least_limit_is_four_beats() -> None:

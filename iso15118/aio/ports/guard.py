@@ -8,11 +8,13 @@ and callbacks in no other way.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from concurrent.futures import Future as ConcurrentFuture
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -284,18 +286,32 @@ class Port:
             come_back(error)
         return True
 
-    def tell(self, method: str, *values: Any) -> str:
-        """Call a method that answers at once and returns nothing. Gives what went
-        wrong; empty if nothing did."""
+    def tell(self, method: str, *values: Any, at_once: bool = False) -> str:
+        """Call a method that answers at once and returns nothing. Gives what went wrong; empty if nothing
+        did. A coroutine that it returns is wrong, since it never runs; ``at_once``: so is a future, which
+        does, but of which nobody hears how it ends."""
         name, began = f"{self.name}.{method}", _clock()
         try:
-            _call(self._port, method, values)
+            answer = _call(self._port, method, values)
+            later = answer is not None and _comes_later(answer, at_once)
         except BaseException as error:
             come_back(error)
             return f"{name} raised {describe(error)}"
         finally:
             running.took(name, _clock() - began)
-        return ""
+        return (
+            f"{name} returned {_kind(answer)}, for which nobody waits: write `def {method}`" if later else ""
+        )
+
+
+def _comes_later(answer: object, at_once: bool) -> bool:
+    """What was called has not been done yet. A coroutine is closed: it warns of itself otherwise."""
+    if inspect.iscoroutine(answer):
+        answer.close()
+        return True
+    if isinstance(answer, asyncio.Future | ConcurrentFuture):
+        return at_once
+    return inspect.isawaitable(answer) or isinstance(answer, Generator | AsyncGenerator)
 
 
 def _call(port: object, method: str, values: tuple[Any, ...]) -> Any:

@@ -1,0 +1,156 @@
+"""The port of the heartbeat: a beat that it does not take is said and tried again, several in a row are a
+fault, and one that cannot work is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from iso15118.aio.heartbeat import HeartbeatLine, HeartbeatMissed
+from iso15118.aio.ports.guard import Callback
+from iso15118.aio.service import Service, ServiceState
+from iso15118.errors import ConfigError
+
+from .heart import ENOUGH_S, Line, Owner, until
+from .site import Plant, Stopper, site
+
+ERRORS = [OSError("queue full"), asyncio.CancelledError(), GeneratorExit(), BaseException()]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+async def test_a_line_that_fails_is_told_the_next_beat_and_it_is_said_once(error: BaseException) -> None:
+    line = Line()
+    here = Owner(line)
+    here.heartbeat.start()
+    line.wrong = error
+    await until(lambda: here.service.reason != "")
+    assert here.heartbeat.reason == here.service.reason
+    assert here.heartbeat.reason.startswith(f"heartbeat.beat raised {type(error).__name__}")
+    assert len(line.counts) == 4  # one that went well, and three that did not
+    assert here.heartbeat.age < ENOUGH_S  # the process is able: neither a thread nor systemd is to act
+    line.wrong = None
+    await until(lambda: here.heartbeat.reason == "")
+    assert here.service.reason == ""
+    assert line.counts == list(range(1, here.heartbeat.count + 1))
+    here.heartbeat.stop("")
+    told = [news for news in here.news if isinstance(news, HeartbeatMissed)]
+    assert [bool(news.reason) for news in told] == [True, False]
+
+
+async def test_one_beat_that_fails_takes_nothing_out_of_service() -> None:
+    line = Line()
+    shown: list[str] = []
+    here = Owner(line)
+    here.service = Service(Callback("the server", shown.append))
+    here.heartbeat._line = HeartbeatLine(line, here.service, lambda: None, Callback("news", None))
+    line.wrong = OSError("queue full")
+    here.heartbeat.start()
+    assert "queue full" in here.heartbeat.reason
+    line.wrong = None
+    await until(lambda: len(line.counts) >= 3)
+    assert here.heartbeat.reason == ""
+    here.heartbeat.stop("")
+    assert shown == []
+
+
+async def test_a_line_that_failed_is_no_reason_any_more_when_nobody_beats() -> None:
+    """A client beats only while it runs: it could never run again."""
+    line = Line()
+    line.wrong = OSError("queue full")
+    here = Owner(line)
+    here.heartbeat.start()
+    await until(lambda: here.service.reason != "")
+    here.heartbeat.stop("no session runs")
+    assert here.service.reason == ""
+    assert here.heartbeat.reason == "no session runs"
+
+
+async def later(count: int) -> None:
+    """Never run."""
+
+
+def by_steps(count: int) -> Any:
+    yield count
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "beat",
+    [
+        later,
+        by_steps,
+        lambda count: asyncio.ensure_future(later(count)),
+    ],
+    ids=["coroutine", "generator", "task"],
+)
+async def test_what_a_beat_returns_and_nobody_waits_for_is_a_failure_by_name(beat: Any) -> None:
+    here = Owner(SimpleNamespace(beat=beat))
+    here.heartbeat.start()
+    assert "heartbeat.beat returned" in here.heartbeat.reason
+    assert "for which nobody waits: write `def beat`" in here.heartbeat.reason
+    here.heartbeat.stop("")
+    await asyncio.sleep(0)
+
+
+class Called:
+    async def __call__(self, count: int) -> None:
+        """Never run."""
+
+
+@pytest.mark.parametrize(
+    "beat",
+    [later, by_steps, functools.partial(later), Called(), lambda: None, lambda count, more: None],
+    ids=["coroutine", "generator", "partial", "object", "without a number", "with too much"],
+)
+async def test_a_beat_that_cannot_work_is_refused_when_the_parts_are_put_together(beat: Any) -> None:
+    plant = Plant()
+    for bundle in (plant.secc, plant.evcc):
+        with pytest.raises(ConfigError, match=r"^heartbeat\.beat: "):
+            replace(bundle, heartbeat=SimpleNamespace(beat=beat))
+
+
+@pytest.mark.parametrize(
+    "beat", [lambda *numbers: None, lambda number, more=0: None, print, functools.partial(print, 1)]
+)
+async def test_a_beat_that_may_work_is_taken(beat: Any) -> None:
+    assert replace(Plant().secc, heartbeat=SimpleNamespace(beat=beat))
+
+
+async def test_a_session_ends_by_a_fault_of_the_line_and_no_other_begins_until_it_works() -> None:
+    """Firmware opens under power half a second after the last beat, and keeps the contactors open."""
+    plant, line = Plant(), Line()
+    async with site(plant, station=replace(plant.secc, heartbeat=line)) as here:
+
+        def break_it(client: Any) -> None:
+            line.wrong = OSError("queue full")
+
+        stopper = Stopper(5, break_it)
+        stopper.client = client = here.client(observer=stopper)
+        running = asyncio.create_task(client.run())
+        result = await here.server.wait_finished(1)
+        await running
+        assert result.ended.detail.startswith("heartbeat: heartbeat.beat raised OSError: queue full")
+        assert here.server.state is ServiceState.OUT_OF_SERVICE
+        assert "queue full" in here.server.out_of_service_because
+        line.wrong = None
+        await until(lambda: here.server.state is ServiceState.AVAILABLE)
+        await here.charge()
+
+
+async def test_so_does_a_session_of_a_vehicle() -> None:
+    async with site() as here:
+        line = Line()
+
+        def break_it(client: Any) -> None:
+            line.wrong = OSError("queue full")
+
+        stopper = Stopper(5, break_it)
+        vehicle = replace(here.plant.evcc, heartbeat=line)
+        stopper.client = client = here.client(observer=stopper, vehicle=vehicle)
+        result = await client.run()
+        assert "queue full" in result.ended.detail
