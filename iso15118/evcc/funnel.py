@@ -36,7 +36,15 @@ from iso15118.session.checks import (
 )
 from iso15118.session.ends import then
 from iso15118.session.history import StateHistory
-from iso15118.session.supervision import Finding, Reaction, Rule
+from iso15118.session.supervision import (
+    AcSupervisor,
+    BatterySupervisor,
+    Finding,
+    Reaction,
+    Rule,
+    WirelessSupervisor,
+    worse,
+)
 from iso15118.timing import TimerTable
 
 __all__ = ["ENDED", "Funnel"]
@@ -89,8 +97,10 @@ class Funnel:
         """The script has asked to close the contactors at some time."""
         self._may_draw = False
         """The on-board charger, or the coil, was told to take or give power at some time."""
-        self._by_coil = False
-        """It was the coil."""
+        self._source: AcSupervisor | WirelessSupervisor | None = None
+        """Of what energy comes by, where that is the charger or the coil; None: the inlet."""
+        self._behind_source = BatterySupervisor(config.supervision)
+        """Of the battery then: with an inlet it is the inlet's supervisor."""
         self._ready = False
         self._follows = False
         """The inverter was told a grid code, and not yet to leave it."""
@@ -115,14 +125,14 @@ class Funnel:
             kind = type(action)
             if kind is act.CloseContactors:
                 self._told_safe, self._may_close, self._at_once = False, True, False
+                self._source = None
                 over_v, within_v = talk.battery.voltage_v, self.config.precharge_tolerance_v
                 supervisor.told(True, now, over_v, within_v)
             elif kind is act.SetCharger:
-                self._told_safe, self._may_draw, self._at_once = False, True, False
+                self._draw_by(talk.ac_supervisor)
                 self._draws(action.bounds)  # type: ignore[attr-defined]
             elif kind is act.SetReceiver:
-                self._told_safe, self._may_draw, self._by_coil = False, True, True
-                self._at_once = False
+                self._draw_by(talk.wireless_supervisor)
                 if talk.wireless_supervisor is not None:
                     talk.wireless_supervisor.told_power(action.power_w, now)  # type: ignore[attr-defined]
             elif kind is act.FollowGrid:
@@ -145,6 +155,13 @@ class Funnel:
                 supervisor.told(False, now)
         self._on_cable = self.ended is None and (self.energized or self._talk.contactors_closed)
 
+    def _draw_by(self, source: AcSupervisor | WirelessSupervisor | None) -> None:
+        """What this one judges was told to take or give power."""
+        if not self.energized or self._source is not source:
+            self._behind_source.wait_from(self._talk.now)
+        self._source = source
+        self._told_safe, self._may_draw, self._at_once = False, True, False
+
     def _draws(self, bounds: ChargerBounds) -> None:
         ac = self._talk.ac_supervisor
         if ac is None:
@@ -161,14 +178,16 @@ class Funnel:
 
     @property
     def _fresh_until(self) -> float:
-        """Until when what is measured on the cable is young enough."""
-        drawn = self._talk.wireless_supervisor if self._by_coil else self._talk.ac_supervisor
-        return self._supervisor.fresh_until if drawn is None or not self._may_draw else drawn.fresh_until
+        """Until when what is measured of the energy and of the battery is young enough."""
+        if self._source is None:
+            return self._supervisor.fresh_until
+        return min(self._source.fresh_until, self._behind_source.fresh_until)
 
     def _stale(self) -> Finding | None:
         now = self._talk.now
-        drawn = self._talk.wireless_supervisor if self._by_coil else self._talk.ac_supervisor
-        return self._supervisor.stale(now) if drawn is None or not self._may_draw else drawn.stale(now)
+        if self._source is None:
+            return self._supervisor.stale(now)
+        return worse(self._source.stale(now), self._behind_source.stale(now))
 
     def _signal_changed(self, state: Any) -> list[Action]:
         if not isinstance(state, ev.SignalState):
@@ -226,7 +245,8 @@ class Funnel:
             talk.meter.power("charger", event.total_w, taken, now)
         if charger is None:
             return None
-        return charger.measured(event.voltage_v, event.current_a, event.total_w, taken, now)
+        found = charger.measured(event.voltage_v, event.current_a, event.total_w, taken, now)
+        return worse(found, self._behind_source.charger(max(event.current_a), now))
 
     def _coil(self, event: ev.ReceiverMeasured) -> Finding | None:
         if not is_coil_reading(event):
@@ -237,7 +257,10 @@ class Funnel:
             return None
         talk.receiver = event
         talk.meter.power("coil", event.power_w, taken, now)
-        return None if coil is None else coil.measured(event.power_w, taken, now)
+        if coil is None:
+            return None
+        found = coil.measured(event.power_w, taken, now)
+        return worse(found, self._behind_source.coil(event.power_w, now))
 
     def _battery(self, event: ev.BatteryChanged) -> list[Action]:
         if not is_battery(event):
@@ -252,6 +275,7 @@ class Funnel:
             return []
         talk.battery = event
         self._supervisor.battery(event.maximum_voltage_v, event.target_current_a, event.inlet_hot, taken, now)
+        self._behind_source.told(event.inlet_hot, taken)
         return []
 
     def _unusable(self, name: str) -> Finding | None:

@@ -133,8 +133,7 @@ class EvccSession(SideStreams, Told):
         timer = self.timers.deadline
         if not self._on_cable:
             return timer
-        drawn = self._by_coil or self._talk.ac_supervisor is not None
-        readings = self._fresh_until if drawn else self._supervisor.fresh_until
+        readings = self._supervisor.fresh_until if self._source is None else self._fresh_until
         if timer is not None and timer <= readings:
             return timer
         return readings if readings < _END_OF_TIME else None

@@ -162,7 +162,7 @@ class HardwareBooks:
 
     def _ac_power(self, bounds: AcBounds) -> None:
         facts = self._facts
-        facts.ac_power, self._alternates = bounds, True
+        facts.ac_power, self._alternates, self._wireless = bounds, True, False
         self._live()
         if self.ac is not None:
             self.ac.told_power(
@@ -176,7 +176,7 @@ class HardwareBooks:
 
     def _pad_power(self, power_w: float) -> None:
         facts = self._facts
-        facts.pad_power, self._wireless = power_w, True
+        facts.pad_power, self._alternates, self._wireless = power_w, False, True
         self._live()
         if self.pad is not None:
             self.pad.told_power(power_w, facts.now)
@@ -188,15 +188,20 @@ class HardwareBooks:
             self.supervisor.live_from(facts.now)
         facts.energized, facts.told_safe, self.at_once = True, False, False
 
+    def _direct(self) -> None:
+        """The DC output does, whatever was alive earlier in the session."""
+        self._alternates = self._wireless = False
+        self._live()
+
     def _power(self, action: act.SetPower) -> None:
         back = action.takes_back
         self._facts.power = (action.voltage_v, action.current_a, action.power_w, back)
-        self._live()
+        self._direct()
         self.supervisor.set_power(action.voltage_v, action.current_a, action.power_w, back, self._facts.now)
 
     def _cable_check(self, action: act.StartCableCheck) -> None:
         facts, timing = self._facts, self._facts.timing
-        self._live()
+        self._direct()
         facts.cable_check_awaited = True
         if facts.vehicle is not None and facts.offered is not None:
             most, offered = facts.capabilities, facts.offered
@@ -213,7 +218,7 @@ class HardwareBooks:
 
     def _pre_charge(self, action: act.PreCharge) -> None:
         facts = self._facts
-        self._live()
+        self._direct()
         # A pre-charge that is taken back in between gains no time.
         if not facts.precharging and Timer.PRE_CHARGE not in self._timers:
             self._timers.set(Timer.PRE_CHARGE, facts.now + facts.timing.pre_charge_performance)

@@ -36,6 +36,8 @@ class End:
 
     def __init__(self, session: BasicStation | BasicVehicle) -> None:
         self.session, self.now, self.amperes = session, 0.0, 0.0
+        self.battery = battery()
+        """What that of a vehicle tells."""
         self.monitor: BasicStationMonitor | BasicVehicleMonitor
         if isinstance(session, BasicStation):
             self.monitor = BasicStationMonitor(OUTLET, most_a=32.0, before=Pilot.STEADY, matched=False)
@@ -54,6 +56,8 @@ class End:
         while self.now < until and self.session.ended is None:
             self.now = round(self.now + 0.1, 1)
             asked += self.tell(flowing(self.amperes))
+            if isinstance(self.session, BasicVehicle) and self.session.ended is None:
+                asked += self.tell(self.battery)
             if self.session.deadline is not None and self.session.deadline <= self.now:
                 asked += self.tell(None)
         return asked

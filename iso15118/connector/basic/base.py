@@ -76,7 +76,7 @@ class BasicSession(Generic[T]):
         """When to call ``handle_timeout``."""
         if self.ended is not None:
             return None
-        fresh = self._supervisor.fresh_until if self._live else math.inf
+        fresh = self._fresh_until if self._live else math.inf
         return earliest((self._timers.earliest, None if math.isinf(fresh) else fresh))
 
     def handle(self, event: ev.Event, now: float) -> list[Action]:
@@ -128,7 +128,7 @@ class BasicSession(Generic[T]):
         actions: list[Action] = []
         while self.ended is None and (timer := self._timers.pop(now)) is not None:
             actions += self._expired(timer, now)
-        if self.ended is None and self._live and (finding := self._supervisor.stale(now)) is not None:
+        if self.ended is None and self._live and (finding := self._stale(now)) is not None:
             actions += self._found(finding, now)
         return actions
 
@@ -142,6 +142,19 @@ class BasicSession(Generic[T]):
 
     def _told(self, event: ev.Event, now: float) -> list[Action]:
         raise NotImplementedError
+
+    @property
+    def _fresh_until(self) -> float:
+        """Until when what is measured is young enough."""
+        return self._supervisor.fresh_until
+
+    def _stale(self, now: float) -> Finding | None:
+        """Something was not measured for too long."""
+        return self._supervisor.stale(now)
+
+    def _sampled(self, measured: ev.AcMeasured, at: float, now: float) -> Finding | None:
+        """What a reading breaks that was taken at ``at``."""
+        return self._supervisor.measured(measured.voltage_v, measured.current_a, measured.total_w, at, now)
 
     def _flows(self, measured: ev.AcMeasured, now: float) -> list[Action]:
         """A reading that no rule forbids."""
@@ -186,19 +199,19 @@ class BasicSession(Generic[T]):
 
     def _judge(self, measured: ev.AcMeasured, now: float) -> list[Action]:
         if not is_ac_reading(measured):
-            return self._unusable(now)
+            return self._unusable("AcMeasured", now)
         at = taken_at(measured.at, now, self._supervisor.sampled_at)
         if at is None:
             return []
         self._measured = measured
-        finding = self._supervisor.measured(measured.voltage_v, measured.current_a, measured.total_w, at, now)
+        finding = self._sampled(measured, at, now)
         actions = [] if finding is None else self._found(finding, now)
         return actions if self.ended is not None else [*actions, *self._flows(measured, now)]
 
-    def _unusable(self, now: float) -> list[Action]:
+    def _unusable(self, name: str, now: float) -> list[Action]:
         if Rule.UNUSABLE_READINGS in self._supervisor.limits.off:
             return []
-        what = "a field of AcMeasured is no finite number"
+        what = f"a field of {name} is no finite number"
         finding = Finding(Rule.UNUSABLE_READINGS, math.nan, math.nan, now, Reaction.FAULT, what)
         return self._found(finding, now)
 

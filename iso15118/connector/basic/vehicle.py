@@ -6,6 +6,7 @@ It takes its current back before it shows B, and at once where the pilot or anyt
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 
 from iso15118.energy.ac import NOTHING, Phases
@@ -15,7 +16,8 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcVehicleLimits, ChargerBounds
 from iso15118.session.actions import Action, EndReason, Urgency
-from iso15118.session.supervision import SupervisionLimits
+from iso15118.session.checks import is_battery, taken_at
+from iso15118.session.supervision import BatterySupervisor, Finding, SupervisionLimits, worse
 
 from .base import BasicSession, supervisor_of
 from .settings import BasicSettings
@@ -68,6 +70,7 @@ class BasicVehicle(BasicSession[_Timer]):
         )
         super().__init__(settings, judge, _Timer)
         self._charger, self._battery = charger, battery
+        self._behind_charger = BatterySupervisor(supervision)
         self._nominal_v = settings.nominal_voltage_v
         self._percent = percent
         self._bounds: ChargerBounds | None = None
@@ -106,7 +109,15 @@ class BasicVehicle(BasicSession[_Timer]):
                 self._percent = percent
                 return self._duty(now)
             case ev.BatteryChanged():
+                if not is_battery(event):
+                    return self._unusable("BatteryChanged", now)
+                last, given = self._behind_charger.told_at, self._battery.at
+                if math.isinf(last) and given is not None:  # the one that the session was given
+                    last = given
+                if (at := taken_at(event.at, now, last)) is None:
+                    return []
                 self._battery = event
+                self._behind_charger.told(event.inlet_hot, at)
                 if self._full and self._leaving is None:
                     return self._leave(EndReason.STOPPED_BY_EV, "the battery has what it wants", now)
                 return []
@@ -174,6 +185,8 @@ class BasicVehicle(BasicSession[_Timer]):
         if bounds == self._bounds:
             return []
         self._bounds = bounds
+        if not self._live:
+            self._behind_charger.wait_from(now)
         self._energises()
         self._timers.clear(_Timer.VOLTAGE)
         self._supervisor.told_power(phases, bounds.current_a, sum(watts), NOTHING, 0.0, now)
@@ -198,6 +211,17 @@ class BasicVehicle(BasicSession[_Timer]):
         if self._leaving is not None:
             return self._end(*self._leaving, now)
         return [act.SignalReady(False), *self._enter(State.WAITING)]
+
+    @property
+    def _fresh_until(self) -> float:
+        return min(self._supervisor.fresh_until, self._behind_charger.fresh_until)
+
+    def _stale(self, now: float) -> Finding | None:
+        return worse(self._supervisor.stale(now), self._behind_charger.stale(now))
+
+    def _sampled(self, measured: ev.AcMeasured, at: float, now: float) -> Finding | None:
+        found = super()._sampled(measured, at, now)
+        return worse(found, self._behind_charger.charger(max(measured.current_a), now))
 
     def _flows(self, measured: ev.AcMeasured, now: float) -> list[Action]:
         if self.state == State.HALTING and self._none_flows:

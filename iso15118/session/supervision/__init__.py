@@ -7,6 +7,7 @@ them stands in the sessions.
 from __future__ import annotations
 
 from .alternating import AcSupervisor
+from .battery import BatterySupervisor
 from .idle import IdleSupervisor
 from .limits import SupervisionLimits
 from .rules import Ceiling, Finding, Reaction, Rule, Watch, worse
@@ -17,6 +18,7 @@ from .wireless import WirelessSupervisor
 
 __all__ = [
     "AcSupervisor",
+    "BatterySupervisor",
     "Ceiling",
     "Finding",
     "IdleSupervisor",

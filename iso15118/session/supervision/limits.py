@@ -81,8 +81,9 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     """A connector of more than 500 A falls from its greatest current within this: 25 A/s would give
     3000 A two minutes. Proposal."""
     stale_s: Annotated[float, Meta(ge=0.1, le=60.0)] | None = 1.0
-    """stale-readings: none younger than this while the output is live (station) or contactors are closed
-    (vehicle), and none of output or battery before that begins; EVerest's value."""
+    """stale-readings: none younger than this while the output is live (station), or contactors are closed or
+    charger or coil are on (vehicle, its battery included), and none of output, inlet or battery before that
+    begins; EVerest's value."""
     stale_reaction: Reaction = _FAULT
     """What is done."""
     contactor_s: Annotated[float, Meta(ge=0.1, le=60.0)] | None = 3.3
@@ -201,7 +202,8 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     inlet_voltage_s: HowLong = 0.2
     """How long. Proposal."""
     battery_stop_s: HowLong | None = 2.0
-    """battery-wants-none: how long until an orderly stop, after the current had time to fall. Proposal."""
+    """battery-wants-none: how long until an orderly stop, after the current had time to fall. DC only.
+    Proposal."""
     battery_fault_s: HowLong | None = 10.0
     """battery-wants-none and inlet-hot: how long until an emergency. Proposal."""
     hot_stop_s: HowLong | None = 5.0
