@@ -6,8 +6,6 @@ What prevents a session from beginning is an exception with a type; how a sessio
 from __future__ import annotations
 
 import asyncio
-import time
-import weakref
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -15,16 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from iso15118.aio.net.network import connect, find_interface
 from iso15118.aio.net.no_stream import NoStream
 from iso15118.aio.net.stream import MessageStream
-from iso15118.aio.ports import readings
 from iso15118.aio.ports.contract_calls import contracts_of
 from iso15118.aio.ports.contract_store import read_ahead
-from iso15118.aio.ports.coupling_calls import coupled
-from iso15118.aio.ports.guard import Callback, Port, describe, insist
+from iso15118.aio.ports.guard import Callback, Port, insist
 from iso15118.aio.ports.hardware import PortLimits
 from iso15118.aio.ports.held_certificates import held_by_vehicle
 from iso15118.aio.ports.inbox import ALARMS, Inbox
-from iso15118.aio.ports.inverter import abilities_of
-from iso15118.aio.ports.value_added import wanted_of
 from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.connector.news import SessionSetUp, is_set_up
 from iso15118.errors import ConfigError, HardwareError, MisuseError
@@ -33,7 +27,6 @@ from iso15118.evcc.editions import load
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, StateEntered
-from iso15118.session.port_checks import refuse_common_ports
 from iso15118.session.ports import Vehicle
 from iso15118.session.service_ports import check_services
 from iso15118.session.supervision import IdleSupervisor
@@ -43,9 +36,11 @@ from .audience import write_down
 from .discovery import StationSearch
 from .driver import SessionDriver
 from .evcc_outcome import judge
+from .evcc_session import new_session
 from .heartbeat import Heartbeat, HeartbeatLine
 from .identity import renewable
 from .idle import IdleLook
+from .lifecycle import Holders, Lifecycle
 from .service import Service, ServiceState
 
 if TYPE_CHECKING:
@@ -86,8 +81,9 @@ class EvccClient:
     ``heartbeat``. Raises ``ConfigError`` for settings that do not fit.
 
     A client that lives longer than one session is used with ``async with``, or ``open`` and ``close``:
-    between its sessions contactors and current are looked at once a second, and what nobody asked for is
-    switched off, said, and refuses the next session until it is gone.
+    between its sessions contactors and current are looked at once a second, what nobody asked for is
+    switched off, said, and refuses the next session until it is gone, and ``heartbeat`` beats. The
+    heartbeat of one that only runs beats while it runs.
     """
 
     def __init__(
@@ -137,11 +133,11 @@ class EvccClient:
         self._number = 0
         self._inbox = Inbox()
         self._pushing = [] if vehicle.signal is None else [Port(vehicle.signal, "signal")]
-        self._battery = Port(vehicle.battery, "battery")
-        self._service = Service(Callback("the client", None))
+        self._service = Service(Callback("the client", None), self._inbox)
         line = HeartbeatLine(vehicle.heartbeat, self._service, lambda: self._driver, self._news)
         self.heartbeat = Heartbeat(self._why_unable, self._news, line)
         self._driver: SessionDriver | None = None
+        self._life = Lifecycle("client")
         self._idle: IdleLook | None = None
         self._running = False
         self._refused: tuple[str, ...] = ()
@@ -160,17 +156,20 @@ class EvccClient:
         await self.close()
 
     async def open(self) -> None:
-        """Look after the hardware between sessions from now on. Raises ``ConfigError`` for a port
-        that another open client has and that cannot serve two: between its sessions that one would open
-        contactors under the power of this one. Raises ``MisuseError`` where it is open."""
-        if self._idle is not None:
-            raise MisuseError("this client is open already")
-        self._refuse_common_ports()
-        _open.add(self)
+        """Look after the hardware between sessions from now on, and beat. Raises ``ConfigError`` for a port
+        that another client has which is open or runs, and that cannot serve two: between its sessions that
+        one would open contactors under the power of this one. Raises ``MisuseError`` where it is open; while
+        it is being closed this waits for that end."""
+        number = await self._life.begin()
+        try:
+            _HOLDERS.hold(self)
+        except BaseException:
+            await self._life.undo(number, self._close)
+            raise
         self._inbox.open(asyncio.get_running_loop(), self._deliver)
-        alternating = self.vehicle.inlet is None
-        supervisor = IdleSupervisor(self.config.supervision, voltage=False, alternating=alternating)
-        self._idle = IdleLook(self._take_ports, supervisor, self._service.hardware)
+        self._idle = self._looker()
+        if not self._running:
+            self.heartbeat.start()
         driver = self._driver
         if driver is None or driver.hardware is None or driver.result.done():  # else a session looks itself
             self._idle.start(self._service.unsafe)
@@ -180,25 +179,41 @@ class EvccClient:
 
     async def close(self) -> None:
         """Not any more. What is not safe is made safe first, within the limits of its ports. A session that
-        runs goes on. Harmless where it is not open. Cancelled, it raises ``CancelledError`` at the end."""
-        idle, self._idle = self._idle, None
-        _open.discard(self)
-        if idle is None:
-            return
+        runs goes on. Harmless where it is not open. Cancelled, it raises ``CancelledError`` at the end.
+        Whoever else closes it meanwhile waits for the same end."""
+        await self._life.end(self._close)
+
+    async def _close(self) -> None:
+        try:
+            if self._idle is not None:
+                await self._settle(self._idle)
+        finally:
+            self._idle = None
+            self._let_go("the client is closed")
+
+    async def _settle(self, idle: IdleLook) -> None:
+        """Have the hardware made safe unless it shows that it is. A cancellation comes out at the end."""
         try:
             _, cancelled = await insist(idle.settle, idle.settles_within_s + _SETTLE_S)
         finally:
             idle.stop()
-            if not self._running:
-                self._inbox.close()
+            if self._driver is None:  # a session knows better
+                self._service.hardware(idle.trouble)
         if cancelled:
             raise asyncio.CancelledError
 
-    def _refuse_common_ports(self) -> None:
-        for other in tuple(_open):
-            if other is self or other._inbox.orphaned:
-                continue
-            refuse_common_ports(self.vehicle, other.vehicle, "close the other one first")
+    def _let_go(self, why: str) -> None:
+        """Hold the hardware no longer, unless a session runs or somebody has it looked after."""
+        if self._running or self._idle is not None:
+            return
+        self.heartbeat.stop(why)
+        self._inbox.close()
+        _HOLDERS.let_go(self)
+
+    def _looker(self) -> IdleLook:
+        alternating = self.vehicle.inlet is None
+        supervisor = IdleSupervisor(self.config.supervision, voltage=False, alternating=alternating)
+        return IdleLook(self._take_ports, supervisor, self._service.hardware)
 
     async def run(
         self,
@@ -215,7 +230,9 @@ class EvccClient:
         Raises ``ConfigError`` if a certificate of ours has expired, and ``LinkError`` if no station is found
         or the connection fails before the session begins, ``TlsError`` if one side refuses the other,
         ``HardwareError`` if the battery does not report, a port does not take a listener, or the vehicle is
-        out of service because of an alarm. Raises ``MisuseError`` while another session of it runs.
+        out of service: an alarm, or hardware that the last session left unsafe and that cannot be made safe
+        now. Raises ``ConfigError`` for a port that another client has which is open or runs, ``MisuseError``
+        while another session of it runs. While it is being closed this waits for that end.
         """
         if self._tls is not None and not self._running:
             self._tls.check()
@@ -227,18 +244,21 @@ class EvccClient:
         return await self._one(number, lambda: self._run_alone(make))
 
     async def _one(self, number: int, session: Callable[[], Awaitable[SessionResult]]) -> SessionResult:
+        await self._life.settled()
         if self._running:
             raise MisuseError("a session of this client is running")
-        self._refuse_common_ports()
+        _HOLDERS.hold(self)
         self._running, self._number = True, number
         try:
+            if self._idle is None and self._service.unsafe:
+                # Nobody has looked since a session left it so: it is made safe now, or no other one begins.
+                (idle := self._looker()).start(self._service.unsafe)
+                await self._settle(idle)
             self._begin_to_look()
             return await session()
         finally:
             self._running = False
-            self.heartbeat.stop("no session runs")
-            if self._idle is None:
-                self._inbox.close()
+            self._let_go("no session runs")
 
     async def _run_alone(self, make: Callable[[], Session]) -> SessionResult:
         self._driver = driver = SessionDriver(
@@ -280,7 +300,8 @@ class EvccClient:
             self._deliver(alarm)
         if self._service.reason:
             raise HardwareError(f"out of service: {self._service.reason}")
-        self.heartbeat.start()
+        if self._idle is None:
+            self.heartbeat.start()
 
     def duty_changed(self, event: DutyChanged) -> None:
         """The pilot's duty cycle is another one, for a session that lives by it. On the loop's thread."""
@@ -296,7 +317,8 @@ class EvccClient:
 
     @property
     def out_of_service_because(self) -> str:
-        """Why ``run`` refuses; empty if it does not."""
+        """Why ``run`` refuses; empty if it does not. Where the last session left hardware that is not safe
+        and the client is not open, ``run`` looks at it once more, and refuses unless it is safe by then."""
         return self._service.reason
 
     def out_of_service(self, reason: str) -> None:
@@ -414,10 +436,13 @@ class EvccClient:
 
     def _look_again(self, driver: SessionDriver) -> None:
         """The session is over: what it left behind, and what shows from now on."""
-        if self._idle is not None and driver.hardware is not None:
+        if driver.hardware is not None:
             unsafe = driver.unsafe_because if driver.result.done() else _NO_END
             self._service.hardware(unsafe)
-            self._idle.start(unsafe)
+            if self._idle is not None:
+                self._idle.start(unsafe)
+            elif driver.result.done():
+                _HOLDERS.let_go(self)  # nothing more is asked of it, however long the connection takes
 
     def _take_ports(self, tell: Callable[[ev.Event], None]) -> VehicleHardware:
         return VehicleHardware(self.vehicle, self._port_limits, tell, self.config.supervision)
@@ -425,11 +450,12 @@ class EvccClient:
     def _take_hardware(self, tell: Callable[[ev.Event], None]) -> VehicleHardware:
         """For a session that begins, which looks after it itself. Something may have shown while
         the station was looked for."""
+        if self._idle is not None and self._service.unsafe:
+            raise HardwareError(f"out of service: {self._service.unsafe}")
+        hardware = self._take_ports(tell)
         if self._idle is not None:
-            if self._service.unsafe:
-                raise HardwareError(f"out of service: {self._service.unsafe}")
             self._idle.stop()
-        return self._take_ports(tell)
+        return hardware
 
     def _heard(self, news: act.Notify) -> None:
         if type(news) is StateEntered and is_set_up(news.state):
@@ -463,38 +489,12 @@ class EvccClient:
         return f"no reading for {age:.1f} s" if hardware.live and age > _STALE_S else ""
 
     def _new_session(self, resume: EvccTicket | None) -> EvccSession:
-        epoch = self._epoch
-        if epoch is None:
-            epoch = time.time() - asyncio.get_running_loop().time()
         contracts = contracts_of(self.vehicle, self._refused)
         if self._tls is not None:
             self._tls.look_at(held_by_vehicle(contracts))
-        limits = None
-        if self.vehicle.inlet is not None:
-            limits = self._battery.read("limits", readings.vehicle_limits)
-        charger = None
-        if self.vehicle.charger is not None:
-            charger = Port(self.vehicle.charger, "charger").read("limits", readings.charger_limits)
-        mobility, receiver = coupled(self.vehicle)
-        state = self._battery.read("state", readings.battery)
-        inverter, wanted = abilities_of(self.vehicle), wanted_of(self.vehicle)
-        try:
-            return EvccSession(
-                self.config,
-                limits,
-                state,
-                epoch=epoch,
-                contracts=contracts,
-                resume=resume,
-                charger=charger,
-                inverter=inverter,
-                value_added=wanted,
-                mobility=mobility,
-                receiver=receiver,
-            )
-        except Exception as error:  # whatever does not fit into a session of what the battery says
-            raise HardwareError(f"battery: {describe(error)}") from error
+        return new_session(self.config, self.vehicle, contracts, resume=resume, epoch=self._epoch)
 
 
-_open: Final[weakref.WeakSet[EvccClient]] = weakref.WeakSet()
-"""Those that look after their hardware now."""
+_HOLDERS: Final = Holders[EvccClient](
+    lambda client: client.vehicle, "close the other one first, or let its session end"
+)

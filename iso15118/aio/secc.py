@@ -33,10 +33,10 @@ from iso15118.session.service_ports import check_services
 from .arguments import check_arguments, check_tls
 from .discovery import named_place
 from .identity import renewable
+from .lifecycle import Lifecycle
 from .logs import Log
 from .secc_readings import SeccReadings
 from .secc_sessions import SeccSessions
-from .service import ServiceState
 
 if TYPE_CHECKING:
     import socket
@@ -179,7 +179,7 @@ class SeccServer(SeccReadings):
         self._reception: HandshakePool | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._streams: set[MessageStream] = set()
-        self._open = False
+        self._life = Lifecycle("server")
 
     # -- running ------------------------------------------------------------------------------------------
 
@@ -196,11 +196,9 @@ class SeccServer(SeccReadings):
         """Listen and be found. Raises ``LinkError`` if a port cannot be had, ``ConfigError`` if our
         certificate has expired or another open server has one of these ports that cannot serve two
         (contactors, supply, signal, heartbeat ...), ``HardwareError`` naming a port of the station that does
-        not take a listener, and ``MisuseError`` where it is open. After that, and after ``close``, it can be
-        opened again."""
-        if self._open:
-            raise MisuseError("this server is open already")
-        self._open = True
+        not take a listener, and ``MisuseError`` where it is open, or is closed meanwhile. After that, and
+        after ``close``, it can be opened again; while it is being closed this waits for that end."""
+        number = await self._life.begin()
         try:
             self._expiry = None if self._tls is None else self._tls.start(self.sessions.held)
             self.sessions.listen()
@@ -213,7 +211,7 @@ class SeccServer(SeccReadings):
                 returns=self._returns,
                 same=is_same_vehicle,
             )
-            self._presence = Presence(
+            self._presence = presence = Presence(
                 self._where,
                 self._wanted_ports(),
                 self._accept,
@@ -225,9 +223,10 @@ class SeccServer(SeccReadings):
                 wait=self._wait,
                 place=self._place,
             )
-            await self._presence.open(show=self._sdp_wanted)
+            await presence.open(show=self._sdp_wanted)
+            self._life.check(number)
         except BaseException:
-            await self.close()
+            await self._life.undo(number, self._close)
             raise
 
     def _wanted_ports(self) -> dict[Security, int | None]:
@@ -243,8 +242,10 @@ class SeccServer(SeccReadings):
             await self._reception.listen(listener, self._tls if security is Security.TLS else None)
 
     async def serve_forever(self) -> None:
-        """Wait until the server is closed or this is cancelled."""
-        while self._open and self._presence is not None:
+        """Wait until the server is closed or this is cancelled. Raises ``MisuseError`` where it was never
+        opened."""
+        self._life.need_begun()
+        while self._life.open and self._presence is not None:
             if accepting := self._presence.accepting:
                 done, _ = await asyncio.wait(accepting, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
@@ -255,14 +256,16 @@ class SeccServer(SeccReadings):
     async def close(self) -> None:
         """Make the hardware safe, end the session, listen no more. Bounded in time, whatever ports,
         peers and cancellations do: a cancellation comes out when the hardware was given its time.
-        Raises ``CancelledError`` then."""
+        Raises ``CancelledError`` then. Whoever else closes it meanwhile waits for the same end."""
+        await self._life.end(self._close)
+
+    async def _close(self) -> None:
         sessions = self.sessions
         driver = sessions.take_leave()
         failed = each(
             partial(_abandon, driver),
             self._stop_listening,
         )
-        self._open = False
         accepting = self._presence.accepting if self._presence is not None else set()
         for error in failed:
             _log.error("a step on the way to the end of the server failed", error=error)
@@ -328,25 +331,6 @@ class SeccServer(SeccReadings):
     def sdp_port(self) -> int:
         """Where it answers discovery requests; 0 where it does not."""
         return self._presence.sdp_port if self._presence is not None else 0
-
-    @property
-    def state(self) -> ServiceState:
-        """Whether it serves. IN_SESSION until the hardware of a session is safe, also if it is
-        to go out of service then."""
-        if not self._open:
-            return ServiceState.CLOSED
-        if self.sessions.driver is not None:  # or its hardware is still being made safe
-            return ServiceState.IN_SESSION
-        return ServiceState.OUT_OF_SERVICE if self.sessions.service.reason else ServiceState.AVAILABLE
-
-    @property
-    def out_of_service_because(self) -> str:
-        """Why nobody is served; empty if somebody can be."""
-        return self.sessions.service.reason
-
-    def may_invite(self) -> bool:
-        """A session could begin now: it is in service, and none runs."""
-        return self.state is ServiceState.AVAILABLE
 
     def _may_answer(self, origin: Origin) -> bool:
         """Who can have a session is invited; and so is the vehicle whose session runs: it asks
@@ -474,8 +458,8 @@ class SeccServer(SeccReadings):
         self, make: Callable[[StationHardware], Session], show: Callable[[SetPilot], None]
     ) -> bool:
         """A session of another kind gets the hardware, and nobody else is served until it has ended. False:
-        another one has it still."""
-        if self.sessions.driver is not None:
+        another one has it still, or the server is not open."""
+        if self.sessions.busy or not self._life.open:
             return False
         if self._reception is not None:
             self._reception.drop()

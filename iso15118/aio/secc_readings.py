@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from iso15118.secc import SeccSession
 
 from .results import SessionResult
+from .service import ServiceState
 
 if TYPE_CHECKING:
     from iso15118.session.ticket import SeccTicket
 
     from .driver import Session
     from .heartbeat import Heartbeat
+    from .lifecycle import Lifecycle
     from .secc_sessions import SeccSessions
 
 __all__ = ["SeccReadings"]
@@ -23,6 +25,27 @@ class SeccReadings:
     """The readings of ``SeccServer``."""
 
     sessions: SeccSessions
+    _life: Lifecycle
+
+    @property
+    def state(self) -> ServiceState:
+        """Whether it serves. IN_SESSION until the hardware of a session is safe, also if it is
+        to go out of service then. CLOSED when ``close`` is over, and not before: until then the hardware may
+        not be safe."""
+        if self._life.closed:
+            return ServiceState.CLOSED
+        if self.sessions.busy:
+            return ServiceState.IN_SESSION
+        return ServiceState.OUT_OF_SERVICE if self.out_of_service_because else ServiceState.AVAILABLE
+
+    @property
+    def out_of_service_because(self) -> str:
+        """Why nobody is served; empty if somebody can be."""
+        return self.sessions.service.reason or ("the server is being closed" if self._life.closing else "")
+
+    def may_invite(self) -> bool:
+        """A session could begin now: it is in service, and none runs."""
+        return self.state is ServiceState.AVAILABLE
 
     @property
     def session(self) -> SeccSession | None:
@@ -65,5 +88,6 @@ class SeccReadings:
     async def wait_finished(self, count: int) -> SessionResult:
         """Wait until ``count`` sessions in all have come to their end; gives the one that was the
         ``count``-th. So who counts gets every result once, up to the 256 that are kept; they are kept beyond
-        ``close``. Raises ``MisuseError`` for an older one."""
+        ``close``. Raises ``MisuseError`` for an older one, and where the server was never opened."""
+        self._life.need_begun()
         return await self.sessions.wait_finished(count)

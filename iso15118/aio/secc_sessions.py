@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -36,7 +35,6 @@ from iso15118.sdp import RateLimit
 from iso15118.secc import SeccSession
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.port_checks import refuse_common_ports
 from iso15118.session.supervision import IdleSupervisor
 
 from .audience import write_down
@@ -44,6 +42,7 @@ from .driver import WORTH_WAITING, SessionDriver
 from .finishing import Session
 from .heartbeat import Heartbeat, HeartbeatLine
 from .idle import IdleLook
+from .lifecycle import Holders
 from .logs import Log
 from .service import Service
 
@@ -114,10 +113,10 @@ class SeccSessions:
             for name, port in (("energy", energy), ("signal", station.signal))
             if port is not None
         ]
-        self.service = Service(Callback("the server", changed, lasting=True))
+        self.inbox = Inbox()
+        self.service = Service(Callback("the server", changed, lasting=True), self.inbox)
         line = HeartbeatLine(station.heartbeat, self.service, lambda: self.driver, self.news)
         self.heartbeat = Heartbeat(self._why_unable, self.news, line)
-        self.inbox = Inbox()
         self.results: deque[SessionResult] = deque(maxlen=_RESULTS_KEPT)
         self.tickets: deque[SeccTicket] = deque(tickets, maxlen=_TICKETS_KEPT)
         self.finished = 0
@@ -140,14 +139,7 @@ class SeccSessions:
     def listen(self) -> None:
         """Hear what ports and the application push. Raises ``HardwareError`` naming a port that does not take
         a listener, ``ConfigError`` for a port that another open server has and that cannot serve two."""
-        for other in tuple(_open):
-            if other is not self and not other.inbox.orphaned:
-                refuse_common_ports(
-                    self._station,
-                    other._station,
-                    "give each connector a port of its own, also where they share a supply, or close the other server first",
-                )
-        _open.add(self)
+        _HOLDERS.hold(self)
         self.inbox.open(asyncio.get_running_loop(), self._deliver)
         self.inbox.listen(*self._pushing)
 
@@ -170,9 +162,11 @@ class SeccSessions:
         if self._idle is not None:
             self._idle.stop()
             self._idle = None
-        _open.discard(self)
+        _HOLDERS.let_go(self)
         self.heartbeat.stop("the server is closed")
         self.inbox.close()
+        if self._leaving is not None:  # its end was cut off before anybody kept what it left behind
+            self.keep(self._leaving)
 
     async def wait_finished(self, count: int) -> SessionResult:
         """Wait until ``count`` sessions in all have come to their end; gives the one that was the
@@ -202,8 +196,6 @@ class SeccSessions:
 
         ``make``: another session than one with messages, on all of the station; ``show`` has its pilot.
         ``remark``: what looked wrong when it came in."""
-        if self._idle is not None:
-            self._idle.stop()
         driver = SessionDriver(
             "secc",
             partial(self._take_hardware, self._talks_with if make is None else self._station),
@@ -217,6 +209,8 @@ class SeccSessions:
         )
         driver.stream = stream
         driver.remarks = [remark] if remark else []
+        if self._idle is not None:
+            self._idle.stop()
         self.driver = driver
         self._number = self._numbers[stream] = self._number + 1
         early, self.early = self.early, []
@@ -236,6 +230,11 @@ class SeccSessions:
         number = self._numbers.pop(stream, None)
         if number is not None:
             self._happened(ConnectionClosed(number))
+
+    @property
+    def busy(self) -> bool:
+        """A session runs, or its hardware is still being made safe, also when the server ends it."""
+        return self.driver is not None or self._leaving is not None
 
     @property
     def ends_within_s(self) -> float:
@@ -419,5 +418,7 @@ class SeccSessions:
             over()
 
 
-_open: Final[weakref.WeakSet[SeccSessions]] = weakref.WeakSet()
-"""Those that look after their hardware now."""
+_HOLDERS: Final = Holders[SeccSessions](
+    lambda sessions: sessions._station,
+    "give each connector a port of its own, also where they share a supply, or close the other server first",
+)

@@ -8,11 +8,15 @@ itself safe holds until it does, and a heartbeat line that takes no beat until i
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from iso15118.aio.ports.guard import Callback, brief
 from iso15118.session import events as ev
 
 from .logs import Log
+
+if TYPE_CHECKING:
+    from iso15118.aio.ports.inbox import Inbox
 
 __all__ = ["Service", "ServiceState"]
 
@@ -30,10 +34,10 @@ class ServiceState(Enum):
 
 class Service:
     """Out of service or not, and why. ``changed`` is called, with the reason or an
-    empty text, when that changes."""
+    empty text, when that changes. ``inbox``: an alarm that waits there for somebody to hear it counts."""
 
-    def __init__(self, changed: Callback) -> None:
-        self._changed = changed
+    def __init__(self, changed: Callback, inbox: Inbox) -> None:
+        self._changed, self._inbox = changed, inbox
         self._told = ""
         self._unsafe = ""
         self._line = ""
@@ -42,7 +46,12 @@ class Service:
     @property
     def reason(self) -> str:
         """Why nobody is served; empty if somebody can be. What was told comes first."""
-        return self._told or self._unsafe or self._line
+        return self._told or self._waiting or self._unsafe or self._line
+
+    @property
+    def _waiting(self) -> str:
+        alarm = self._inbox.alarm
+        return "" if alarm is None else _words(alarm)
 
     @property
     def unsafe(self) -> str:
@@ -54,15 +63,14 @@ class Service:
         self._told = self._told or ("" if reason is None else brief(reason)) or "no reason given"
         self._say()
 
-    def alarm(self, event: ev.HardwareFault | ev.EmergencyShutdown) -> None:
+    def alarm(self, event: ev.Event) -> None:
         """A fault or an emergency was told while no session runs."""
-        what = event.port if isinstance(event, ev.HardwareFault) else "emergency"
-        self.tell(brief(f"{what}: {event.reason}"))
+        self.tell(_words(event))
 
     def clear(self) -> None:
-        """The alarm is over. Hardware that is not safe, and a heartbeat line that fails, keep it out of
-        service all the same."""
-        self._told = ""
+        """The alarm is over, whoever has heard it. Hardware that is not safe, and a line of the heartbeat
+        that fails, keep it out of service all the same."""
+        self._told, self._inbox.alarm = "", None
         self._say()
 
     def hardware(self, trouble: str) -> None:
@@ -85,3 +93,8 @@ class Service:
             _log.error("out of service: %s", reason)
         else:
             _log.warning("back in service, after: %s", before)
+
+
+def _words(alarm: ev.Event) -> str:
+    what = alarm.port if isinstance(alarm, ev.HardwareFault) else "emergency"
+    return brief(f"{what}: {getattr(alarm, 'reason', '')}")

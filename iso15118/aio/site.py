@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from iso15118.aio.ports.guard import Callback, describe, insist
 from iso15118.errors import ConfigError, MisuseError
 
 from .arguments import check_arguments
+from .lifecycle import Lifecycle
 from .logs import Log, connector
 from .secc import SeccServer
 
@@ -80,6 +82,7 @@ class Site:
         self._following: dict[str, asyncio.Task[None]] = {}
         self._told = dict.fromkeys(self._connectors, 0)
         self._news: asyncio.Event | None = None
+        self._life = Lifecycle("site")
 
     # -- running ------------------------------------------------------------------------------------------
 
@@ -95,9 +98,9 @@ class Site:
     async def open(self) -> None:
         """Open every connector. One that fails is tried again later; where all fail, raises what the first of
         them did. Raises ``ConfigError`` for settings that cannot be right, whichever connector's they are,
-        with its name, and ``MisuseError`` where it is open."""
-        if self._news is not None:
-            raise MisuseError("this site is open already")
+        with its name, and ``MisuseError`` where it is open, or is closed meanwhile. While it is being closed
+        this waits for that end."""
+        number = await self._life.begin()
         self._news = asyncio.Event()
         self._problems.clear()
         tasks = {name: self._task(name, one.open()) for name, one in self._connectors.items()}
@@ -111,21 +114,25 @@ class Site:
                     raise _named(name, error)
             if len(self._problems) == len(self._connectors):
                 raise next(iter(self._problems.values()))
+            self._life.check(number)
         except BaseException:
             for task in tasks.values():
                 task.cancel()
             await insist(lambda: asyncio.wait(tasks.values(), timeout=_CLOSE_S), _CLOSE_S)
-            await self.close()
+            await self._life.undo(number, self._close)
             raise
         for name, server in self._connectors.items():
             if name not in self._problems:
                 self._contexts[name].run(self._listening, name, server)
-            self._following[name] = self._task(name, self._follow(name))
+            self._begin_to_follow(name)
 
     async def close(self) -> None:
         """Close every connector, all at the same time: each makes its hardware safe, whatever
         becomes of the others. Bounded in time, and a cancellation comes out at the end: then it
-        raises ``CancelledError``."""
+        raises ``CancelledError``. Whoever else closes it meanwhile waits for the same end."""
+        await self._life.end(self._close)
+
+    async def _close(self) -> None:
         following, self._following = self._following, {}
         for one in following.values():
             one.cancel()
@@ -157,6 +164,21 @@ class Site:
         before, self._problems[name] = self._problems.get(name), error
         if str(before) != str(error):  # once, as it is tried again and again
             _log.error("connector %s cannot be opened: %s", name, describe(error))
+
+    def _begin_to_follow(self, name: str) -> None:
+        self._following[name] = task = self._task(name, self._follow(name))
+        task.add_done_callback(partial(self._follows_no_more, name))
+
+    def _follows_no_more(self, name: str, task: asyncio.Task[None]) -> None:
+        """Cancelled by somebody, where this site is not closed: begun again, by no task until
+        then, since a program that ends cancels every task as well."""
+        if self._following.get(name) is task:
+            _log.error("what follows connector %s was cancelled; it is begun again", name)
+            asyncio.get_running_loop().call_later(self._retry_s, self._follow_again, name, task)
+
+    def _follow_again(self, name: str, task: asyncio.Task[None]) -> None:
+        if self._following.get(name) is task:
+            self._begin_to_follow(name)
 
     async def _follow(self, name: str) -> None:
         """One connector from its opening on: results are told as they come, and what could not

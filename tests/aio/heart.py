@@ -8,6 +8,7 @@ from typing import Any
 
 from iso15118.aio.heartbeat import Heartbeat, HeartbeatLine
 from iso15118.aio.ports.guard import Callback
+from iso15118.aio.ports.inbox import Inbox
 from iso15118.aio.service import Service
 
 ENOUGH_S = 20.0
@@ -34,7 +35,7 @@ class Owner:
         self.trouble = ""
         self.news: list[Any] = []
         told = Callback("news", self.news.append)
-        self.service = Service(Callback("nobody", None))
+        self.service = Service(Callback("nobody", None), Inbox())
         line = HeartbeatLine(port, self.service, lambda: None, told)
         self.heartbeat = Heartbeat(lambda: self.trouble, told, line)
 

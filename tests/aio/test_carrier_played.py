@@ -262,3 +262,21 @@ async def test_without_pyroute2_the_package_is_named(monkeypatch: pytest.MonkeyP
     monkeypatch.delattr(pyroute2, "AsyncIPRoute")
     with pytest.raises(ConfigError, match="watching a carrier needs pyroute2"):
         await CarrierWatch("v2g0", lambda up: None).start()
+
+
+async def test_a_watch_that_somebody_cancels_leaves_no_link_and_says_so(
+    kernel: Kernel, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its own end says nothing."""
+    caplog.set_level(logging.ERROR)
+    for others in (False, True):
+        watch = kernel.watch()
+        await watch.start()
+        if others:
+            (task,) = asyncio.all_tasks() - {asyncio.current_task()}
+            task.cancel()
+            await asyncio.sleep(0.01)
+        await watch.close()
+        assert flush(60.0)
+        assert ("the carrier of v2g0 is watched no more: that was cancelled" in caplog.text) is others
+    assert kernel.reports == [True, True, False]

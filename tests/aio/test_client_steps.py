@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from iso15118.aio import EvccClient
+from iso15118.aio import EvccClient, evcc_session
 from iso15118.aio import evcc as module
 from iso15118.aio.results import SessionResult
 from iso15118.connector.news import SessionSetUp
@@ -59,7 +59,7 @@ class Driver:
 class Look:
     """In place of the look between sessions."""
 
-    settles_within_s = 0.0
+    settles_within_s, trouble = 0.0, ""
 
     def __init__(self) -> None:
         self.done: list[Any] = []
@@ -95,11 +95,11 @@ async def begun(client: Any, session: Any) -> tuple[asyncio.Task[Any], Driver]:
 
 
 @pytest.mark.parametrize("open_", [False, True])
-async def test_after_a_session_without_messages_nothing_beats_and_ports_push_only_to_an_open_client(
+async def test_after_a_session_without_messages_only_an_open_client_beats_and_hears_its_ports(
     open_: bool,
 ) -> None:
-    """Whoever is open still has to hear an alarm."""
-    client = client_of()
+    """Whoever is open still has to hear an alarm; who is not has it when it is asked."""
+    client, idle = client_of(), "" if open_ else "no session runs"
 
     async def find() -> Any:
         assert client.heartbeat.reason == ""
@@ -116,15 +116,16 @@ async def test_after_a_session_without_messages_nothing_beats_and_ports_push_onl
     assert client.heartbeat.reason == ""
     driver.result.set_result(result_of(1))
     assert (await task).ended.detail == "1"
-    assert client.heartbeat.reason == "no session runs"
+    assert client.heartbeat.reason == idle
     assert client._inbox.orphaned is not open_
     assert (client._driver, client._running) == (None, False)
     with pytest.raises(LinkError, match="nobody"):
         await client.run()
-    assert client.heartbeat.reason == "no session runs"
+    assert client.heartbeat.reason == idle
     client.emergency_shutdown("button")
-    assert client.out_of_service_because == ("emergency: button" if open_ else "")
+    assert client.out_of_service_because == "emergency: button"
     await client.close()
+    assert client.heartbeat.reason == ("the client is closed" if open_ else idle)
 
 
 async def test_a_certificate_that_has_expired_meanwhile_is_said_before_a_session_begins_not_beside_one() -> (
@@ -246,7 +247,6 @@ async def test_the_client_reads_contracts_ahead_where_it_has_a_store(monkeypatch
     with pytest.raises(LinkError, match="nobody"):
         await client.run()
     client.vehicle = SimpleNamespace(contracts="store")
-    client._refuse_common_ports = lambda: None
     with pytest.raises(LinkError, match="enough"):
         await client.run()
     assert read == ["store"]
@@ -304,6 +304,7 @@ async def test_a_client_that_is_closed_has_two_seconds_to_be_safe(
     monkeypatch.setattr(module, "insist", insist)
     client = client_of()
     await client.close()
+    await client._life.begin()
     look = client._idle = Look()
     client._inbox.open(asyncio.get_running_loop(), client._deliver)
     client._running = running
@@ -336,8 +337,8 @@ async def test_a_vehicle_counts_its_time_from_the_clock_of_the_system_unless_it_
 ) -> None:
     """When the session is made."""
     made: list[Any] = []
-    monkeypatch.setattr(module, "EvccSession", lambda *what, **how: made.append(how))
-    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: 1e6))
+    monkeypatch.setattr(evcc_session, "EvccSession", lambda *what, **how: made.append(how))
+    monkeypatch.setattr(evcc_session, "time", SimpleNamespace(time=lambda: 1e6))
     await asyncio.sleep(1.0)
     client_of(epoch=epoch)._new_session(None)
     wanted = 1e6 - asyncio.get_running_loop().time() if epoch is None else epoch

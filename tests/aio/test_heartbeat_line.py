@@ -13,6 +13,7 @@ import pytest
 
 from iso15118.aio.heartbeat import HeartbeatLine, HeartbeatMissed
 from iso15118.aio.ports.guard import Callback
+from iso15118.aio.ports.inbox import Inbox
 from iso15118.aio.service import Service, ServiceState
 from iso15118.errors import ConfigError
 
@@ -46,7 +47,7 @@ async def test_one_beat_that_fails_takes_nothing_out_of_service() -> None:
     line = Line()
     shown: list[str] = []
     here = Owner(line)
-    here.service = Service(Callback("the server", shown.append))
+    here.service = Service(Callback("the server", shown.append), Inbox())
     here.heartbeat._line = HeartbeatLine(line, here.service, lambda: None, Callback("news", None))
     line.wrong = OSError("queue full")
     here.heartbeat.start()

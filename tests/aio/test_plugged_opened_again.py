@@ -148,7 +148,7 @@ async def test_two_who_want_the_server_have_one(monkeypatch: pytest.MonkeyPatch)
         await really(server)
 
     secc = station(NoMedium())
-    secc._open = True
+    secc._life._open = True
     monkeypatch.setattr(SeccServer, "open", slowly)
     first, second = await asyncio.gather(secc._serve(), secc._serve())
     assert opened == [first]
@@ -278,7 +278,7 @@ async def test_a_server_that_has_opened_while_its_connector_was_closed_is_closed
             await really(server)
 
     monkeypatch.setattr(SeccServer, "open", unmoved)
-    secc._open = True
+    secc._life._open = True
     secc._carry_out(StartDiscovery(1))
     await opening.wait()
     await secc.close()

@@ -67,7 +67,7 @@ class Server:
 def behind(secc: PluggedSecc, **given: Any) -> Server:
     server: Any = Server(**given)
     secc._server = server
-    secc._open = True
+    secc._life._open = True
     return server  # type: ignore[no-any-return]
 
 

@@ -98,7 +98,8 @@ def server_of(
         port_limits=QUICK_PORTS,
         **more,
     )
-    server._open, server.sessions.driver, server._reception = open_, driver, pool
+    server.sessions.driver, server._reception = driver, pool
+    server._life._open, server._life._loop = open_, asyncio.get_running_loop()
     return server
 
 
@@ -127,7 +128,7 @@ async def test_serving_ends_when_the_server_is_closed_and_tells_why_a_listener_f
     presence = server._presence = Presence(ended)
 
     def third() -> None:
-        server._open = presence.looks < 3
+        server._life._open = presence.looks < 3
 
     presence.looked = third
     await asyncio.wait_for(server.serve_forever(), 5.0)
@@ -135,7 +136,7 @@ async def test_serving_ends_when_the_server_is_closed_and_tells_why_a_listener_f
     assert slept == [0.1] * 3
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     failed.set_exception(OSError("no descriptors"))
-    presence.tasks, server._open, presence.looked = {failed}, True, lambda: None
+    presence.tasks, server._life._open, presence.looked = {failed}, True, lambda: None
     with pytest.raises(OSError, match="no descriptors"):
         await server.serve_forever()
     server._presence = None
@@ -252,6 +253,10 @@ async def test_a_session_without_messages_begins_where_no_other_has_the_hardware
     assert (pool.done, served) == (["drop"], [{"make": "make", "show": "show"}])
     server._reception = None
     assert server.serve_without_messages("make", "show") is True
+    server.sessions._leaving = Driver(None)  # its hardware is still being made safe
+    assert server.serve_without_messages("make", "show") is False
+    server.sessions._leaving, server._life._open = None, False
+    assert server.serve_without_messages("make", "show") is False
 
 
 async def test_where_it_listens_is_asked_of_the_system_until_it_listens() -> None:

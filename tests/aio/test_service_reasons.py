@@ -9,6 +9,7 @@ import pytest
 
 from iso15118.aio.logs import flush
 from iso15118.aio.ports.guard import Callback
+from iso15118.aio.ports.inbox import Inbox
 from iso15118.aio.service import Service
 from iso15118.session.events import EmergencyShutdown, HardwareFault
 
@@ -24,7 +25,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_a_change_is_told_and_written_down_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     told: list[str] = []
-    service = Service(Callback("the test", told.append))
+    service = Service(Callback("the test", told.append), Inbox())
     service.clear()
     service.hardware("")
     assert (told, lines(caplog)) == ([], [])
@@ -51,6 +52,19 @@ def test_a_change_is_told_and_written_down_once(caplog: pytest.LogCaptureFixture
     ],
 )
 def test_an_alarm_says_where_it_is_from(event: HardwareFault | EmergencyShutdown, reason: str) -> None:
-    service = Service(Callback("the test", None))
+    service = Service(Callback("the test", None), Inbox())
     service.alarm(event)
     assert service.reason == reason
+
+
+def test_an_alarm_that_nobody_hears_yet_counts_until_it_is_cleared() -> None:
+    """It stays where it is for whoever comes to hear it."""
+    inbox = Inbox()
+    service = Service(Callback("the test", None), inbox)
+    inbox.push(HardwareFault("cooling", "no flow"))
+    service.hardware("warm")
+    assert (service.reason, service.unsafe) == ("cooling: no flow", "warm")
+    service.tell("maintenance")
+    assert service.reason == "maintenance"
+    service.clear()
+    assert (service.reason, inbox.alarm) == ("warm", None)

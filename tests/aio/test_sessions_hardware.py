@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from iso15118.aio import secc_sessions as module
+from iso15118.aio.lifecycle import Holders
 from iso15118.aio.logs import flush
-from iso15118.errors import MisuseError
+from iso15118.errors import ConfigError, MisuseError
 from iso15118.session.supervision import IdleSupervisor
 
 from .site import Plant
@@ -87,13 +88,20 @@ async def test_a_port_that_another_server_left_behind_may_be_had(monkeypatch: py
     """Its loop is closed; and a server stands in its own way never."""
     plant = Plant()
     left, sessions = sessions_of(plant.secc), sessions_of(plant.secc)
-    left.inbox = SimpleNamespace(orphaned=True)
-    monkeypatch.setattr(module, "_open", {left})
+    holders = Holders[Any](lambda one: one._station, "close the other one")
+    monkeypatch.setattr(module, "_HOLDERS", holders)
+
+    async def leave() -> None:
+        left.listen()
+
+    await asyncio.to_thread(asyncio.run, leave())
     sessions.listen()
     sessions.listen()
-    assert module._open == {left, sessions}
+    with pytest.raises(ConfigError, match="close the other one"):
+        left.listen()
     sessions.close()
-    assert module._open == {left}
+    left.listen()
+    left.close()
 
 
 async def test_certificates_are_looked_at_when_they_are_others_than_those_of_the_last_session(

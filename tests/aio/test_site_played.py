@@ -263,3 +263,32 @@ async def test_a_command_to_all_reaches_all(fails: bool) -> None:
     else:
         made.stop("enough")
     assert asked == ["left enough", "right enough"]
+
+
+async def test_a_connector_whose_following_somebody_cancels_is_followed_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As by a program that cancels all of its tasks: results are told, and what could not be
+    opened is tried."""
+    left, right = Server(), Server(LinkError("no such interface"))
+    told: list[tuple[str, Any]] = []
+    servers = {"left": left, "right": right}
+    async with site(servers, finished=lambda *what: told.append(what), retry_s=2.0) as made:
+        await turns()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await turns()
+        assert not asyncio.all_tasks() - {asyncio.current_task()}
+        left.ends()
+        await asyncio.sleep(4.5)
+        assert told == [("left", "result 1")]
+        assert made.problems == {}
+        assert right.done == ["opened"]
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await turns()
+    await asyncio.sleep(5.0)
+    assert not asyncio.all_tasks() - {asyncio.current_task()}, "nobody follows what is closed"
+    assert flush(60.0)
+    for name in servers:
+        assert caplog.text.count(f"what follows connector {name} was cancelled") == 2

@@ -139,7 +139,8 @@ async def test_an_alarm_between_the_sessions_of_an_open_client_counts_at_once() 
     async with site() as here:
         client = here.client()
         client.tell(EmergencyShutdown("before it is open"))
-        assert of(client) is AVAILABLE
+        assert of(client) is OUT
+        assert client.out_of_service_because == "emergency: before it is open"
         async with client:
             assert client.out_of_service_because == "emergency: before it is open"
             client.back_in_service()

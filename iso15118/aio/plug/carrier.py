@@ -93,6 +93,7 @@ class CarrierWatch:
                 raise LinkError(f"rtnetlink is not available: {error}") from error
             raise
         self._task = asyncio.create_task(self._follow(news, state), name=f"carrier of {self._interface}")
+        self._task.add_done_callback(self._follows_no_more)
 
     async def close(self) -> None:
         """Stop watching. Closing twice is harmless."""
@@ -106,6 +107,11 @@ class CarrierWatch:
             for netlink in sockets:
                 netlink.close()
         await asyncio.sleep(0)  # transports close in the loop's next turn
+
+    def _follows_no_more(self, task: asyncio.Task[None]) -> None:
+        if task is self._task and task.cancelled():  # by somebody else than ``close``
+            _log.error("the carrier of %s is watched no more: that was cancelled", self._interface)
+            self._report(False)
 
     async def _follow(self, news: Any, state: Any) -> None:
         from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]

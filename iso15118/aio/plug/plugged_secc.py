@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from iso15118.aio.commands import ServiceCommands
 from iso15118.aio.identity import renewable
+from iso15118.aio.lifecycle import Lifecycle
 from iso15118.aio.logs import Log
 from iso15118.aio.ports.guard import Callback, describe, each
 from iso15118.aio.ports.outputs import AssertedOutputs
@@ -130,8 +131,8 @@ class PluggedSecc(ServiceCommands):
         self._replug = parts.replug
         self._replugging: asyncio.TimerHandle | None = None
         self._unplugged = False
-        self._open = False
-        """Whether what is asked for is begun; from ``close`` on it is not."""
+        self._life = Lifecycle("connector")
+        """What is asked for is begun while it is open; from ``close`` on it is not."""
         self._opening = asyncio.Lock()
         self._problem, self._fault = "it has not been opened", ""
         self._served: asyncio.Future[SeccServer] = self._loop.create_future()
@@ -186,29 +187,30 @@ class PluggedSecc(ServiceCommands):
     async def open(self) -> None:
         """Switch the link on. Where the interface has no address before the link is up, the server follows
         then. Raises ``ConfigError`` if a certificate of ours has expired, and ``MisuseError`` where it is
-        open. After that, and after ``close``, it can be opened again.
+        open, or is closed meanwhile. After that, and after ``close``, it can be opened again; while it is
+        being closed this waits for that end.
         """
-        if self._open:
-            raise MisuseError("this connector is open already")
         if self._tls is not None:
             self._tls.check()
-        self._open = True
+        number = await self._life.begin()
         try:
-            await self._serve()
-        except LinkError as error:
-            self._not_yet(error)
-        except BaseException:
-            self._open = False
-            raise
-        try:
+            try:
+                await self._serve()
+            except LinkError as error:
+                self._not_yet(error)
+            self._life.check(number)
             await self.driver.open()
+            self._life.check(number)
         except BaseException:
-            await self.close()
+            await self._life.undo(number, self._close)
             raise
 
     async def close(self) -> None:
-        """Make the hardware safe, end the session, leave the link. Bounded in time."""
-        self._open = False
+        """Make the hardware safe, end the session, leave the link. Bounded in time. Whoever else
+        closes it meanwhile waits for the same end."""
+        await self._life.end(self._close)
+
+    async def _close(self) -> None:
         begun = [task for task in (self._discovery, self._basic) if task is not None]
         self._hide()
         self._cancel_basic()
@@ -266,8 +268,10 @@ class PluggedSecc(ServiceCommands):
         return self._server.finished if self._server is not None else 0
 
     async def wait_finished(self, count: int) -> SessionResult:
-        """Wait until ``count`` sessions in all have come to their end; gives the one
-        that was the ``count``-th."""
+        """Wait until ``count`` sessions in all have come to their end; gives the one that was the
+        ``count``-th. Raises ``MisuseError`` where the connector was never opened, and as
+        ``SeccServer.wait_finished``."""
+        self._life.need_begun()
         server = await asyncio.shield(self._served)
         return await server.wait_finished(count)
 
@@ -334,16 +338,16 @@ class PluggedSecc(ServiceCommands):
     @property
     def _replugs(self) -> bool:
         """Nothing more will come of this plug-in, and the next one is made here."""
-        return self._replug is not None and self._open and self.connection.at_rest
+        return self._replug is not None and self._life.open and self.connection.at_rest
 
     def _carry_out(self, action: Action) -> None:
         server = self._server
         match action:
-            case StartBasic(steps=steps) if self._open:
+            case StartBasic(steps=steps) if self._life.open:
                 self._hide()
                 self._cancel_basic()
                 self._basic = self._loop.create_task(self._charge_basic(steps))
-            case StartDiscovery() if self._open:
+            case StartDiscovery() if self._life.open:
                 self._hide()
                 self._discovery = self._loop.create_task(self._be_found())
             case StopDiscovery():
