@@ -112,7 +112,9 @@ def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refus
             rule=Rule.STALE_READINGS.value,
         )
     difference = abs(facts.measured.voltage_v - facts.precharge_target_v)
-    if difference > facts.config.precharge_tolerance_v:
+    if difference > facts.config.supervision.beyond(
+        Rule.CONTACTOR_VOLTAGE, facts.config.precharge_tolerance_v
+    ):
         return Refused(
             Fault.NOT_APPLIED,
             EndReason.PRE_CHARGE_FAILED,

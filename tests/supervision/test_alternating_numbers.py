@@ -59,6 +59,12 @@ def rules(found: list[Finding]) -> list[tuple[Rule, Reaction]]:
 # -- voltages
 
 
+@pytest.mark.parametrize("off", [{"off": (Rule.OVER_VOLTAGE,)}, {"ac_voltage_factor": None}])
+def test_over_voltage_can_be_switched_off_for_whoever_has_a_maximum_of_his_own(off: dict[str, Any]) -> None:
+    assert rules(Bench().show(1.0, volts=each(300.0, 3))) == [(Rule.OVER_VOLTAGE, Reaction.FAULT)]
+    assert Bench(**off).show(1.0, volts=each(300.0, 3)) == []
+
+
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_a_voltage_at_its_most_is_none_too_much(index: int) -> None:
     volts = [230.0, 230.0, 230.0]

@@ -143,6 +143,14 @@ def test_contactors_that_are_closed_already_are_no_way_round_pre_charge(
         assert not drive.session.energized
 
 
+def test_a_station_that_does_not_mind_the_difference_leaves_it_to_its_vehicle() -> None:
+    supervision = SupervisionLimits(off=(Rule.CONTACTOR_VOLTAGE,))
+    drive = Drive(config=SeccConfig(services=ALL_SERVICES, supervision=supervision)).to(State.POWER_DELIVERY)
+    drive.measure(700.0)
+    drive.send(cm.PowerDeliveryReq)
+    drive.book.does(act.CloseContactors)
+
+
 @pytest.mark.parametrize(
     ("target", "works"),
     [

@@ -42,7 +42,8 @@ class AcSupervisor:
         self._none_a = beyond(Rule.CURRENT_WITHOUT_PERMISSION, at.ac_no_current_a)
         self._reverse_w = beyond(Rule.REVERSE_CURRENT, at.ac_reverse_w)
         self._over_w = beyond(Rule.OVER_POWER, at.over_power_w)
-        self._over_v = self._most_v if Rule.OVER_VOLTAGE not in at.off else _INF
+        on = beyond(Rule.OVER_VOLTAGE, at.ac_voltage_factor) < _INF
+        self._over_v = self._most_v if on else _INF
         share = at.ac_phase_lost_share
         self._lost_v = -1.0 if share is None or Rule.PHASE_LOST in at.off else share * nominal_v
         self._level_on = at.contactor_s is not None and Rule.CONTACTOR_LEVEL not in at.off
