@@ -142,8 +142,9 @@ async def test_the_energy_of_a_session_is_between_its_first_and_its_last_reading
     meter = Meter()
     meter.readings = [
         ev.MeterRead("M", 100.0, 10.0),
-        ev.MeterRead("M", 200.0, 15.0, at=5.0),
-        ev.MeterRead("M", 350.0, 30.0),
+        ev.MeterRead("M", 200.0, 15.0, at=now() + 0.01),
+        ev.MeterRead("M", 150.0, 12.0, at=now() + 0.005),
+        ev.MeterRead("M", 350.0, 30.0, at=now() + 1e6),
     ]
     told: list[ev.Event] = []
     hardware = station(Ports(), told, meter=meter)
@@ -155,10 +156,15 @@ async def test_the_energy_of_a_session_is_between_its_first_and_its_last_reading
     hardware.do(act.ReadMeter())
     await asyncio.sleep(SOON)
     energies.append(hardware.energy)
+    hardware.do(act.ReadMeter())
+    await asyncio.sleep(SOON)
+    energies.append(hardware.energy)
     await hardware.wind_up()
     energies.append(hardware.energy)
-    assert energies == [None, (0.0, 0.0), (100.0, 5.0), (250.0, 20.0)]
-    assert [getattr(one, "at", None) for one in told] == pytest.approx([began, 5.0, now()], abs=3 * SOON)
+    assert energies == [None, (0.0, 0.0), (100.0, 5.0), (100.0, 5.0), (250.0, 20.0)], "an older one is none"
+    told_at = [getattr(one, "at", None) for one in told]
+    assert told_at == pytest.approx([began, began + 0.01, began + 0.005, now()], abs=3 * SOON)
+    assert told_at[1] == began + 0.01
     hardware.close()
     assert station(Ports(), told).energy is None
 

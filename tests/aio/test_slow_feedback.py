@@ -121,6 +121,8 @@ async def test_a_reading_with_the_time_of_another_clock_is_a_fault_by_name(role:
     """Seconds since 1970 would never be too old, whatever becomes of the sensor."""
 
     def show(value: PowerMeasured | InletMeasured, now: float) -> PowerMeasured | InletMeasured:
+        if not plant.station.outlet.closed:
+            return value  # between sessions it would keep a station out of service
         return type(value)(value.voltage_v, value.current_a, 1.76e9)
 
     plant = Plant()

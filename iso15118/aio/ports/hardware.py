@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
@@ -21,6 +21,7 @@ from iso15118.errors import HardwareError
 from iso15118.ranges import Duration, check_fields
 from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
+from iso15118.session.supervision import Rule
 
 from .contactor_calls import ContactorCalls
 from .guard import Port
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from iso15118.session import actions as act
     from iso15118.session.supervision import SupervisionLimits
     from iso15118.timing import Timing
+
+    from .ac_side import AcSide
+    from .coil_side import CoilSide
 
 __all__ = ["NO_CONTACTORS", "NO_CURRENT_A", "Hardware", "PortLimits", "SideHardware", "greatest"]
 
@@ -213,6 +217,12 @@ class SideHardware:
         """A sensor of which the supervision knows that it is off by more at zero is believed here, too."""
         if supervision is not None and supervision.no_current_a is not None:
             self._no_current_a = max(NO_CURRENT_A, supervision.no_current_a)
+        self._stale_s = math.inf
+        """How old a reading may be that shows the hardware as it is."""
+        if supervision is not None:
+            self._stale_s = supervision.beyond(Rule.STALE_READINGS, supervision.stale_s)
+        self._refused: dict[str, str] = {}
+        """Ports whose readings have the wrong time, and the words for it."""
         self._changed: asyncio.Future[None] | None = None
         self._look_at = -math.inf
         self._told_safe = False
@@ -245,7 +255,7 @@ class SideHardware:
         raise NotImplementedError
 
     def _measured(self) -> ev.PowerMeasured | ev.InletMeasured | None:
-        """Present values; None if they cannot be read."""
+        """Present values; None if they cannot be read, or are too old to show anything."""
         raise NotImplementedError
 
     # -- for the driver -----------------------------------------------------------------------------------
@@ -295,7 +305,8 @@ class SideHardware:
         return abs(current_a) < self._no_current_a
 
     def present(self) -> tuple[ev.PowerMeasured | ev.InletMeasured | None, bool | None]:
-        """Present values and the level of the contactors, as read now; None for what cannot be read."""
+        """Present values and the level of the contactors, as read now; None for what cannot be read, or was
+        measured too long ago."""
         return self._measured(), self._contactors.read()
 
     @property
@@ -327,10 +338,49 @@ class SideHardware:
 
     def _measured_now(self, port: str, at: float | None, now: float) -> None:
         """Readings of ``port`` came now, measured at ``at`` on the loop's clock. Raises ``HardwareError`` for
-        another clock's time: what lies ahead would never be too old."""
+        another clock's time."""
+        self._not_ahead(port, at, now)
+        self.measured_at = now if at is None else min(at, now)
+
+    def _not_ahead(self, port: str, at: float | None, now: float) -> None:
+        """Raises ``HardwareError`` for another clock's time: what lies ahead would never be too old."""
         if at is not None and at > now + _AHEAD_S:
             raise HardwareError(f"{port} is {at - now:.1f} s ahead of the event loop's clock, loop.time()")
-        self.measured_at = now if at is None else min(at, now)
+
+    def _shown(
+        self,
+        name: str,
+        port: Port | None,
+        read: Callable[[Any, str], Direct],
+        *sides: AcSide[Any] | CoilSide[Any, Any] | None,
+    ) -> Direct | ev.PowerMeasured | None:
+        """What ``_measured`` gives, of a port of direct current and of other sides, where there are any."""
+        try:
+            direct = None if port is None else self._young(name, port.read("present", read))
+            others = [self._young(side.name, side.flows()) for side in sides if side is not None]
+        except HardwareError as error:
+            self.unreadable = str(error)
+            return None
+        return greatest(direct, others)
+
+    def _young(self, port: str, reading: Direct) -> Direct:
+        """A reading of ``port`` that shows the hardware as it is now. Raises ``HardwareError`` for one that
+        is too old, and for another clock's time, in the words in which that was first found: the age grows,
+        and each change of the words would be news."""
+        at, now, known = reading.at, self._loop.time(), self._refused.get(port)
+        try:
+            self._not_ahead(f"{port}.present.at", at, now)
+            if at is not None and now - at > self._stale_s:
+                most = f"more than supervision.stale_s ({self._stale_s:g} s)"
+                raise HardwareError(
+                    f"{Rule.STALE_READINGS.value}: {port}.present was {now - at:.1f} s old, {most}"
+                )
+        except HardwareError as error:
+            words = self._refused.setdefault(port, str(error))
+            raise HardwareError(words) from error
+        if known is not None:
+            del self._refused[port]
+        return reading
 
     def _energise(self) -> None:
         self._told_safe, self._touched = False, True

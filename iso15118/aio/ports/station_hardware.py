@@ -33,7 +33,7 @@ from .coil_side import id_code_of, pad
 from .contract_calls import ContractCalls
 from .coupling_calls import DeviceCalls
 from .guard import Port, each
-from .hardware import NO_CONTACTORS, PortLimits, SideHardware, greatest
+from .hardware import NO_CONTACTORS, PortLimits, SideHardware
 from .key_calls import KeyCalls
 from .port_calls import Echo, PowerCalls, Question, meant_yes, once
 from .schedule_calls import ScheduleCalls
@@ -458,12 +458,7 @@ class StationHardware(SideHardware):
         return [left for left in (*powers, self._contactors.open_s, check) if left is not None]
 
     def _measured(self) -> ev.PowerMeasured | None:
-        try:
-            direct = None if self._output is None else self._output.read("present", readings.output)
-            return greatest(direct, [side.flows() for side in (self._ac, self._pad) if side is not None])
-        except HardwareError as error:
-            self.unreadable = str(error)
-            return None
+        return self._shown("power", self._output, readings.output, self._ac, self._pad)
 
 
 def _ask_terminal(terminal: Port, action: act.RequestAuthorization) -> Any:

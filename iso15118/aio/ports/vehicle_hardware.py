@@ -23,7 +23,7 @@ from .coil_side import coil
 from .contract_calls import StoreCalls
 from .coupling_calls import MobilityCalls
 from .guard import Port, each
-from .hardware import NO_CONTACTORS, PortLimits, SideHardware, greatest
+from .hardware import NO_CONTACTORS, PortLimits, SideHardware
 from .inverter import InverterCalls
 from .key_calls import KeyCalls
 from .port_calls import SignalCalls
@@ -150,7 +150,9 @@ class VehicleHardware(SideHardware):
         except HardwareError as error:
             return (*found, *self._report.unreadable("receiver", str(error)))
         try:
-            found.append(self._battery.read("state", readings.battery))
+            state = self._battery.read("state", readings.battery)
+            self._not_ahead("battery.state.at", state.at, now)
+            found.append(state)
         except HardwareError as error:
             return (*found, *self._report.unreadable("battery", str(error)))
         if now < self._look_at:
@@ -269,11 +271,4 @@ class VehicleHardware(SideHardware):
         return [left for left in (self._contactors.open_s, ready, draws, takes) if left is not None]
 
     def _measured(self) -> ev.PowerMeasured | ev.InletMeasured | None:
-        try:
-            direct = None if self._inlet is None else self._inlet.read("present", readings.inlet)
-            return greatest(
-                direct, [side.flows() for side in (self._charger, self._coil) if side is not None]
-            )
-        except HardwareError as error:
-            self.unreadable = str(error)
-            return None
+        return self._shown("inlet", self._inlet, readings.inlet, self._charger, self._coil)

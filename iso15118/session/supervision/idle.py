@@ -38,16 +38,17 @@ class IdleSupervisor:
     def look(
         self, measured: PowerMeasured | InletMeasured | None, contactors_closed: bool, now: float
     ) -> Finding | None:
-        """One look at ``now`` (s, any monotonic clock); ``measured`` None: there is no reading. The finding
-        for as long as it holds, the worst of several in the order contactors, current, voltage; None when the
-        connector is as it should be."""
+        """One look at ``now`` (s, any monotonic clock); ``measured`` None: there is no reading, or none that
+        is young enough to show anything, which the caller judges. The finding for as long as it holds, the
+        worst of several in the order contactors, current, voltage; None when the connector is as it should
+        be."""
         self._see(self._level, self._level_on and contactors_closed, 1.0, 0.0, now)
         if measured is not None:
             current, voltage = measured.current_a, measured.voltage_v
             # Written so that what is no number is a finding, too.
             for watch, value, limit in (
                 (self._current, abs(current), self._none_a),
-                (self._voltage, voltage, self._safe_v),
+                (self._voltage, abs(voltage), self._safe_v),
             ):
                 self._see(watch, limit < math.inf and not value <= limit, value, limit, now)
         found = None

@@ -83,7 +83,7 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     stale_s: Annotated[float, Meta(ge=0.1, le=60.0)] | None = 1.0
     """stale-readings: none younger than this while the output is live (station), or contactors are closed or
     charger or coil are on (vehicle, its battery included), and none of output, inlet or battery before that
-    begins; EVerest's value."""
+    begins; EVerest's value. Between sessions as well, and a session does not end safe by an older one."""
     stale_reaction: Reaction = _FAULT
     """What is done."""
     contactor_s: Annotated[float, Meta(ge=0.1, le=60.0)] | None = 3.3

@@ -1,0 +1,179 @@
+"""Between sessions, and at the end of one: a reading that was measured too long ago shows nothing, whatever
+it says; and a voltage is one with either sign."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from iso15118.aio.idle import IdleLook
+from iso15118.aio.ports.hardware import SideHardware
+from iso15118.aio.ports.station_hardware import StationHardware
+from iso15118.aio.ports.vehicle_hardware import VehicleHardware
+from iso15118.aio.service import ServiceState
+from iso15118.session import events as ev
+from iso15118.session.supervision import IdleSupervisor, Rule, SupervisionLimits
+from tests.aio.parts import Parts
+from tests.aio.site import QUICK_PORTS, Plant, site
+from tests.aio.test_service import until
+from tests.aio.test_settling import Ports, now
+from tests.evcc.station import battery
+
+NONE = SupervisionLimits(off=(Rule.STALE_READINGS,))
+
+
+class Sensor(Ports):
+    """Everything in one, and what it shows is so old."""
+
+    age_s: float | None = None
+
+    def __init__(self, kind: type, **values: Any) -> None:
+        super().__init__()
+        self._kind, self._values = kind, values
+
+    @property
+    def present(self) -> Any:
+        return self._kind(**self._values, at=None if self.age_s is None else now() - self.age_s)
+
+    @present.setter
+    def present(self, value: Any) -> None:
+        pass
+
+
+def output(sensor: Sensor, limits: SupervisionLimits) -> SideHardware:
+    return _station(sensor, limits, power=sensor)
+
+
+def outlet(sensor: Sensor, limits: SupervisionLimits) -> SideHardware:
+    return _station(sensor, limits, ac=sensor)
+
+
+def pad(sensor: Sensor, limits: SupervisionLimits) -> SideHardware:
+    return _station(sensor, limits, pad=sensor)
+
+
+def _station(sensor: Sensor, limits: SupervisionLimits, **more: Any) -> SideHardware:
+    parts: Any = Parts(contactors=sensor, cable_check=sensor, authorizer=sensor, **more)
+    return StationHardware(parts, QUICK_PORTS, lambda event: None, supervision=limits)
+
+
+def inlet(sensor: Sensor, limits: SupervisionLimits) -> SideHardware:
+    return _vehicle(sensor, limits, inlet=sensor)
+
+
+def charger(sensor: Sensor, limits: SupervisionLimits) -> SideHardware:
+    return _vehicle(sensor, limits, charger=sensor)
+
+
+def receiver(sensor: Sensor, limits: SupervisionLimits) -> SideHardware:
+    return _vehicle(sensor, limits, receiver=sensor)
+
+
+def _vehicle(sensor: Sensor, limits: SupervisionLimits, **more: Any) -> SideHardware:
+    parts: Any = Parts(contactors=sensor, battery=sensor, **more)
+    return VehicleHardware(parts, QUICK_PORTS, lambda event: None, limits)
+
+
+DIRECT = {"voltage_v": 0.0, "current_a": 0.0}
+ALL = [
+    pytest.param(output, "power", ev.PowerMeasured, DIRECT, id="output"),
+    pytest.param(outlet, "ac", ev.AcMeasured, {}, id="outlet"),
+    pytest.param(pad, "pad", ev.PadMeasured, {}, id="pad"),
+    pytest.param(inlet, "inlet", ev.InletMeasured, DIRECT, id="inlet"),
+    pytest.param(charger, "charger", ev.AcMeasured, {}, id="charger"),
+    pytest.param(receiver, "receiver", ev.ReceiverMeasured, {}, id="coil"),
+]
+
+
+@pytest.mark.parametrize(("make", "port", "kind", "values"), ALL)
+async def test_hardware_is_not_safe_by_an_old_reading(make: Any, port: str, kind: type, values: Any) -> None:
+    for age_s, limits, words in (
+        (None, SupervisionLimits(), ""),
+        (0.9, SupervisionLimits(), ""),
+        (1.1, SupervisionLimits(), f"{port}.present was 1.1 s old, more than supervision.stale_s (1 s)"),
+        (60.0, SupervisionLimits(), f"{port}.present was 60.0 s old, more than supervision.stale_s (1 s)"),
+        (60.0, SupervisionLimits(stale_s=None), ""),
+        (60.0, NONE, ""),
+        (-0.4, SupervisionLimits(), ""),
+        (-100.0, SupervisionLimits(), f"{port}.present.at is 100.0 s ahead of the event loop's clock"),
+    ):
+        sensor = Sensor(kind, **values)
+        hardware = make(sensor, limits)
+        sensor.age_s = age_s
+        hardware.make_safe("test")
+        await asyncio.sleep(0.1)
+        assert words in hardware.why_unsafe()
+        assert hardware.safe is (words == "")
+        assert (hardware.present()[0] is None) is (words != "")
+        hardware.close()
+
+
+async def test_the_age_is_told_once_and_anew_when_it_was_young_again() -> None:
+    sensor = Sensor(ev.PowerMeasured, **DIRECT)
+    hardware = output(sensor, SupervisionLimits())
+    for age_s, words in ((2.0, "2.0 s"), (3.0, "2.0 s"), (0.0, ""), (4.0, "4.0 s")):
+        sensor.age_s = age_s
+        assert (hardware.present()[0] is None) is (words != "")
+        assert words == "" or words in hardware.unreadable
+    hardware.close()
+
+
+async def test_between_sessions_it_is_trouble_until_there_is_a_young_one() -> None:
+    sensor = Sensor(ev.PowerMeasured, **DIRECT)
+    found: list[str] = []
+    look = IdleLook(
+        lambda tell: output(sensor, SupervisionLimits()), IdleSupervisor(SupervisionLimits()), found.append
+    )
+    sensor.age_s = 60.0
+    look.start()
+    await asyncio.sleep(1.5)
+    sensor.age_s = 70.0
+    await asyncio.sleep(1.5)
+    assert len(found) == 1
+    assert "stale-readings: power.present was 60.0 s old" in look.trouble
+    assert "stop EMERGENCY" in sensor.made
+    sensor.age_s = None
+    await asyncio.sleep(1.0)
+    assert found[1:] == [""]
+    look.stop()
+    await asyncio.sleep(0)
+
+
+async def test_a_station_whose_sensor_hangs_is_out_of_service() -> None:
+    plant = Plant()
+    async with site(plant) as here:
+        await here.charge()
+        measured: Any = plant.station
+        measure, hung_at = measured.measure, now() - 60.0
+        measured.measure = lambda time: ev.PowerMeasured(0.0, 0.0, at=hung_at)
+        await until(lambda: here.server.state is ServiceState.OUT_OF_SERVICE)
+        assert "stale-readings" in here.server.out_of_service_because
+        await until(lambda: "stale-readings" in here.server.heartbeat.reason)
+        measured.measure = measure
+        await until(lambda: here.server.state is ServiceState.AVAILABLE)
+        await here.charge()
+
+
+async def test_the_time_of_a_battery_is_of_the_clock_of_the_loop() -> None:
+    sensor = Sensor(ev.InletMeasured, **DIRECT)
+    hardware: Any = inlet(sensor, SupervisionLimits())
+    sensor.state = battery(at=now() + 0.4)
+    assert not any(isinstance(one, ev.HardwareFault) for one in hardware.measure(now()))
+    sensor.state = battery(at=now() + 100.0)
+    faults = [one for one in hardware.measure(now()) if isinstance(one, ev.HardwareFault)]
+    assert [one.port for one in faults] == ["battery"]
+    assert "battery.state.at is 100.0 s ahead" in faults[0].reason
+    hardware.close()
+
+
+@pytest.mark.parametrize(
+    ("volts", "found"), [(60.0, False), (-60.0, False), (60.1, True), (-60.1, True), (-800.0, True)]
+)
+def test_a_voltage_between_sessions_is_one_with_either_sign(volts: float, found: bool) -> None:
+    supervisor = IdleSupervisor(SupervisionLimits())
+    seen = [supervisor.look(ev.PowerMeasured(volts, 0.0), False, 0.5 * turn) for turn in range(12)][-1]
+    assert (seen is not None) is found
+    if seen is not None:
+        assert (seen.rule, seen.value) == (Rule.VOLTAGE_AFTER_END, abs(volts))
