@@ -128,6 +128,8 @@ class Facts:
     """ServiceDetailReq since the services were listed."""
     attempts: int = 0
     """Signed authorizations that were judged, and drivers who were asked about."""
+    wrong_choices: int = 0
+    """Ways to be authorized that were chosen and not offered."""
     ask_after: float | None = None
     """External identification: after a refusal, when the next question may go out."""
     ask_later: bool = False
@@ -263,6 +265,9 @@ class Facts:
     """The bounds of the last SetPower (V, A, W, discharging); None after StopPower."""
     ac_power: AcBounds | None = None
     """The bounds of the last SetAcPower; None after StopPower."""
+    silent: bool = False
+    """The vehicle has not asked for anything within the time of the charge loop: no bounds are raised until
+    it does."""
     delivered: bool = False
     """PowerDelivery(Start) was granted since pre-charge: the battery holds the output."""
     reported_v: float = 0.0
@@ -321,6 +326,13 @@ class Facts:
         elif volts * current_a > power_w:
             current_a = power_w / math.ceil(volts)
         return voltage_v, (-current_a if discharging and current_a > 0.0 else current_a), power_w, discharging
+
+    @property
+    def permits(self) -> bool:
+        """Bounds of the charge loop are in force, those of 0 included. What a pad sends to try a position is
+        none: it has the time of its phase."""
+        pad = self.pad_power is not None and self.delivered
+        return pad or self.power is not None or self.ac_power is not None
 
     @property
     def apart(self) -> bool:
@@ -420,6 +432,15 @@ class Facts:
             return None
         why = f"more than {most} ServiceDetailReq (session.most_service_details)"
         return Refused(Fault.FAILED, EndReason.SEQUENCE_ERROR, why)
+
+    def one_choice_more(self) -> Refused | None:
+        """A vehicle chooses a way to be authorized that is not offered; why it may not choose again."""
+        self.wrong_choices += 1
+        most = self.config.authorization_attempts
+        if self.wrong_choices <= most:
+            return None
+        why = f"more than {most} choices of an authorization that is not offered (session.authorization_attempts)"
+        return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, why)
 
     def ask_driver(self) -> RequestAuthorization:
         """Whoever decides about the driver is asked, once more."""
