@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from iso15118.energy.grid_functions import DsoSetPoint
 from iso15118.energy.offer import ScheduleOffer
 from iso15118.energy.schedule import Schedule
@@ -244,10 +246,16 @@ class Facts:
     cable_check_started: float | None = None
     cable_check_ok: bool | None = None
     """Outcome of the cable check; None while there is none."""
+    cable_check_v: float = 0.0
+    """The voltage in V of the last cable check that was asked for."""
+    cable_limit_v: float = 0.0
+    """The station's own voltage limit in V when it began: for more the cable was not checked."""
     cable_checked_v: float = 0.0
     """The greatest voltage of both sides that the last cable check was for, in V."""
     precharge_started: float | None = None
     precharge_target_v: float = 0.0
+    precharge_current_a: float = 0.0
+    """Both as last asked for."""
     precharging: bool = False
     """PreCharge was asked for and not yet taken back."""
     contactors_closed: bool = False
@@ -326,6 +334,16 @@ class Facts:
         elif volts * current_a > power_w:
             current_a = power_w / math.ceil(volts)
         return voltage_v, (-current_a if discharging and current_a > 0.0 else current_a), power_w, discharging
+
+    def hold(self, limits: StationLimits) -> StationLimits:
+        """These limits of the station hold from now on. A higher voltage than the cable was checked for waits
+        for another check."""
+        most_v = self.cable_limit_v
+        if self.cable_check_started is not None and limits.maximum_voltage_v > most_v:
+            least_v = min(limits.minimum_voltage_v, most_v)
+            limits = replace(limits, maximum_voltage_v=most_v, minimum_voltage_v=least_v)
+        self.limits = limits
+        return limits
 
     @property
     def permits(self) -> bool:

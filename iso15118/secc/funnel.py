@@ -23,6 +23,7 @@ from iso15118.timing import Timer, TimerTable
 
 from .config import SeccConfig
 from .connection_device import ConnectionDevice
+from .dc_output import pre_charge_current
 from .edition import SeccEdition
 from .facts import Facts
 from .hardware import READY, HardwareBooks, reason_of
@@ -144,7 +145,7 @@ class Funnel(ConnectionDevice):
         if self._stage.holds or began is None or facts.now - began > _TOLD_LATE_S:
             what = "contactors opened under power"
             return self._abort(EndReason.CONTACTOR_FAILED, what, cause="contactors-opened")
-        return self._books.keep((act.PreCharge(facts.precharge_target_v, facts.config.precharge_current_a),))
+        return self._books.keep((act.PreCharge(facts.precharge_target_v, pre_charge_current(facts)),))
 
     def _signal_changed(self, signal: Any) -> list[Action]:
         if not isinstance(signal, ev.SignalState):

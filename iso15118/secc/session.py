@@ -32,6 +32,7 @@ from iso15118.session.value_added import ValueAddedService, check_value_added
 from iso15118.session.wireless import PadLimits
 from iso15118.timing import Timer
 
+from . import dc_output
 from .config import SeccConfig
 from .edition import SeccEdition
 from .editions import load
@@ -482,4 +483,7 @@ class SeccSession(Opening):
         and higher ones as far as its last request allows it."""
         if self._edition is None:
             return []
-        return self._books.keep(bounds_change(self._facts, self._edition.rebound()))
+        bounds, facts = self._edition.rebound(), self._facts
+        if why := dc_output.above_limit(facts):
+            return self._abort(EndReason.STOPPED_BY_STATION, why, cause="voltage-limit-lowered")
+        return self._books.keep(bounds_change(facts, bounds) + dc_output.pre_charge_change(facts))
