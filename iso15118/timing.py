@@ -38,6 +38,9 @@ class Timer(StrEnum):
     """EVCC: response to the last request, V2G_EVCC_Msg_Timeout."""
     SEQUENCE = "sequence"
     """SECC: the next request, V2G_SECC_Sequence_Timeout [V2G20-443]."""
+    SILENCE = "silence"
+    """SECC: the next request while power was asked for, behind any answer but that of the charge loop; power
+    ends then, and the session does not."""
     ANSWER = "answer"
     """SECC: an answer that waits for hardware or backend has to go out, V2G_SECC_Msg_Performance_Time."""
     PACE = "pace"

@@ -6,12 +6,29 @@ What was asked for proves nothing: it is their own level that counts, and the vo
 
 from __future__ import annotations
 
+from iso15118.messages.values import floored
 from iso15118.session.actions import CloseContactors, EndReason
 from iso15118.session.supervision import Rule
 
 from .conversation import Conversation, Leave, Until
 
-__all__ = ["close_contactors", "found_open", "pre_charged"]
+__all__ = ["above_battery", "close_contactors", "found_open", "pre_charge_target", "pre_charged"]
+
+
+def pre_charge_target(talk: Conversation) -> float:
+    """What to ask the station for, in V: the battery's voltage, and no more than was declared. Raises
+    ``Leave`` where that is more than the battery can stand."""
+    target_v = floored(min(talk.battery.voltage_v, talk.limits.maximum_voltage_v))
+    talk.supervisor.pre_charge(target_v)
+    if (leave := above_battery(talk)) is not None:
+        raise leave
+    return target_v
+
+
+def above_battery(talk: Conversation) -> Leave | None:
+    """The way out where pre-charge asks for more than the battery can stand by now; None if it does not."""
+    why = talk.supervisor.above_battery
+    return Leave(EndReason.PRE_CHARGE_FAILED, why, cause="battery-limit-lowered") if why else None
 
 
 def pre_charged(talk: Conversation, target_v: float) -> bool:
@@ -21,7 +38,8 @@ def pre_charged(talk: Conversation, target_v: float) -> bool:
     off = max(abs(volts - target_v), abs(volts - talk.battery.voltage_v))
     oldest = limits.beyond(Rule.STALE_READINGS, limits.stale_s)
     fresh = talk.inlet_is_fresh and talk.now - talk.supervisor.battery_at <= oldest
-    return off <= talk.config.precharge_tolerance_v and fresh and not talk.stop_wanted
+    bears = volts <= talk.supervisor.most_v
+    return off <= talk.config.precharge_tolerance_v and bears and fresh and not talk.stop_wanted
 
 
 async def close_contactors(talk: Conversation) -> None:

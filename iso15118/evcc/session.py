@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from iso15118.energy.dc import on_wire
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import EvccConfig
+from iso15118.evcc.contactors import above_battery
 from iso15118.evcc.conversation import Bound, Conversation, EndSession, Exchange, Leave, Until
 from iso15118.evcc.edition import Reading
 from iso15118.evcc.editions import load
@@ -161,7 +162,7 @@ class EvccSession(SideStreams, Told):
             if kind is MessageReceived:
                 return [] if self.ended is not None else self._message(event.message, event.beside)  # type: ignore[attr-defined]
             if kind is BatteryChanged:
-                return self._battery(event)  # type: ignore[arg-type]
+                return self._battery(event) or self._above_battery()  # type: ignore[arg-type]
             if kind is InletMeasured:
                 found = self._inlet(event)  # type: ignore[arg-type]
                 return [] if found is None else self._found(found)
@@ -272,19 +273,31 @@ class EvccSession(SideStreams, Told):
             self.timers.set(bound.timer, bound.until)
 
     def _too_long(self) -> list[Action]:
-        """The clock has ended what the script does. An answer that is still on its way is
-        waited for, off the cable."""
+        """The clock has ended what the script does."""
         bound, self._talk.bound, self._bound = self._bound, None, None
         if bound is None:
             return []
-        if isinstance(bound.error, EndSession):
-            return self._over(bound.error)
+        return self._over(bound.error) if isinstance(bound.error, EndSession) else self._leave(bound.error)
+
+    def _above_battery(self) -> list[Action]:
+        """The battery has just said what it can stand."""
+        leave = None if self.ended is not None else above_battery(self._talk)
+        if leave is None:
+            return []
+        if self._bound is not None:
+            self.timers.clear(self._bound.timer)
+        self._talk.bound = self._bound = None
+        return self._leave(leave)
+
+    def _leave(self, leave: Leave) -> list[Action]:
+        """The script has to take its way out now. An answer that is still on its way is waited for, off the
+        cable."""
         if isinstance(self._step, Exchange):
-            leave = self._leaving = bound.error
+            self._leaving = leave
             self._talk.left = act.SessionEnded(leave.reason, leave.detail, leave.rule, leave.cause)
             return self._make_safe(Urgency.EMERGENCY, leave.detail)
         self.timers.clear(Timer.PACE)
-        return self._resume(error=bound.error)
+        return self._resume(error=leave)
 
     def _take_outbox(self) -> list[Action]:
         actions, self._talk.outbox = self._talk.outbox, []

@@ -103,7 +103,9 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     today's test peers, there is nothing to compare."""
     authorization_attempts: Annotated[int, Meta(ge=1, le=1000)] = 10
     """Contracts that a vehicle may try in one session, and questions about its driver that are asked; the
-    standard names no number, and each one costs a check."""
+    standard names no number, and each one costs a check. So often, too, it may choose a way that is not
+    offered. ``timing.authorization_ongoing_timeout`` for each, and ``timing.phase_performance``, are how long
+    authorization may take in all."""
     most_service_details: Annotated[int, Meta(ge=8, le=100_000)] = 64
     """How often a vehicle may ask about services it was told of. The standard names no number; without one,
     somebody who asks once a minute keeps the station for ever, before anybody has been authorized."""

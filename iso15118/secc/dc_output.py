@@ -26,7 +26,16 @@ from iso15118.session.supervision import Rule
 
 from .facts import Facts
 
-__all__ = ["close_contactors", "open_contactors", "pre_charge", "start_cable_check", "take_back"]
+__all__ = [
+    "above_limit",
+    "close_contactors",
+    "open_contactors",
+    "pre_charge",
+    "pre_charge_change",
+    "pre_charge_current",
+    "start_cable_check",
+    "take_back",
+]
 
 
 def _apart(facts: Facts) -> Refused | None:
@@ -90,10 +99,44 @@ def pre_charge(facts: Facts, target_v: float) -> tuple[Action, ...] | Refused:
     before: tuple[Action, ...] = ()
     if facts.precharge_started is None:
         facts.precharge_started = facts.now
-    if facts.precharge_target_v != target_v or not facts.precharging:
-        before = (PreCharge(target_v, facts.config.precharge_current_a),)
+    current_a = pre_charge_current(facts)
+    asked = facts.precharge_target_v, facts.precharge_current_a
+    if asked != (target_v, current_a) or not facts.precharging:
+        before = (PreCharge(target_v, current_a),)
     facts.precharge_target_v = target_v
     return before
+
+
+def pre_charge_current(facts: Facts) -> float:
+    """The current in A of the pre-charge path: that of the settings, and no more than the station can give
+    now. 0 A there says that nothing is to be charged with for a while, and does not count: pre-charge gives
+    the battery nothing, whose contactors are open, and only behind it a vehicle can wait for power."""
+    own_a = facts.config.precharge_current_a
+    most_a = 0.0 if facts.limits is None else facts.limits.maximum_charge_current_a
+    return min(own_a, most_a) if most_a > 0.0 else own_a
+
+
+def pre_charge_change(facts: Facts) -> tuple[Action, ...]:
+    """What has to be asked for in pre-charge once the station can give another current."""
+    current_a = pre_charge_current(facts)
+    if not facts.precharging or facts.delivered or current_a == facts.precharge_current_a:
+        return ()
+    return (PreCharge(facts.precharge_target_v, current_a),)
+
+
+def above_limit(facts: Facts) -> str:
+    """Why the voltage of cable check or pre-charge, which is asked for now, has to go: the station's limit
+    has fallen below it. Empty if it may stay. Bounds of the charge loop follow the limits by themselves."""
+    if facts.limits is None or facts.power is not None:
+        return ""
+    if facts.cable_check_awaited and facts.cable_check_ok is None:
+        what, asked_v = "the cable check", facts.cable_check_v
+    elif facts.precharging:
+        what, asked_v = "pre-charge", facts.precharge_target_v
+    else:
+        return ""
+    most_v = facts.limits.maximum_voltage_v
+    return f"the station's limit is {most_v:g} V now, {what} is at {asked_v:g} V" if asked_v > most_v else ""
 
 
 def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refused:
@@ -111,6 +154,8 @@ def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refus
             "before the contactors were to close",
             rule=Rule.STALE_READINGS.value,
         )
+    if why := above_limit(facts):
+        return Refused(Fault.NOT_APPLIED, EndReason.STOPPED_BY_STATION, why, cause="voltage-limit-lowered")
     difference = abs(facts.measured.voltage_v - facts.precharge_target_v)
     if difference > facts.config.supervision.beyond(
         Rule.CONTACTOR_VOLTAGE, facts.config.precharge_tolerance_v

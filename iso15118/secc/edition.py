@@ -68,8 +68,9 @@ class SeccEdition(Protocol):
         """Within how many s this request has to be answered."""
         ...
 
-    def sequence_time(self, response: Any) -> float:
-        """For how many s the next request is waited for after this response."""
+    def is_turn(self, response: Any) -> bool:
+        """It answers a charge-loop request: behind it, and nothing else, the next one has the time of
+        the loop."""
         ...
 
     def goodbye(self, message: Any) -> Any | None:

@@ -131,6 +131,8 @@ class Facts:
     """ServiceDetailReq since the services were listed."""
     attempts: int = 0
     """Signed authorizations that were judged, and drivers who were asked about."""
+    wrong_choices: int = 0
+    """Ways to be authorized that were chosen and not offered."""
     ask_after: float | None = None
     """External identification: after a refusal, when the next question may go out."""
     ask_later: bool = False
@@ -245,10 +247,16 @@ class Facts:
     cable_check_started: float | None = None
     cable_check_ok: bool | None = None
     """Outcome of the cable check; None while there is none."""
+    cable_check_v: float = 0.0
+    """The voltage in V of the last cable check that was asked for."""
+    cable_limit_v: float = 0.0
+    """The station's own voltage limit in V when it began: for more the cable was not checked."""
     cable_checked_v: float = 0.0
     """The greatest voltage of both sides that the last cable check was for, in V."""
     precharge_started: float | None = None
     precharge_target_v: float = 0.0
+    precharge_current_a: float = 0.0
+    """Both as last asked for."""
     precharging: bool = False
     """PreCharge was asked for and not yet taken back."""
     contactors_closed: bool = False
@@ -266,6 +274,9 @@ class Facts:
     """The bounds of the last SetPower (V, A, W, discharging); None after StopPower."""
     ac_power: AcBounds | None = None
     """The bounds of the last SetAcPower; None after StopPower."""
+    silent: bool = False
+    """The vehicle has not asked for anything within the time of the charge loop: no bounds are raised until
+    it does."""
     delivered: bool = False
     """PowerDelivery(Start) was granted since pre-charge: the battery holds the output."""
     reported_v: float = 0.0
@@ -324,6 +335,23 @@ class Facts:
         elif volts * current_a > power_w:
             current_a = power_w / math.ceil(volts)
         return voltage_v, (-current_a if discharging and current_a > 0.0 else current_a), power_w, discharging
+
+    def hold(self, limits: StationLimits) -> StationLimits:
+        """These limits of the station hold from now on. A higher voltage than the cable was checked for waits
+        for another check."""
+        most_v = self.cable_limit_v
+        if self.cable_check_started is not None and limits.maximum_voltage_v > most_v:
+            least_v = min(limits.minimum_voltage_v, most_v)
+            limits = replace(limits, maximum_voltage_v=most_v, minimum_voltage_v=least_v)
+        self.limits = limits
+        return limits
+
+    @property
+    def permits(self) -> bool:
+        """Bounds of the charge loop are in force, those of 0 included. What a pad sends to try a position is
+        none: it has the time of its phase."""
+        pad = self.pad_power is not None and self.delivered
+        return pad or self.power is not None or self.ac_power is not None
 
     @property
     def apart(self) -> bool:
@@ -430,6 +458,15 @@ class Facts:
             return None
         why = f"more than {most} ServiceDetailReq (session.most_service_details)"
         return Refused(Fault.FAILED, EndReason.SEQUENCE_ERROR, why)
+
+    def one_choice_more(self) -> Refused | None:
+        """A vehicle chooses a way to be authorized that is not offered; why it may not choose again."""
+        self.wrong_choices += 1
+        most = self.config.authorization_attempts
+        if self.wrong_choices <= most:
+            return None
+        why = f"more than {most} choices of an authorization that is not offered (session.authorization_attempts)"
+        return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, why)
 
     def ask_driver(self) -> RequestAuthorization:
         """Whoever decides about the driver is asked, once more."""

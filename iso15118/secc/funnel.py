@@ -23,6 +23,7 @@ from iso15118.timing import Timer, TimerTable
 
 from .config import SeccConfig
 from .connection_device import ConnectionDevice
+from .dc_output import pre_charge_current
 from .edition import SeccEdition
 from .facts import Facts
 from .hardware import READY, HardwareBooks, reason_of
@@ -34,6 +35,7 @@ _NEEDLESS_WHEN_DOOMED = (
     Timer.PRE_CHARGE,
     Timer.CONTROL_PILOT,
     Timer.STOP,
+    Timer.SILENCE,
     Timer.SCHEDULE,
     Timer.POWER_DELIVERY,
     Timer.WELDING_DETECTION,
@@ -143,7 +145,7 @@ class Funnel(ConnectionDevice):
         if self._stage.holds or began is None or facts.now - began > _TOLD_LATE_S:
             what = "contactors opened under power"
             return self._abort(EndReason.CONTACTOR_FAILED, what, cause="contactors-opened")
-        return self._books.keep((act.PreCharge(facts.precharge_target_v, facts.config.precharge_current_a),))
+        return self._books.keep((act.PreCharge(facts.precharge_target_v, pre_charge_current(facts)),))
 
     def _signal_changed(self, signal: Any) -> list[Action]:
         if not isinstance(signal, ev.SignalState):
@@ -226,6 +228,46 @@ class Funnel(ConnectionDevice):
         if self.ended is None and facts.decides(reason_of(finding.rule)):
             return self._abort(reason_of(finding.rule), detail, rule=rule) + news
         return self._make_safe(Urgency.EMERGENCY, detail) + news
+
+    @property
+    def _phase_s(self) -> float:
+        """How long a vehicle may stay in the phase that it is in, in s. A driver has all of his attempts."""
+        timing, config = self._facts.timing, self._facts.config
+        longest = max(timing.phase_performance, timing.longest_phase)
+        if not self._stage.authorizing:
+            return longest
+        attempt = timing.authorization_ongoing_timeout + config.authorization_pause_s
+        return longest + config.authorization_attempts * attempt
+
+    def _listen(self, turn: bool) -> None:
+        """An answer of the main conversation goes out; ``turn``: it is one of the charge loop. Behind any
+        other the next request may take longer, but power is not asked for any longer than in the loop, and
+        the loop is a phase as all others are until it turns."""
+        facts, timers = self._facts, self.timers
+        timing, now = facts.timing, facts.now
+        if turn:
+            timers.set(Timer.SEQUENCE, now + timing.sequence_timeout_loop)
+            if self._stage.lasts:  # a receipt may be waited for
+                timers.clear(Timer.PHASE)
+            return
+        timers.set(Timer.SEQUENCE, now + timing.sequence_timeout)
+        if facts.permits and timing.sequence_timeout_loop < timing.sequence_timeout:
+            timers.set(Timer.SILENCE, now + timing.sequence_timeout_loop)
+        if self._stage.lasts and Timer.PHASE not in timers:
+            timers.set(Timer.PHASE, now + self._phase_s)
+
+    def _hush(self) -> list[Action]:
+        """Power does not outlive what asked for it: it ends, at once, and comes back with the next request of
+        the charge loop. A vehicle that charges with AC draws by itself and has heard of nothing, so it has
+        the time of an orderly stop; the supervision opens the contactors of one that draws on."""
+        facts = self._facts
+        facts.silent = True
+        if not facts.permits or (facts.ac_power is not None and not facts.ac_power.permits):
+            return []
+        limit_s = facts.timing.sequence_timeout_loop
+        facts.note("silent-under-power", f"no request within {limit_s:g} s: power rests until the next one")
+        urgency = Urgency.EMERGENCY if facts.ac_power is None else Urgency.ORDERLY
+        return self._books.keep((act.StopPower(urgency),))
 
     # -- the funnel
 

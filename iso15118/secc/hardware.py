@@ -51,7 +51,9 @@ def bounds_change(
     facts: Facts, bounds: tuple[float, float, float, bool] | AcBounds | float | None
 ) -> tuple[Action, ...]:
     """What has to be asked of the supply for ``bounds`` to hold, if power was asked for
-    and other bounds hold now."""
+    and other bounds hold now. A vehicle that is silent has nothing raised."""
+    if facts.silent:
+        return ()
     if isinstance(bounds, AcBounds):
         return () if facts.ac_power is None or bounds == facts.ac_power else (act.SetAcPower(bounds),)
     if isinstance(bounds, float):
@@ -202,7 +204,7 @@ class HardwareBooks:
     def _cable_check(self, action: act.StartCableCheck) -> None:
         facts, timing = self._facts, self._facts.timing
         self._direct()
-        facts.cable_check_awaited = True
+        facts.cable_check_awaited, facts.cable_check_v = True, action.voltage_v
         if facts.vehicle is not None and facts.offered is not None:
             most, offered = facts.capabilities, facts.offered
             facts.cable_checked_v = min(facts.vehicle.maximum_voltage_v, offered.maximum_voltage_v)
@@ -211,6 +213,8 @@ class HardwareBooks:
                 max(offered.maximum_charge_current_a, most.maximum_charge_current_a),
                 max(offered.maximum_discharge_current_a, most.maximum_discharge_current_a),
             )
+        if facts.limits is not None:
+            facts.cable_limit_v = facts.limits.maximum_voltage_v
         self.supervisor.cable_check(action.voltage_v)
         self._timers.set(Timer.CABLE_CHECK, action.deadline)
         if facts.signal is not None and facts.signal not in READY:
@@ -222,7 +226,7 @@ class HardwareBooks:
         # A pre-charge that is taken back in between gains no time.
         if not facts.precharging and Timer.PRE_CHARGE not in self._timers:
             self._timers.set(Timer.PRE_CHARGE, facts.now + facts.timing.pre_charge_performance)
-        facts.precharging = True
+        facts.precharging, facts.precharge_current_a = True, action.current_a
         self.supervisor.pre_charge(action.voltage_v, action.current_a, facts.now)
 
     # -- what is measured ----------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from iso15118.session.value_added import ValueAddedService, check_value_added
 from iso15118.session.wireless import PadLimits
 from iso15118.timing import Timer
 
+from . import dc_output
 from .config import SeccConfig
 from .edition import SeccEdition
 from .editions import load
@@ -237,6 +238,8 @@ class SeccSession(Opening):
                     actions += self._aborted(facts.abort_reason)
                 case Timer.SEQUENCE:
                     actions += self._silent()
+                case Timer.SILENCE:
+                    actions += self._hush()
                 case Timer.SETUP:
                     why, late = "setup-timeout-station", "communication set-up took too long"
                     actions += self._end(EndReason.TIMEOUT, late, cause=why)
@@ -259,7 +262,7 @@ class SeccSession(Opening):
                     late = f"the vehicle did not finish {timer.value}"
                     actions += self._abort(EndReason.ONGOING_TOO_LONG, late, cause="vehicle-ongoing-timeout")
                 case Timer.PHASE:
-                    late = f"the vehicle stayed in {self.state} for {self._phase_s:g} s (timing.phase_performance)"
+                    late = f"the vehicle stayed in {self.state} for {self._phase_s:g} s ({self._stage.bound})"
                     actions += self._abort(EndReason.ONGOING_TOO_LONG, late, cause="vehicle-ongoing-timeout")
                 case _:
                     actions += self._stop_now()
@@ -268,12 +271,6 @@ class SeccSession(Opening):
             if found is not None:
                 actions += self._found(found)
         return actions
-
-    @property
-    def _phase_s(self) -> float:
-        """How long a vehicle may stay in one phase, in s."""
-        timing = self._facts.timing
-        return max(timing.phase_performance, timing.longest_phase)
 
     def _silent(self) -> list[Action]:
         loop = self.state.endswith("_ChargeLoop")  # of ISO 15118-20, which alone has a time of its own there
@@ -306,6 +303,8 @@ class SeccSession(Opening):
             return self._end(EndReason.SEQUENCE_ERROR, what, refused, cause="second-request")
         if not beside:
             self.timers.clear(_SEQUENCE)
+            self.timers.clear(Timer.SILENCE)
+            facts.silent = False
             facts.wishes.may_leave = ""
         if facts.abort_reason is not None:
             failed = edition.refuse(message, Fault.FAILED)
@@ -344,7 +343,7 @@ class SeccSession(Opening):
         if reply.next is not self._state:
             actions += self._enter(edition, reply.next)
         if not beside:  # there the vehicle has its own pace, and the loop keeps its own
-            self.timers.set(_SEQUENCE, self._facts.now + edition.sequence_time(reply.response))
+            self._listen(edition.is_turn(reply.response))
         if self._stage.live and not beside and (step := edition.steps_at()) != self._step_at:
             self._await_step(step)
         if self._facts.status_heard is not None or Timer.SYSTEM_STATUS in self.timers:
@@ -381,7 +380,7 @@ class SeccSession(Opening):
         for timer in _OF_A_PHASE:
             if timer is not stage.timer:
                 self.timers.clear(timer)
-        if stage.lasts or stage.authorizing:
+        if stage.lasts:
             self.timers.clear(Timer.PHASE)
         else:
             self.timers.set(Timer.PHASE, self._facts.now + self._phase_s)
@@ -482,4 +481,7 @@ class SeccSession(Opening):
         and higher ones as far as its last request allows it."""
         if self._edition is None:
             return []
-        return self._books.keep(bounds_change(self._facts, self._edition.rebound()))
+        bounds, facts = self._edition.rebound(), self._facts
+        if why := dc_output.above_limit(facts):
+            return self._abort(EndReason.STOPPED_BY_STATION, why, cause="voltage-limit-lowered")
+        return self._books.keep(bounds_change(facts, bounds) + dc_output.pre_charge_change(facts))

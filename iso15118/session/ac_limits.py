@@ -268,6 +268,11 @@ class AcBounds(Struct, frozen=True, kw_only=True):
     target_var: Phases | None = None
     """Reactive power asked for in var; positive: the vehicle absorbs it. None: nothing was said."""
 
+    @property
+    def permits(self) -> bool:
+        """Something may flow."""
+        return any((*self.charge_a, *self.charge_w, *self.discharge_a, *self.discharge_w))
+
 
 class ChargerBounds(Struct, frozen=True, kw_only=True):
     """Vehicle: what the on-board charger is to do, per phase."""

@@ -25,6 +25,9 @@ stopped-by-station | STOPPED_BY_STATION | secc | - | - | -
 stop-not-followed | STOPPED_BY_STATION | evcc | - | - | -
     the vehicle was asked to stop and did not in time; the station stopped by itself
     does the vehicle look at EVSENotification? the wait is `stop_delay_s`
+voltage-limit-lowered | STOPPED_BY_STATION | secc | - | - | -
+    the station's voltage limit fell below what cable check or pre-charge had asked for
+    who lowered it? the limits of the power port, and what they depend on
 paused | PAUSED | evcc | - | - | -
     the session is paused, with a ticket to go on
     nothing
@@ -116,6 +119,9 @@ wrong-place | COUPLING_FAILED | evcc | - | - | -
 pre-charge-failed | PRE_CHARGE_FAILED | secc | - | - | CX012
     pre-charge did not bring the output to the vehicle's voltage
     compare EVTargetVoltage and EVSEPresentVoltage in the recording
+battery-limit-lowered | PRE_CHARGE_FAILED | evcc | - | - | -
+    the battery can stand less voltage than pre-charge is to
+    what its management system reports as maximum_voltage_v, and why it changed
 pre-charge-timeout | PRE_CHARGE_FAILED | secc | V2G_SECC_PreCharge_Performance_Time | - | CX012
     pre-charge was not over in time
     does the supply reach the voltage? does the vehicle ask for it?

@@ -68,6 +68,11 @@ class Stage(Struct, frozen=True, kw_only=True):
     limit: str = ""
     """The field of ``Timing`` by which ``timer`` is set on entering; empty: an action sets it."""
 
+    @property
+    def bound(self) -> str:
+        """The setting by which the time of the whole phase can be made another."""
+        return "session.authorization_attempts" if self.authorizing else "timing.phase_performance"
+
 
 class Answer(Struct, frozen=True):
     """What a handler answers: the response, the state that follows, what the hardware has to do before, and

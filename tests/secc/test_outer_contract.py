@@ -205,12 +205,13 @@ def test_a_vehicle_that_negotiates_has_to_begin_a_session_in_time() -> None:
     assert drive.session.ended.cause == "setup-timeout-station"
 
 
-def test_a_phase_is_bounded_where_nobody_waits_for_a_driver_or_for_a_battery() -> None:
-    lasting = (S.AUTHORIZATION_SETUP, S.AUTHORIZATION, S.DC_CHARGE_LOOP)
-    for state in (S.SERVICE_DISCOVERY, S.DC_CABLE_CHECK, S.POWER_DELIVERY, *lasting):
+def test_a_phase_is_bounded_unless_energy_is_asked_for_again_and_again() -> None:
+    waits = (S.AUTHORIZATION_SETUP, S.AUTHORIZATION, S.DC_CHARGE_LOOP)
+    for state in (S.SERVICE_DISCOVERY, S.DC_CABLE_CHECK, S.POWER_DELIVERY, *waits):
         drive = Drive().to(state)
-        bounded = Timer.PHASE in drive.session.timers
-        assert bounded is (state not in lasting[1:]), state
+        assert Timer.PHASE in drive.session.timers, state
+    drive.send(dc.DCChargeLoopReq)
+    assert Timer.PHASE not in drive.session.timers
 
 
 @pytest.mark.parametrize(

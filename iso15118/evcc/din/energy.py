@@ -7,7 +7,7 @@ The vehicle closes its contactors in one place, after pre-charge matched, and op
 from __future__ import annotations
 
 from iso15118.evcc import insulation
-from iso15118.evcc.contactors import close_contactors, found_open, pre_charged
+from iso15118.evcc.contactors import close_contactors, found_open, pre_charge_target, pre_charged
 from iso15118.evcc.conversation import Conversation, Leave, Until
 from iso15118.evcc.din.exchange import exchange, poll
 from iso15118.evcc.din.loop import below_minimum, current_demand, take_limits
@@ -18,7 +18,6 @@ from iso15118.evcc.unsaid import withdraw
 from iso15118.messages import din, physical
 from iso15118.messages.iso2 import UnitSymbol
 from iso15118.messages.physical import din_physical, floor_physical, quantity
-from iso15118.messages.values import floored
 from iso15118.session.actions import (
     EndReason,
     OpenContactors,
@@ -70,7 +69,7 @@ async def pre_charge(talk: Conversation, plan: Plan) -> None:
 
     def request() -> din.PreChargeReq:
         nonlocal target
-        target = floored(min(talk.battery.voltage_v, talk.limits.maximum_voltage_v))
+        target = pre_charge_target(talk)
         return din.PreChargeReq(
             dc_ev_status=vehicle_status(talk, plan),
             ev_target_voltage=din_physical(floor_physical(target, UnitSymbol.V)),

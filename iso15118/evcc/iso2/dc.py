@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from iso15118.evcc import insulation
-from iso15118.evcc.contactors import close_contactors, found_open, pre_charged
+from iso15118.evcc.contactors import close_contactors, found_open, pre_charge_target, pre_charged
 from iso15118.evcc.conversation import Conversation, Leave, Until
 from iso15118.evcc.iso2.delivery import negotiation_due, power_delivery
 from iso15118.evcc.iso2.demand import below_minimum, demand, take_limits
@@ -30,7 +30,6 @@ from iso15118.evcc.needs import enough
 from iso15118.evcc.unsaid import withdraw
 from iso15118.messages import iso2
 from iso15118.messages.physical import amperes, floor_physical, quantity
-from iso15118.messages.values import floored
 from iso15118.session.actions import (
     EndReason,
     OpenContactors,
@@ -83,7 +82,7 @@ async def pre_charge(talk: Conversation, plan: Plan) -> None:
 
     def request() -> iso2.PreChargeReq:
         nonlocal target
-        target = floored(min(talk.battery.voltage_v, talk.limits.maximum_voltage_v))
+        target = pre_charge_target(talk)
         return iso2.PreChargeReq(
             dc_ev_status=battery_status(talk, plan),
             ev_target_voltage=floor_physical(target, iso2.UnitSymbol.V),

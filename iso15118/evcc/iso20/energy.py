@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from iso15118.evcc.contactors import close_contactors, found_open, pre_charged
+from iso15118.evcc.contactors import close_contactors, found_open, pre_charge_target, pre_charged
 from iso15118.evcc.conversation import Bound, Conversation, EndSession, Leave, Until
 from iso15118.evcc.iso20.channels import selection, turns
 from iso15118.evcc.iso20.exchange import exchange, header, poll
@@ -22,7 +22,7 @@ from iso15118.evcc.iso20.profile import power_profile
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import EVSEStatus, Processing, ResponseCode
-from iso15118.messages.values import floored, measured, rational, si
+from iso15118.messages.values import measured, rational, si
 from iso15118.session.actions import (
     EndReason,
     OpenContactors,
@@ -60,7 +60,7 @@ async def cable_check(talk: Conversation) -> None:
 async def pre_charge(talk: Conversation) -> None:
     """Have the station match the battery's voltage, close the contactors, and only then say that pre-charge
     is done [V2G20-2006]."""
-    target = floored(min(talk.battery.voltage_v, talk.limits.maximum_voltage_v))
+    target = pre_charge_target(talk)
 
     def request(processing: Processing) -> dc.DCPreChargeReq:
         return dc.DCPreChargeReq(

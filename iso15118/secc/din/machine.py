@@ -116,11 +116,9 @@ class Din:
             return self.facts.config.din.timing.answer_time_power
         return timing.answer_time
 
-    def sequence_time(self, response: Any) -> float:
-        """The next request is waited for as long after every response, with a time of its own in the loop."""
-        timing = self.facts.timing
-        short = isinstance(response.body.body_element, din.CurrentDemandRes)
-        return timing.sequence_timeout_loop if short else timing.sequence_timeout
+    def is_turn(self, response: Any) -> bool:
+        """CurrentDemandRes."""
+        return isinstance(response.body.body_element, din.CurrentDemandRes)
 
     def goodbye(self, message: Any) -> Any | None:
         """The answer to a SessionStopReq of this session."""

@@ -128,5 +128,5 @@ def refresh_limits(ctx: Context) -> None:
     facts = ctx.facts
     if facts.offered is None:
         return
-    facts.limits = narrow(facts.offered, offered_limits(facts.capabilities), facts.set_point_w)
-    ctx.wire = LimitsOnWire.of(facts.limits)
+    limits = facts.hold(narrow(facts.offered, offered_limits(facts.capabilities), facts.set_point_w))
+    ctx.wire = LimitsOnWire.of(limits)

@@ -95,7 +95,7 @@ def refresh(ctx: Context) -> None:
     limits = charge_only(narrow(facts.offered, charge_only(facts.capabilities), set_point))
     if limits.maximum_charge_power_w <= 0.0:
         limits = replace(limits, maximum_charge_current_a=0.0, minimum_charge_current_a=0.0)
-    facts.limits = limits
+    facts.hold(limits)
 
 
 def most_w(ctx: Context, *, now: bool) -> float:

@@ -76,6 +76,7 @@ def _begin_anew(ctx: Context) -> None:
     facts.cable_check_asked = facts.cable_check_started = facts.cable_check_ok = None
     facts.precharge_started = None
     facts.delivered, facts.precharge_target_v = False, 0.0
+    ctx.part.refresh(ctx)  # the check is for what holds now
 
 
 def _check(ctx: Context) -> Answer | Refused:

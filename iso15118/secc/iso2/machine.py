@@ -155,11 +155,9 @@ class Iso2:
         seconds: float = getattr(self.facts.timing, field)
         return max(seconds, self.context.settings.loop_answer_delay_s)
 
-    def sequence_time(self, response: Any) -> float:
-        """The same everywhere [V2G2-443]."""
-        short = type(_element(response)) is RESPONSES[self.context.part.loop_request]
-        timing = self.facts.timing
-        return timing.sequence_timeout_loop if short else timing.sequence_timeout
+    def is_turn(self, response: Any) -> bool:
+        """CurrentDemandRes, or ChargingStatusRes."""
+        return type(_element(response)) is RESPONSES[self.context.part.loop_request]
 
     def goodbye(self, message: Any) -> Any | None:
         """The answer to a SessionStopReq of this session."""

@@ -181,11 +181,9 @@ class Iso20:
         """Within how many s the request has to be answered."""
         return self.facts.timing.answer_time_of(type(message).__name__)
 
-    def sequence_time(self, response: Any) -> float:
-        """The short time holds after a charge-loop response only [V2G20-1500, V2G20-443]."""
-        timing = self.facts.timing
-        short = type(response) is self._loop_response
-        return timing.sequence_timeout_loop if short else timing.sequence_timeout
+    def is_turn(self, response: Any) -> bool:
+        """The charge-loop response of the family [V2G20-1500, V2G20-443]."""
+        return type(response) is self._loop_response
 
     def goodbye(self, message: Any) -> Any | None:
         """The answer to a SessionStopReq of this session."""

@@ -139,7 +139,7 @@ def refresh_limits(ctx: Context) -> None:
     if limits is None or ctx.service is None:
         return
     facts = ctx.facts
-    facts.limits = limits
+    limits = facts.hold(limits)
     ctx.wire = StationLimitsOnWire.of(limits, facts.config.discharge_limit_sign)
     of_type = (
         ctx.service.dynamic_res if ctx.control_mode is ControlMode.DYNAMIC else ctx.service.scheduled_res

@@ -41,6 +41,7 @@ __all__ = [
     "judge_contract",
     "metering_confirmation",
     "metering_wanted",
+    "not_offered",
     "pnc_offer",
 ]
 
@@ -88,7 +89,7 @@ def judge_contract(request: cm.AuthorizationReq, ctx: Context) -> Answer | Refus
     facts = ctx.facts
     mode, trust = request.a_req_authorization_mode, facts.trust
     if not ctx.offers_contracts or trust is None or not isinstance(mode, cm.PnCAReqAuthorizationMode):
-        return _warned(ctx, Code.WARNING_AuthorizationSelectionInvalid)  # [V2G20-2209, V2G20-2226]
+        return not_offered(ctx)
     facts.attempts += 1
     if facts.attempts > facts.config.authorization_attempts:
         why = f"{facts.config.authorization_attempts} contracts were tried"
@@ -109,6 +110,11 @@ def judge_contract(request: cm.AuthorizationReq, ctx: Context) -> Answer | Refus
         verified=verdict.verified,
         certificate_name=facts.certificate_name,
     )
+
+
+def not_offered(ctx: Context) -> Answer | Refused:
+    """The vehicle may choose again [V2G20-2209, V2G20-2226], a number of times."""
+    return ctx.facts.one_choice_more() or _warned(ctx, Code.WARNING_AuthorizationSelectionInvalid)
 
 
 def contract_decision(ctx: Context, claim: ContractClaim) -> Answer | Refused:

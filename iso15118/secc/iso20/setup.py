@@ -26,7 +26,7 @@ from iso15118.session.services import SERVICES, ParameterSet, ServiceID
 from . import value_added
 from .context import Context, Wireless
 from .pause import join, why_no_pause
-from .plug_and_charge import ask, contract_decision, judge_contract, pnc_offer
+from .plug_and_charge import ask, contract_decision, judge_contract, not_offered, pnc_offer
 from .sequence import State
 
 __all__ = [
@@ -135,11 +135,7 @@ def _first(request: cm.AuthorizationReq, ctx: Context) -> Answer | Refused:
         _remember(request, ctx)
         return ask(ctx, judged)
     if not isinstance(request.a_req_authorization_mode, cm.EIMAReqAuthorizationMode):
-        # Not offered: the vehicle may choose again [V2G20-2209, V2G20-2226].
-        return Answer(
-            _authorized(ctx, Code.WARNING_AuthorizationSelectionInvalid, Processing.Finished),
-            State.AUTHORIZATION,
-        )
+        return not_offered(ctx)
     facts.attempts += 1
     if facts.attempts > facts.config.authorization_attempts:
         why = f"{facts.config.authorization_attempts} attempts to be authorized were refused (session.authorization_attempts)"

@@ -44,6 +44,8 @@ class VehicleSupervisor:
         self._hot = False
         beyond, at = limits.beyond, limits
         self._stale_s = beyond(Rule.STALE_READINGS, at.stale_s)
+        self._pre_charge_v = 0.0
+        """What the station was asked for in pre-charge; 0: nothing."""
         self._over_v = beyond(Rule.OVER_VOLTAGE, at.inlet_voltage_v)
         self._over_a = beyond(Rule.OVER_CURRENT, at.over_current_a)
         self._rated = beyond(Rule.OVER_CURRENT, at.rating_factor)
@@ -118,9 +120,28 @@ class VehicleSupervisor:
             ceiling.ask(0.0, now, self.limits.settle_s, rate, max(flows, 0.0))
         self._quick = False
 
+    def pre_charge(self, voltage_v: float) -> None:
+        """The station is asked for this voltage in V, until contactors are closed, or told to open."""
+        self._pre_charge_v = voltage_v
+
+    @property
+    def above_battery(self) -> str:
+        """Why that may not stay: with closed contactors it would be over-voltage. Empty if it may."""
+        if self._pre_charge_v <= self._ceiling_v:
+            return ""
+        most_v = min(self._battery_v, self._declared_v)
+        return f"the battery can stand {most_v:g} V now, pre-charge is to {self._pre_charge_v:g} V"
+
+    @property
+    def most_v(self) -> float:
+        """Above this many V at the inlet the battery has over-voltage."""
+        return self._ceiling_v
+
     def told(self, closed: bool, now: float, over_v: float | None = None, within_v: float = 0.0) -> None:
         """The contactors were told to close, or to open. ``over_v``, ``within_v``: until they report
         themselves closed the inlet has to stay so near to this voltage, in V."""
+        if not closed:
+            self._pre_charge_v = 0.0
         self._told_open, self._was_told, self._quick = not closed, True, False
         self._closing = (over_v, within_v) if closed and over_v is not None and not self.closed else None
         if closed:
@@ -140,6 +161,7 @@ class VehicleSupervisor:
         self.closed, self._quick = closed, False
         if closed:
             self._closing = None
+            self._pre_charge_v = 0.0  # over-voltage has a rule of its own then
 
     # -- what is measured ----------------------------------------------------------------------------------
 

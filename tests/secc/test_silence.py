@@ -1,0 +1,233 @@
+"""Power does not outlive what asked for it: a vehicle that leaves the charge loop by any other request, and
+is silent then, loses the power within the time of the loop, and not the session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from iso15118.messages import iso2
+from iso15118.messages.iso20 import ac, dc, wpt
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20.common_types import Processing
+from iso15118.secc import SeccConfig
+from iso15118.secc.iso20.sequence import State
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import EndReason, Urgency
+from iso15118.session.limits import StationLimits
+from iso15118.session.services import ControlMode, ServiceID
+from iso15118.timing import Iso2Timing, Timer, Timing
+from tests.secc.ac_vehicle import AcDrive
+from tests.secc.iso2.outlet import AcDrive as OlderDrive
+from tests.secc.iso2.vehicle import settings
+from tests.secc.pad import UNKNOWN, PadDrive
+from tests.secc.vehicle import BATTERY_V, STATION, Drive
+
+LOOP_S = Timing().sequence_timeout_loop
+STANDBY: dict[str, Any] = {"charge_progress": cm.ChargeProgress.Standby}
+ANEW: dict[str, Any] = {"charge_progress": cm.ChargeProgress.ScheduleRenegotiation}
+
+
+def hardware(drive: Any) -> list[act.Action]:
+    """What was asked of the hardware by the last call."""
+    return [one for one in drive.book.actions if isinstance(one, act.HardwareAction | act.SessionEnded)]
+
+
+def dc_drive(mode: ControlMode) -> Drive:
+    drive = Drive(ServiceID.MCS, mode).to(State.DC_CHARGE_LOOP)
+    drive.measure(BATTERY_V)
+    drive.send(dc.DCChargeLoopReq)
+    return drive
+
+
+def ac_drive() -> AcDrive:
+    drive = AcDrive().to(State.AC_CHARGE_LOOP)
+    drive.send(ac.ACChargeLoopReq)
+    return drive
+
+
+def pad_drive() -> PadDrive:
+    drive = PadDrive().to(State.WPT_CHARGE_LOOP)
+    drive.send(wpt.WPTChargeLoopReq)
+    return drive
+
+
+CASES: dict[str, tuple[Any, type, Urgency, type]] = {
+    "scheduled": (
+        lambda: dc_drive(ControlMode.SCHEDULED), dc.DCChargeLoopReq, Urgency.EMERGENCY, act.SetPower,
+    ),
+    "dynamic": (lambda: dc_drive(ControlMode.DYNAMIC), dc.DCChargeLoopReq, Urgency.EMERGENCY, act.SetPower),
+    "ac": (ac_drive, ac.ACChargeLoopReq, Urgency.ORDERLY, act.SetAcPower),
+    "wpt": (pad_drive, wpt.WPTChargeLoopReq, Urgency.EMERGENCY, act.SetPad),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_silent_vehicle_loses_the_power_and_not_the_session(name: str) -> None:
+    make, again, urgency, sets = CASES[name]
+    drive = make()
+    assert drive.session._facts.permits
+    drive.send(cm.PowerDeliveryReq)
+    drive.book.wait(LOOP_S - 0.001)
+    assert drive.session._facts.permits
+    assert hardware(drive) == []
+    drive.book.wait(0.001)
+    assert hardware(drive) == [act.StopPower(urgency)]
+    assert not drive.session._facts.permits
+    assert drive.session.ended is None
+    drive.book.wait(0.5)
+    drive.send(again)
+    assert [type(one) for one in hardware(drive)] == [sets]
+    assert drive.session._facts.permits
+
+
+def test_it_is_told_once() -> None:
+    drive = dc_drive(ControlMode.SCHEDULED)
+    told = []
+    for _ in range(2):
+        drive.send(cm.PowerDeliveryReq)
+        drive.book.wait(LOOP_S)
+        drive.measure(BATTERY_V)
+        drive.send(dc.DCChargeLoopReq)
+        told += [one for one in drive.book.actions if isinstance(one, act.PeerDeviates)]
+    assert [one.name for one in told] == ["silent-under-power"] * len(told)
+    assert drive.session._facts.noted == {"silent-under-power"}
+
+
+def test_a_start_once_a_minute_holds_no_power() -> None:
+    drive = dc_drive(ControlMode.SCHEDULED)
+    for _ in range(5):
+        drive.send(cm.PowerDeliveryReq)
+        assert not any(isinstance(one, act.SetPower) for one in drive.book.actions)
+        drive.book.wait(59.0)
+        assert drive.session._facts.power is None
+
+
+def test_whoever_is_heard_in_time_keeps_the_power() -> None:
+    drive = ac_drive()
+    drive.send(cm.PowerDeliveryReq, **ANEW)
+    for _ in range(5):
+        drive.book.wait(LOOP_S - 0.01)
+        assert drive.session._facts.permits
+        drive.send(cm.ScheduleExchangeReq)
+        if drive.session.state != State.SCHEDULE_RENEGOTIATION.value:
+            break
+    assert drive.session._facts.permits
+    drive.book.wait(LOOP_S)
+    assert hardware(drive) == [act.StopPower(Urgency.ORDERLY)]
+
+
+def test_what_comes_beside_the_loop_is_no_request_of_it() -> None:
+    drive = dc_drive(ControlMode.SCHEDULED)
+    drive.send(cm.PowerDeliveryReq)
+    due = drive.session.timers.deadline_of(Timer.SILENCE)
+    drive.book.wait(0.3)
+    drive.book.tell(ev.MessageReceived(drive.request(cm.ScheduleExchangeReq), beside=True))
+    assert drive.session.ended is None
+    assert drive.session.timers.deadline_of(Timer.SILENCE) == due
+    drive.book.wait(0.2)
+    assert drive.session._facts.power is None
+
+
+def test_no_bounds_of_nothing_are_taken_back_and_none_are_raised_in_silence() -> None:
+    """Standby at an outlet: nothing flows, so that nothing has to be stopped; more is not given either."""
+    drive = ac_drive()
+    drive.book.tell(ev.SetPointChanged(0.0))
+    drive.send(cm.PowerDeliveryReq)
+    drive.book.wait(LOOP_S)
+    assert hardware(drive) == []
+    drive.book.tell(ev.SetPointChanged(None))
+    assert hardware(drive) == []
+    drive.send(ac.ACChargeLoopReq)
+    assert [type(one) for one in hardware(drive)] == [act.SetAcPower]
+    drive.send(cm.PowerDeliveryReq, **STANDBY)
+    assert [type(one) for one in hardware(drive)] == [act.SetAcPower]
+    drive.book.wait(LOOP_S)
+    assert hardware(drive) == []
+
+
+def test_an_outlet_before_its_first_turn_is_left_alone() -> None:
+    drive = AcDrive().to(State.AC_CHARGE_LOOP)
+    drive.book.wait(10.0)
+    assert hardware(drive) == []
+    assert drive.session.ended is None
+
+
+def test_what_tries_a_position_has_the_time_of_its_phase() -> None:
+    drive = PadDrive().to(State.WPT_ALIGNMENT_CHECK)
+    drive.send(wpt.WPTAlignmentCheckReq, ev_processing=Processing.Ongoing, ev_result_code=UNKNOWN)
+    assert drive.session._facts.pad_power
+    drive.book.wait(10.0)
+    assert drive.session._facts.pad_power
+
+
+def test_an_edition_with_one_time_for_all_has_the_shorter_one_that_was_set() -> None:
+    """ISO 15118-2 gives every request 60 s; where a station has set less for the loop, it holds for power."""
+    drive = OlderDrive(settings(timing=Iso2Timing(sequence_timeout_loop=2.0))).charging()
+    drive.status()
+    drive.send(iso2.PowerDeliveryReq, charge_progress=iso2.ChargeProgress.Renegotiate)
+    drive.book.wait(1.999)
+    assert drive.session._facts.permits
+    drive.book.wait(0.001)
+    assert hardware(drive) == [act.StopPower(Urgency.ORDERLY)]
+    assert drive.session.ended is None
+
+
+def test_a_loop_without_a_turn_is_a_phase_as_others() -> None:
+    drive = dc_drive(ControlMode.SCHEDULED)
+    began = drive.book.now
+    while drive.session.ended is None and drive.book.now - began < 700.0:
+        drive.send(cm.PowerDeliveryReq)
+        drive.book.wait(59.0)
+    assert drive.session.ended is not None
+    assert drive.session.ended.reason is EndReason.ONGOING_TOO_LONG
+    assert drive.book.now - began >= Timing().phase_performance
+
+
+def test_one_that_turns_lasts() -> None:
+    patient = SeccConfig(services=(ServiceID.WPT,), timing=Timing(sequence_timeout_loop=60.0))
+    drive = PadDrive(config=patient).to(State.WPT_CHARGE_LOOP)
+    for _ in range(20):
+        drive.send(cm.PowerDeliveryReq)
+        drive.book.wait(50.0)
+        drive.send(wpt.WPTChargeLoopReq)
+        drive.book.wait(50.0)
+    assert drive.session.ended is None
+
+
+def test_limits_that_fall_in_silence_are_kept_for_the_next_turn() -> None:
+    drive = dc_drive(ControlMode.DYNAMIC)
+    drive.send(cm.PowerDeliveryReq)
+    drive.book.wait(LOOP_S)
+    drive.book.tell(
+        ev.LimitsChanged(
+            StationLimits(
+                maximum_charge_power_w=50_000.0,
+                maximum_charge_current_a=50.0,
+                maximum_voltage_v=STATION.maximum_voltage_v,
+            )
+        )
+    )
+    assert hardware(drive) == []
+    drive.send(dc.DCChargeLoopReq)
+    (asked,) = hardware(drive)
+    assert isinstance(asked, act.SetPower)
+    assert asked.power_w <= 50_000.0
+
+
+@pytest.mark.parametrize("restored", [True, False])
+@pytest.mark.parametrize("by_stop", [True, False])
+def test_such_a_session_ends_in_order(restored: bool, by_stop: bool) -> None:
+    drive = dc_drive(ControlMode.SCHEDULED)
+    drive.send(cm.PowerDeliveryReq)
+    drive.book.wait(LOOP_S)
+    if restored:
+        drive.send(dc.DCChargeLoopReq)
+    if by_stop:
+        drive._stopped()
+    drive.send(cm.SessionStopReq)
+    drive.book.tell(ev.ContactorsChanged(False))
+    assert drive.session.ended is not None
+    assert drive.session.ended.reason is EndReason.STOPPED_BY_EV
