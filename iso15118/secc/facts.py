@@ -271,6 +271,8 @@ class Facts:
     """Cable check, pre-charge or power was asked for and not yet taken back."""
     told_safe: bool = False
     """Current zero and contactors open were asked for since then."""
+    told_open_at: float = -math.inf
+    """When that began; minus infinity: never."""
 
     # -- leaving
     lets_go: bool = False
