@@ -30,6 +30,7 @@ from iso15118.session.checks import (
     is_coil_reading,
     is_reading,
     late_alarm,
+    so_soon,
     taken_at,
     text,
     what_went_wrong,
@@ -91,6 +92,7 @@ class Funnel:
         self._script: Coroutine[Step, Any, act.SessionEnded] | None = None
         self._step: Step | None = None
         self._told_safe = False
+        self._told_open_at = -math.inf
         self._at_once = False
         """An emergency stop was asked for, and nothing since that flows."""
         self._may_close = False
@@ -151,6 +153,8 @@ class Funnel:
             elif kind is act.OpenContactors:
                 if self._at_once:
                     actions[place] = replace(action, urgency=Urgency.EMERGENCY)
+                if not self._told_safe:
+                    self._told_open_at = now
                 self._told_safe = True
                 supervisor.told(False, now)
         self._on_cable = self.ended is None and (self.energized or self._talk.contactors_closed)
@@ -212,6 +216,7 @@ class Funnel:
         if closed and (self._told_safe or not self._may_close):
             what = "contactors did not open" if was else "contactors closed without permission"
             cause = "contactors-not-opened" if was else "contactors-unasked"
+            what += so_soon(self._told_open_at, talk.now)
             return self._end(EndReason.CONTACTOR_FAILED, what, cause=cause)
         if was and not closed and not self._told_safe:
             what = "contactors opened by themselves"

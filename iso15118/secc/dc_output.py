@@ -197,7 +197,7 @@ def open_contactors(facts: Facts, opened: Callable[[], Answer]) -> Wait:
             return Refused(
                 Fault.CONTACTOR,
                 EndReason.CONTACTOR_FAILED,
-                "contactors did not open in time",
+                "contactors did not open in time (PortLimits.feedback_s is part of it)",
                 cause="contactors-not-opened",
             )
         return None

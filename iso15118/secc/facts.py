@@ -234,8 +234,7 @@ class Facts:
     positioning_since: float | None = None
     """When the vehicle first asked to be positioned."""
     status_heard: float | None = None
-    """When the vehicle last sent its system status, or was connected; None: it is
-    not connected by a device."""
+    """When the vehicle last sent its system status, or was connected; None: not by a device."""
     status_ever: bool = False
     """It has sent one."""
     cable_checks: int = 0
@@ -285,6 +284,8 @@ class Facts:
     """Cable check, pre-charge or power was asked for and not yet taken back."""
     told_safe: bool = False
     """Current zero and contactors open were asked for since then."""
+    told_open_at: float = -math.inf
+    """When that began; minus infinity: never."""
 
     # -- leaving
     lets_go: bool = False
@@ -444,8 +445,7 @@ class Facts:
             self.meter = reading if taken == reading.at else replace(reading, at=taken)
 
     def know_vehicle(self, evccid: str) -> None:
-        """The vehicle introduces itself; one that the settings know by its name has
-        settings of its own from now on."""
+        """The vehicle introduces itself; one that the settings know has settings of its own from now on."""
         self.evccid = evccid
         self.config, found = quirks_of(self.config, evccid)
         self.news += [told(one.title, evccid, one.changes) for one in found]
@@ -454,19 +454,16 @@ class Facts:
         """A vehicle asks about a service once more; why it is asked no longer to go on with that."""
         self.details_asked += 1
         most = self.config.most_service_details
-        if self.details_asked <= most:
-            return None
         why = f"more than {most} ServiceDetailReq (session.most_service_details)"
-        return Refused(Fault.FAILED, EndReason.SEQUENCE_ERROR, why)
+        return Refused(Fault.FAILED, EndReason.SEQUENCE_ERROR, why) if self.details_asked > most else None
 
     def one_choice_more(self) -> Refused | None:
         """A vehicle chooses a way to be authorized that is not offered; why it may not choose again."""
         self.wrong_choices += 1
         most = self.config.authorization_attempts
-        if self.wrong_choices <= most:
-            return None
         why = f"more than {most} choices of an authorization that is not offered (session.authorization_attempts)"
-        return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, why)
+        too_many = self.wrong_choices > most
+        return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, why) if too_many else None
 
     def ask_driver(self) -> RequestAuthorization:
         """Whoever decides about the driver is asked, once more."""
@@ -493,9 +490,8 @@ class Facts:
     def note_target(self, target_v: float, most_v: float) -> None:
         """A voltage target that ``SeccConfig.overvoltage_v`` bears with."""
         if target_v > most_v:
-            self.note(
-                "target-voltage", f"voltage target {target_v:g} V, own maximum {most_v:g} V, which holds"
-            )
+            detail = f"voltage target {target_v:g} V, own maximum {most_v:g} V, which holds"
+            self.note("target-voltage", detail)
 
     def note(self, name: str, detail: str) -> None:
         """Tell the application once that the vehicle deviates and was understood all the same."""

@@ -13,7 +13,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.causes import refined
-from iso15118.session.checks import late_alarm, text, what_went_wrong
+from iso15118.session.checks import late_alarm, so_soon, text, what_went_wrong
 from iso15118.session.edition import Stage, Wait
 from iso15118.session.ends import then
 from iso15118.session.history import StateHistory
@@ -112,7 +112,11 @@ class Funnel(ConnectionDevice):
         self.timers.clear(Timer.CABLE_CHECK)
         if facts.cable_check_started is None:
             return []
+        not_tested = self._supervisor.not_tested() if ok else None
         self._supervisor.cable_check_over(facts.now)
+        if not_tested is not None:
+            facts.cable_check_ok = False
+            return self._found(not_tested)
         if not ok:
             # Also when it had been good before: nobody goes on with a cable that somebody doubts.
             facts.cable_check_ok = False
@@ -128,10 +132,12 @@ class Funnel(ConnectionDevice):
         self._books.contactors(closed)
         if not known or (closed and not facts.energized):
             # Nobody asked for this, or no longer: a late or welded contactor.
-            what = (
-                "contactors closed without permission" if known else "the level of the contactors is unknown"
-            )
-            return self._abort(EndReason.CONTACTOR_FAILED, what, cause="contactors-unasked" if known else "")
+            if not known:
+                return self._abort(EndReason.CONTACTOR_FAILED, "the level of the contactors is unknown")
+            what = "contactors did not open" if was else "contactors closed without permission"
+            cause = "contactors-not-opened" if was else "contactors-unasked"
+            what += so_soon(facts.told_open_at, facts.now)
+            return self._abort(EndReason.CONTACTOR_FAILED, what, cause=cause)
         if was and not closed and facts.energized and (self._stage.holds or facts.precharging):
             return self._opened()
         return []

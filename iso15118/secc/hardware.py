@@ -129,6 +129,8 @@ class HardwareBooks:
             elif kind is act.OpenContactors:
                 if self.at_once:
                     kept[place] = replace(action, urgency=Urgency.EMERGENCY)
+                if not facts.told_safe:
+                    facts.told_open_at = facts.now
                 facts.energized, facts.told_safe = False, True
                 self.told(False)
             elif kind is act.ConnectDevice or kind is act.DisconnectDevice:

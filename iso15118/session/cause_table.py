@@ -137,13 +137,13 @@ contactors-not-closed | CONTACTOR_FAILED | own | - | V2G20-860 | CX017
     supply of the coil, feedback contact, `timing.contactor_answer`
 contactors-not-opened | CONTACTOR_FAILED | own | - | V2G20-862 | CX017
     contactors did not open in time
-    welded? measure the output without a vehicle before the next charge
+    welded? or does their level follow late: `PortLimits.feedback_s`; measure the output without a vehicle before the next charge
 contactors-opened | CONTACTOR_FAILED | own | - | - | CX017
     contactors opened by themselves under power
     supply of the coil, interlocks
 contactors-unasked | CONTACTOR_FAILED | own | - | - | CX017
     contactors are closed though nobody asked for it
-    welded? who else drives the coil?
+    welded? who else drives the coil? just after they were told to open: `PortLimits.feedback_s`, `bounce_s`
 # messages
 sequence-error | SEQUENCE_ERROR | peer | - | V2G2-539 | -
     a message that is not legal at this point

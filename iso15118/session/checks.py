@@ -38,6 +38,7 @@ __all__ = [
     "is_coil_reading",
     "is_reading",
     "late_alarm",
+    "so_soon",
     "taken_at",
     "text",
     "what_went_wrong",
@@ -46,6 +47,8 @@ __all__ = [
 PILOT_GONE: Final = (ev.SignalState.A, ev.SignalState.E, ev.SignalState.F)
 """States of the control pilot without a vehicle to talk to: unplugged, or a fault."""
 _LONGEST = 300
+_FEEDBACK_S: Final = 5.0
+"""No feedback of contactors is later than this."""
 _GREATEST = 1e15
 """Beyond this no quantity fits into a message; a comparison with it also finds what is
 no number, however large."""
@@ -66,6 +69,15 @@ def what_went_wrong(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"[:_LONGEST]
     except Exception:  # whatever it is, the session ends all the same
         return type(error).__name__
+
+
+def so_soon(told_open_at: float, now: float) -> str:
+    """What to add where contactors show that they are closed, a few seconds after they were told to open: the
+    level may only be late. Empty if that was longer ago, or never."""
+    ago = now - told_open_at
+    if not 0.0 <= ago <= _FEEDBACK_S:
+        return ""
+    return f", and are closed {ago:.1f} s after they were told to: is PortLimits.feedback_s too short?"
 
 
 def late_alarm(event: ev.Event, closed: bool) -> str:

@@ -368,7 +368,7 @@ def test_the_pilot_falls_to_b_in_the_loop() -> None:
     drive.send(ac.ACChargeLoopReq)
     drive.book.tell(ev.SignalChanged(ev.SignalState.B))
     assert [type(action) for action in drive.book.actions[:2]] == [act.StopPower, act.OpenContactors]
-    assert drive.book.actions[0].urgency is act.Urgency.EMERGENCY  # type: ignore[attr-defined]
+    assert drive.book.actions[0] == act.StopPower(act.Urgency.EMERGENCY)
 
 
 def test_stop_is_answered_once_the_contactors_are_open() -> None:

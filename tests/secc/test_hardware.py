@@ -54,6 +54,20 @@ def test_contactors_that_close_before_they_may_end_the_session(state: State) -> 
     assert ends(drive) == (EndReason.CONTACTOR_FAILED, "contactors closed without permission")
 
 
+@pytest.mark.parametrize("later_s", [0.9, 5.0, 5.1])
+def test_contactors_whose_level_follows_late_are_no_others_that_closed(later_s: float) -> None:
+    """They were seen to be closed all the time, and a setting says how late their level may be."""
+    drive = Drive().to(State.DC_CHARGE_LOOP)
+    drive.book.tell(ev.EmergencyShutdown("button"))
+    drive.session._facts.abort_reason = None  # what is looked at here is the end by the level alone
+    drive.book.now += later_s
+    drive.book.tell(ev.ContactorsChanged(True))
+    facts = drive.session._facts
+    assert facts.abort_cause == "contactors-not-opened"
+    late = f", and are closed {later_s:.1f} s after they were told to: is PortLimits.feedback_s too short?"
+    assert facts.abort_detail == "contactors did not open" + (late if later_s <= 5.0 else "")
+
+
 @pytest.mark.parametrize("level", [None, "closed", 1])
 def test_a_level_that_is_none_counts_as_closed(level: Any) -> None:
     drive = Drive().to(State.DC_CHARGE_LOOP)

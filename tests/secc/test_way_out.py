@@ -382,8 +382,8 @@ def stopping_by_itself(edition: str, **settings: Any) -> tuple[Any, type]:
         (
             ev.ContactorsChanged(True),
             EndReason.CONTACTOR_FAILED,
-            "contactors closed without permission",
-            "contactors-unasked",
+            "contactors did not open, and are closed 0.2 s after they were told to: is PortLimits.feedback_s too short?",
+            "contactors-not-opened",
         ),
         (ev.StopRequested("again"), EndReason.STOPPED_BY_STATION, "closing time", "stop-not-followed"),
     ],

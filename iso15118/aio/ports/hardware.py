@@ -60,9 +60,11 @@ class PortLimits(Struct, frozen=True, kw_only=True):
     """Pre-charge may wait for its voltage."""
     contactors_s: Duration = 3.0
     """Closing and opening [V2G20-860] [V2G20-862]; an orderly opening waits for the current to fall."""
-    feedback_s: Duration = 0.5
+    feedback_s: Annotated[float, Meta(ge=0.001, le=3.0)] = 0.5
     """How much later than ``contactors.open`` returns their level may follow. Proposal: auxiliary contacts,
-    and a bus that is polled."""
+    and a bus that is polled. The answer to the vehicle waits for the level: opening and this together have
+    to stay below ``contactor_answer`` of the timing (1.4 s, with ISO 15118-2 3 s) and
+    ``supervision.contactor_s`` (3.3 s), or an orderly stop ends as "contactors did not open in time"."""
     bounce_s: Duration = 0.1
     """A level of the contactors that nobody asked for has to last so long: auxiliary contacts bounce when a
     coil goes over to its holding current. Proposal."""

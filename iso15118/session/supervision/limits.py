@@ -114,7 +114,7 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     all phases in W. Proposal."""
     ac_voltage_factor: Annotated[float, Meta(ge=1.0, le=2.0)] | None = 1.15
     """over-voltage with AC: times the nominal voltage (station), or the greatest that the inlet stands times
-    1 (vehicle). Grids keep within 10 %. Proposal."""
+    1 (vehicle). None: neither. Grids keep within 10 %. Proposal."""
     ac_phase_lost_share: Share | None = 0.5
     """phase-lost: below this share of the nominal voltage. Proposal."""
     ac_phase_lost_s: HowLong = 5.0
@@ -144,7 +144,8 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     voltage_after_end_reaction: Reaction = Reaction.WARN
     """What a session does, whose contactors are open anyway; between sessions it is always a fault."""
     cable_check_v: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 10.0
-    """cable-check-voltage: above the test voltage by more than this; EVerest's tolerance."""
+    """cable-check-voltage: above the test voltage by more than this, or never measured up to this below it
+    though the check is told to have gone well; EVerest's tolerance."""
     cable_check_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 2.0
     """cable-check-current; EVerest's limit, for connectors of a few hundred amperes."""
     offset_share: Share = 0.002

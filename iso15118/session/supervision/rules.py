@@ -41,7 +41,7 @@ class Rule(StrEnum):
     VOLTAGE_AFTER_END = "voltage-after-end"
     """S: the output is not discharged though everything is off."""
     CABLE_CHECK_VOLTAGE = "cable-check-voltage"
-    """S: voltage before the cable check, or more than its test voltage."""
+    """S: voltage before the cable check, more than its test voltage, or never so much."""
     CABLE_CHECK_CURRENT = "cable-check-current"
     """S: current in the cable check."""
     PRE_CHARGE_VOLTAGE = "pre-charge-voltage"
@@ -49,7 +49,8 @@ class Rule(StrEnum):
     PRE_CHARGE_CURRENT = "pre-charge-current"
     """S: more current than pre-charge may have."""
     CONTACTOR_VOLTAGE = "contactor-voltage"
-    """S, V: contactors would close over too great a difference."""
+    """S: contactors would close over too great a difference. A vehicle's own comparison is no rule:
+    pre-charge goes on until inlet and battery are within ``precharge_tolerance_v``."""
     STALE_READINGS = "stale-readings"
     """S, V: no reading young enough."""
     FROZEN_READINGS = "frozen-readings"
@@ -107,13 +108,15 @@ class Finding(Struct, frozen=True):
     reaction: Reaction
     what: str = ""
     """The quantity and its unit, such as "A at the output"."""
+    against: str = "limit"
+    """What ``limit`` is, in words."""
 
     @property
     def detail(self) -> str:
         """For people; begins with the rule's name."""
         if math.isnan(self.value):  # nothing was measured
             return f"{self.rule.value}: {self.what}"
-        return f"{self.rule.value}: {self.value:.1f} {self.what}, limit {self.limit:.1f}"
+        return f"{self.rule.value}: {self.value:.1f} {self.what}, {self.against} {self.limit:.1f}"
 
 
 def worse(one: Finding | None, other: Finding | None) -> Finding | None:
