@@ -284,8 +284,8 @@ class Facts:
     """Cable check, pre-charge or power was asked for and not yet taken back."""
     told_safe: bool = False
     """Current zero and contactors open were asked for since then."""
-    told_open_at: float = -math.inf
-    """When that began; minus infinity: never."""
+    told_open_at: float = -1e9
+    """When that began; far in the past: never."""
 
     # -- leaving
     lets_go: bool = False

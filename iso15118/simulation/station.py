@@ -73,6 +73,8 @@ _CALLS: dict[type[HardwareAction], str] = {
     RequestSchedules: "schedules",
     UseKey: "use_key",
 }
+_SHOWN_S = 0.2
+"""How long a cable check lasts at least, on the clock of whoever looks at it."""
 
 
 class SimulatedStation(Desk):
@@ -228,7 +230,9 @@ class SimulatedStation(Desk):
                 self._check_number = number
                 # The service's threshold, or the connector's own if that is the stricter.
                 self.insulation.asked_ohm = insulation_ohm
-                self.cable_check.start(voltage_v, self._varied(self.cable_check.duration_s))
+                # However fast the plant is, its output shows the test voltage to whoever looks at it.
+                shown_s = _SHOWN_S * circuit.time_scale
+                self.cable_check.start(voltage_v, max(self._varied(self.cable_check.duration_s), shown_s))
             case PreCharge(voltage_v):
                 self.supply.pre_charge(voltage_v)
             case CloseContactors():

@@ -354,6 +354,8 @@ NOT_HERE: dict[str, str] = {
     "signal-lost": "every end by the pilot has a row of its own; for ends that others make",
     "loop-blocked": "tests/aio/test_ends_told.py: it needs a loop that does not turn",
     "program-ended": "tests/aio/test_ends_told.py: it needs a program that ends",
+    "voltage-limit-lowered": "tests/secc/test_lower_voltage.py: limits that fall in mid-session",
+    "battery-limit-lowered": "tests/evcc/test_lower_battery.py: a battery that can stand less in mid-session",
 }
 """Those that no session in memory comes to, and why."""
 

@@ -88,6 +88,7 @@ SAID: dict[str, dict[str, Any]] = {
         "measured_at": LONG_AGO,
         "position_at": LONG_AGO,
         "meter_asked": LONG_AGO,
+        "told_open_at": LONG_AGO,
     },
     "secc.iso2.context.Context": {"tuple_id": 1},
     "secc.iso2.settings.Iso2SeccSettings": {
