@@ -29,7 +29,7 @@ from iso15118.session import events as ev
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import TlsPeer
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, ServiceID
-from iso15118.testing import SafetyMonitor
+from iso15118.testing import Playbook, SafetyMonitor
 from tests.secc.checked import CheckedBook
 from tests.secc.table import STATES
 
@@ -75,7 +75,7 @@ class Drive:
         self.monitor = SafetyMonitor(self.config, STATION, VEHICLE, paused=tuple(session.get("resume", ())))
         self.output: ev.PowerMeasured | None = ev.PowerMeasured(0.0, 0.0)
         """What the output shows; None: nobody measures any more."""
-        self.book = CheckedBook(
+        self.book: Playbook = CheckedBook(
             self.session,
             watch=self.monitor.secc,
             sample=lambda: () if self.output is None else (self.output,),

@@ -127,12 +127,14 @@ def worse(one: Finding | None, other: Finding | None) -> Finding | None:
 
 class Watch:
     """One rule: ``look`` at every sample; it tells a finding once per stage. ``stages``: how long it has to
-    last in s, and what is done."""
+    last in s, and what is done; ``against``: what the limit is, in words."""
 
-    __slots__ = ("_stage", "_stages", "_what", "rule", "since")
+    __slots__ = ("_against", "_stage", "_stages", "_what", "rule", "since")
 
-    def __init__(self, rule: Rule, what: str, *stages: tuple[float | None, Reaction]) -> None:
-        self.rule = rule
+    def __init__(
+        self, rule: Rule, what: str, *stages: tuple[float | None, Reaction], against: str = "limit"
+    ) -> None:
+        self.rule, self._against = rule, against
         self.since: float | None = None
         """Since when it is broken without a pause; None while it is kept."""
         self._what = what
@@ -149,7 +151,7 @@ class Watch:
         found = None
         while self._stage < len(self._stages) and now - self.since >= self._stages[self._stage][0] - _NO_TIME:
             reaction = self._stages[self._stage][1]
-            found = Finding(self.rule, value, limit, self.since, reaction, self._what)
+            found = Finding(self.rule, value, limit, self.since, reaction, self._what, self._against)
             self._stage += 1
         return found
 

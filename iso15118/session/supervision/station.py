@@ -109,7 +109,13 @@ class StationSupervisor:
             Watch(Rule.PRE_CHARGE_VOLTAGE, volts, (at.pre_charge_s, fault)),
             Watch(Rule.PRE_CHARGE_CURRENT, amperes, (at.pre_charge_s, fault)),
             Watch(Rule.OVER_POWER, "W at the output", (at.over_power_s, at.over_power_reaction)),
-            Watch(Rule.FROZEN_READINGS, amperes, (at.frozen_warn_s, Reaction.WARN), (at.frozen_stop_s, stop)),
+            Watch(
+                Rule.FROZEN_READINGS,
+                "A at the output, which does not move",
+                (at.frozen_warn_s, Reaction.WARN),
+                (at.frozen_stop_s, stop),
+                against="asked for:",
+            ),
             Watch(Rule.CONTACTOR_LEVEL, "(1: closed)", (at.contactor_s, at.contactor_reaction)),
         ]
         self._watches = tuple(watch)
