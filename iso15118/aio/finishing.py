@@ -190,7 +190,9 @@ class Finishing:
             if result is not None:
                 self._story.ended(result)
             if hardware is not None and not safe:
-                _log.critical("the hardware does not confirm that it is safe: %s", hardware.faults[-3:])
+                faults = [f"{fault.port}: {fault.reason}" for fault in hardware.faults[-3:]]
+                why = "; ".join(dict.fromkeys((self.unsafe_because, *faults)))
+                _log.critical("the hardware does not confirm that it is safe: %s", why)
 
     def _sum_up(self, session: Session | None, hardware: Hardware, safe: bool) -> SessionResult:
         self._tally.over(self._finished)

@@ -17,6 +17,7 @@ from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import EndReason, ScheduleChosen, SessionEnded, VehicleDisplay, VehicleLeaves
 from iso15118.session.causes import Cause, cause_of
 from iso15118.session.events import HardwareFault, ReceiverMeasured
+from iso15118.session.ticket import EvccTicket, SeccTicket
 from iso15118.tls import TlsInfo
 
 from .told_result import lines_of_result, summary_of_result
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from iso15118.aio.net.stream import MessageStream
     from iso15118.aio.ports.hardware import Hardware
     from iso15118.session.events import AcMeasured, InletMeasured, PadMeasured, PowerMeasured
-    from iso15118.session.ticket import EvccTicket, SeccTicket
 
     from .finishing import Session
 

@@ -7,7 +7,7 @@ not speak it starts sooner."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
@@ -26,6 +26,8 @@ from .edition import EvccEdition
 if TYPE_CHECKING:
     from .config import EvccConfig
     from .conversation import Conversation
+else:
+    Conversation = EvccConfig = Any  # who asks for help at run time is told of it without loading it
 
 __all__ = ["OFFERED", "Offered", "load", "offered"]
 

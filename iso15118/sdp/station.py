@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -15,6 +15,10 @@ from .rates import OriginRates, RateLimit
 
 if TYPE_CHECKING:
     from .wireless import WirelessSdpRequest, WirelessSdpResponse
+else:
+    WirelessSdpRequest = WirelessSdpResponse = (
+        Any  # who asks for help at run time is told of it without loading it
+    )
 
 __all__ = ["Answer", "AnyServer", "Ignored", "SdpServer"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -16,6 +16,8 @@ from .messages import Origin, SdpRequest, SdpResponse, Security, wrong_origin
 
 if TYPE_CHECKING:
     from .wireless import WirelessSdpResponse
+else:
+    WirelessSdpResponse = Any  # who asks for help at run time is told of it without loading it
 
 __all__ = ["AnyClient", "Conflict", "Found", "GaveUp", "Refused", "SdpAction", "SdpClient", "SendRequest"]
 

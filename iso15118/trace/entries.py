@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
     from iso15118.exi import Message as ExiMessage
     from iso15118.link.slac import Frame as SlacMessageFrame
+else:
+    ExiMessage = SlacMessageFrame = Any  # who asks for help at run time is told of it without loading it
 
 __all__ = [
     "EVCC",

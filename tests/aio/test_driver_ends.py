@@ -142,7 +142,7 @@ async def test_what_the_end_says_of_the_hardware(
     assert bench.driver.unsafe_because == because
     assert bench.plant.done[-1] == "close"
     assert flush(60.0)
-    assert ("does not confirm that it is safe" in caplog.text) is (settled is not True)
+    assert (f"does not confirm that it is safe: {because}\n" in caplog.text) is (settled is not True)
 
 
 async def test_an_end_that_is_cancelled_goes_on_until_the_hardware_is_safe_and_waits_for_nothing_else() -> (

@@ -6,6 +6,7 @@ long it takes in virtual time.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -141,6 +142,7 @@ def test_frozen_readings_end_in_an_orderly_way() -> None:
     ended = rig.secc.ended
     assert ended is not None
     assert (ended.reason, ended.rule) == (EndReason.STOPPED_BY_STATION, Rule.FROZEN_READINGS.value)
+    assert re.search(r"\d A at the output, which does not move, asked for: \d", ended.detail)
     assert 10.0 <= rig.now - began <= 16.0
 
 

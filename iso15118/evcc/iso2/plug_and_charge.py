@@ -25,6 +25,8 @@ from iso15118.session.actions import EndReason, StoreContract
 
 if TYPE_CHECKING:
     from iso15118.pnc.vehicle_contracts import Contract
+else:
+    Contract = Any  # who asks for help at run time is told of it without loading it
 
 __all__ = ["Choice", "authorize_by_contract", "contract_to_use", "tariffs_hold"]
 

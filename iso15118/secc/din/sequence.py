@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
@@ -19,6 +19,8 @@ from iso15118.timing import Timer
 
 if TYPE_CHECKING:
     from .context import Context
+else:
+    Context = Any  # who asks for help at run time is told of it without loading it
 
 __all__ = ["OFF", "ON", "STAGES", "TABLE", "Key", "Row", "State", "key_of"]
 

@@ -19,6 +19,8 @@ from iso15118.session.edition import Answer, Fault, Refused, Stage, Wait
 
 if TYPE_CHECKING:
     from .context import Context
+else:
+    Context = Any  # who asks for help at run time is told of it without loading it
 
 __all__ = ["PAUSE_STATES", "Key", "Part", "Row", "State", "Table", "compose", "key_of", "row"]
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from iso15118.session.wireless import ReceiverLimits
 
     from .context import Context
+else:
+    # Who asks for help at run time is told of these without loading them.
+    AcVehicleLimits = VehicleLimits = ReceiverLimits = Context = Any
 
 __all__ = ["PAUSE_STATES", "Key", "Part", "Row", "State", "Table", "compose", "key_of", "row"]
 

@@ -129,14 +129,19 @@ def worse(one: Finding | None, other: Finding | None) -> Finding | None:
 class Watch:
     """One rule: ``look`` at every sample; it tells a finding once per stage. ``stages``: how long it has to
     last in s, and what is done. ``gap_s``: so long without a look, and what was seen before proves nothing
-    of now."""
+    of now. ``against``: what the limit is, in words."""
 
-    __slots__ = ("_gap_s", "_looked", "_stage", "_stages", "_what", "rule", "since")
+    __slots__ = ("_against", "_gap_s", "_looked", "_stage", "_stages", "_what", "rule", "since")
 
     def __init__(
-        self, rule: Rule, what: str, *stages: tuple[float | None, Reaction], gap_s: float = math.inf
+        self,
+        rule: Rule,
+        what: str,
+        *stages: tuple[float | None, Reaction],
+        gap_s: float = math.inf,
+        against: str = "limit",
     ) -> None:
-        self.rule = rule
+        self.rule, self._against = rule, against
         self.since: float | None = None
         """Since when it is broken without a pause; None while it is kept."""
         self._what = what
@@ -156,7 +161,7 @@ class Watch:
         found = None
         while self._stage < len(self._stages) and now - self.since >= self._stages[self._stage][0] - _NO_TIME:
             reaction = self._stages[self._stage][1]
-            found = Finding(self.rule, value, limit, self.since, reaction, self._what)
+            found = Finding(self.rule, value, limit, self.since, reaction, self._what, self._against)
             self._stage += 1
         return found
 

@@ -7,7 +7,7 @@ What was chosen or tolerated on the way is said in a note, so that nobody takes 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
@@ -17,6 +17,8 @@ from iso15118.v2gtp import HEADER_LENGTH, PayloadType, payload_type_name
 
 if TYPE_CHECKING:
     from iso15118.exi import Message
+else:
+    Message = Any  # who asks for help at run time is told of it without loading it
 
 __all__ = ["AUTO", "SCHEMAS_OF", "V2GTP", "Decoded", "best_fit", "decode_any", "edition_of", "message_octets"]
 
