@@ -240,6 +240,11 @@ class Port:
     def __init__(self, port: object, name: str) -> None:
         self._port, self.name = port, name
 
+    @property
+    def identity(self) -> int:
+        """Which object it is, as long as that lives."""
+        return id(self._port)
+
     def call(self, method: str, *values: Any) -> Callable[[], Any]:
         """A call of a coroutine method, to be made by a ``Lane``: looking the method up is a part of it."""
         return partial(_call, self._port, method, values)
