@@ -17,6 +17,7 @@ from iso15118.session.ticket import SeccTicket
 
 from .net.ending import StreamLimits, TlsSource
 from .net.interface import Interface
+from .ports.guard import is_coroutine_function
 from .ports.hardware import PortLimits
 
 __all__ = ["check_arguments", "check_tls"]
@@ -44,7 +45,9 @@ def _is_address(value: Any) -> bool:
     )
 
 
-_CALLED = _Rule(callable, "a function")
+_CALLED = _Rule(
+    lambda value: callable(value) and not is_coroutine_function(value), "a function, and no `async def`"
+)
 _FLAG = _Rule(lambda value: type(value) is bool, "True or False", optional=False)
 _RULES: Final = {
     "interface": _Rule(lambda value: isinstance(value, (str, Interface)), "its name, such as eth0", False),

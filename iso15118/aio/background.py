@@ -118,7 +118,7 @@ class _Loop:
             try:
                 self.loop.run_until_complete(ending)
             except BaseException as error:  # one more wish to end, which is being fulfilled already
-                again = again or error
+                again = error if again is None else again
         _log.critical("%s: its event loop was taken away: %s", self._thread.name, why)
         if again is not None:
             _log.error("%s: at its end: %s", self._thread.name, describe(again), error=again)
@@ -222,7 +222,7 @@ def _waited_for(wait: Callable[[float], None], within_s: float) -> BaseException
         try:
             wait(left_s)
         except BaseException as error:
-            interrupted = interrupted or error
+            interrupted = error if interrupted is None else interrupted
             left_s = until - time.monotonic()
             if left_s > 0.0:
                 continue

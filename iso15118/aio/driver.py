@@ -431,7 +431,7 @@ class SessionDriver(Finishing):
             try:
                 self._do(action)
             except BaseException as error:
-                failed = failed or error
+                failed = error if failed is None else failed
         self._story.turn(event, actions)
         audience = self.audience
         if audience.sees_all or (audience.there and (actions or audience.records)):
@@ -480,7 +480,7 @@ class SessionDriver(Finishing):
             reason = EndReason.HARDWARE_FAULT if port else EndReason.INTERNAL_ERROR
             self._verdict = SessionEnded(reason, brief(error) if port else describe(error))
             self.audience.note(self._loop.time(), self._verdict)
-        self._error = self._error or error
+        self._error = error if self._error is None else self._error
         self._queue.clear()
         self._aside.clear()
         failed += each(self._close_stream)

@@ -102,7 +102,7 @@ class IdleLook:
         hardware = self._hardware
         if hardware is None:
             hardware = self._hardware = self._make(_hear)
-        trouble = self._look(hardware, now)
+        trouble = self._look(hardware, now) or hardware.left_behind
         if not trouble and self._trouble:
             # What it was does not show any more. It is safe when it has been told so, did so and shows it.
             trouble = hardware.why_unsafe() if hardware.told_safe else self._trouble

@@ -386,7 +386,7 @@ class Funnel(ConnectionDevice):
         at once would have the loop for ever."""
         if self.error is not None and not isinstance(event, ev.ContactorsChanged):
             return []
-        self.error = self.error or error
+        self.error = error if self.error is None else self.error
         facts = self._facts
         detail = what_went_wrong(error)
         actions: list[Action] = [

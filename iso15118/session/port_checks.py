@@ -73,9 +73,10 @@ def check_ports(
     bundle: object,
     wanted: Mapping[str, Mapping[str, Kind]],
     may: Mapping[str, Mapping[str, Kind]] | None = None,
+    protocols: Mapping[str, tuple[type, ...]] | None = None,
 ) -> None:
-    """Look at every port of ``bundle`` that is not None; ``may``: what need not be
-    there. Raises ``ConfigError``."""
+    """Look at every port of ``bundle`` that is not None; ``may``: what need not be there. ``protocols``:
+    those whose methods say what each port's are called with. Raises ``ConfigError``."""
     for name, attributes in wanted.items():
         port = getattr(bundle, name)
         if port is None:
@@ -84,11 +85,14 @@ def check_ports(
             continue
         if isinstance(port, type) and any(_wants_self(port, attribute) for attribute in attributes):
             raise ConfigError(name, f"{port.__name__} is a class and no object", f"give {port.__name__}(...)")
+        said_by = (protocols or {}).get(name, ())
         for attribute, kind in attributes.items():
             _check(port, f"{name}.{attribute}", attribute, kind)
+            _check_values(port, f"{name}.{attribute}", attribute, kind, said_by)
         for attribute, kind in (may or {}).get(name, {}).items():
             if _has(port, attribute):
                 _check(port, f"{name}.{attribute}", attribute, kind)
+                _check_values(port, f"{name}.{attribute}", attribute, kind, said_by)
 
 
 def _check(port: object, name: str, attribute: str, kind: Kind) -> None:
@@ -124,6 +128,38 @@ def _check(port: object, name: str, attribute: str, kind: Kind) -> None:
     if values is not None and _surely_refuses(method, values):
         called = f"{attribute}({', '.join(values)})"
         raise ConfigError(name, f"it cannot be called as {called}", f"write `def {called}`")
+
+
+_MAY_TAKE_FEWER: Final = {"cable_check.run": 1}
+"""Methods of an older kind, which take so many values less, and how many. They are called so until then."""
+
+
+def _check_values(port: object, name: str, attribute: str, kind: Kind, protocols: tuple[type, ...]) -> None:
+    """It takes the values that it will be called with, in their order. Where it does not say what it takes
+    it is believed until it is called."""
+    said = next((found for one in protocols if (found := getattr(one, attribute, None)) is not None), None)
+    if kind is Kind.READ or said is None:
+        return
+    values = tuple(inspect.signature(said).parameters)[1:]  # without self
+    try:
+        takes = inspect.signature(getattr(port, attribute))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # a builtin, or one that says nonsense of itself
+        return
+    wrong: TypeError | None = None
+    for count in range(len(values), len(values) - _MAY_TAKE_FEWER.get(name, 0) - 1, -1):
+        try:
+            takes.bind(*values[:count])
+        except TypeError as error:
+            wrong = error if wrong is None else wrong
+        else:
+            return
+    raise ConfigError(
+        name,
+        f"it is called with ({', '.join(values)}), and takes ({', '.join(takes.parameters)}): {wrong}",
+        f"write `{'async def' if kind is Kind.ASKED else 'def'} {attribute}({', '.join(('self', *values))})`",
+    )
 
 
 def _remedy(attribute: str, kind: Kind) -> str:

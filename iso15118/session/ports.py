@@ -12,7 +12,8 @@ Hardware interlocks never depend on these calls: closing is a permission, and th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn, Protocol, runtime_checkable
+from functools import cache
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol, runtime_checkable
 
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import ContractClaim, Refusal
@@ -101,7 +102,10 @@ _VEHICLE = {
     "heartbeat": {"beat": _TOLD},
 }
 """What each port must have; a test compares this with the protocols below."""
-_STATION_MAY = {"energy": {"schedules": _ASKED, "display": _TOLD}}
+_STATION_MAY = {
+    "energy": {"schedules": _ASKED, "display": _TOLD},
+    "authorizer": {"authorize_vehicle": _ASKED, "authorize_autocharge": _ASKED},
+}
 """What a port of a station may have beside, and then has to be as it is wanted."""
 
 
@@ -398,9 +402,9 @@ class Station:
     """The hardware of one connector. What is None is not offered: no meter means no readings, no contract
     authorizer no Plug and Charge, no contract-certificate service no installation.
 
-    Raises ``ConfigError`` naming port and method if one is missing, cannot be called, or is a plain
-    function where a coroutine is wanted. ``power`` and ``cable_check`` are the DC output, ``ac`` is the AC
-    outlet: one of the two has to be there.
+    Raises ``ConfigError`` naming port and method if one is missing, cannot be called, does not take the
+    values that it will be called with, or is a plain function where a coroutine is wanted. ``power`` and
+    ``cable_check`` are the DC output, ``ac`` is the AC outlet: one of the two has to be there.
     """
 
     power: DcPowerPort | None = None
@@ -436,7 +440,7 @@ class Station:
                 "this port is missing",
                 "give Station both, or neither: the device moves by what is measured",
             )
-        check_ports(self, _STATION, _STATION_MAY)
+        check_ports(self, _STATION, _STATION_MAY, _protocols(Station))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -472,7 +476,22 @@ class Vehicle:
                         else "give Vehicle one, or a charger for AC"
                     )
                     _missing(name, "this port is missing", hint)
-        check_ports(self, _VEHICLE)
+        check_ports(self, _VEHICLE, protocols=_protocols(Vehicle))
+
+
+_MORE_OF: Final = {
+    "energy": (SchedulingEnergyPort, DisplayEnergyPort),
+    "authorizer": (VehicleAuthorizer, AutochargeAuthorizer),
+}
+
+
+@cache
+def _protocols(bundle: type) -> dict[str, tuple[type, ...]]:
+    """The protocols of each port: the one that the bundle names, and those that it may be of beside it."""
+    found = {}
+    for name, says in bundle.__annotations__.items():
+        found[name] = (globals()[says.split(" ")[0]], *_MORE_OF.get(name, ()))
+    return found
 
 
 def _missing(name: str, reason: str, hint: str) -> NoReturn:

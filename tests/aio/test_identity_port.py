@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+from iso15118.aio.ports.by_signature import ask_terminal
 from iso15118.aio.ports.guard import Port
-from iso15118.aio.ports.station_hardware import _ask_terminal
 from iso15118.session import ports
 from iso15118.session.actions import RequestAuthorization
 
@@ -27,7 +27,7 @@ def test_a_terminal_gets_what_it_asks_for() -> None:
         (Careful(), "PROVEN", True),
         (Careful(), "", False),
     ):
-        asked = partial(_ask_terminal, Port(terminal, "authorizer"), RequestAuthorization("SAID", proven))
+        asked = partial(ask_terminal, Port(terminal, "authorizer"), RequestAuthorization("SAID", proven))
         assert asyncio.run(asked()) is allowed
     assert isinstance(Careful(), ports.VehicleAuthorizer)
     assert not isinstance(Plain(), ports.VehicleAuthorizer)

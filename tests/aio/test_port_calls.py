@@ -275,7 +275,9 @@ async def test_a_question_that_was_given_up_does_not_answer_any_more_and_can_be_
                 if len(waiting) > 1:
                     raise
 
-    question = Question(asyncio.get_running_loop(), "check", answers.append, answers.append)
+    question = Question(
+        asyncio.get_running_loop(), Guarded(Port(), "check"), "run", answers.append, answers.append
+    )
     question.ask(run, 1.0)
     question.ask(run, 1.0)
     assert len(waiting) == 1

@@ -11,11 +11,11 @@ import pytest
 
 from iso15118.aio.logs import flush
 from iso15118.aio.ports import port_calls
+from iso15118.aio.ports.by_signature import run_cable_check
 from iso15118.aio.ports.calls import Call
 from iso15118.aio.ports.contactor_calls import ContactorCalls
 from iso15118.aio.ports.guard import Port as Guarded
 from iso15118.aio.ports.port_calls import Echo
-from iso15118.aio.ports.station_hardware import _run_cable_check
 from iso15118.session.actions import PreCharge, StartCableCheck
 from iso15118.session.events import ContactorsChanged, HardwareFault
 from tests.aio.test_port_calls import EMERGENCY, ORDERLY, Port, amperes, turns
@@ -227,13 +227,13 @@ async def test_a_cable_check_of_an_older_kind_is_called_without_the_threshold(
     monkeypatch.setattr(port_calls, "_graced", set())
     older = Older()
     port = Guarded(SimpleNamespace(run=getattr(older, kind)), "cable_check")
-    assert await _run_cable_check(port, StartCableCheck(500.0, 10.0, 125e3)) is True
+    assert await run_cable_check(port, StartCableCheck(500.0, 10.0, 125e3)) is True
     assert older.called == [called]
 
 
 def test_a_cable_check_that_does_not_say_what_it_takes_is_called_with_both() -> None:
     assert (
-        _run_cable_check(Guarded(SimpleNamespace(run=max), "cable_check"), StartCableCheck(500.0, 1.0, 125e3))
+        run_cable_check(Guarded(SimpleNamespace(run=max), "cable_check"), StartCableCheck(500.0, 1.0, 125e3))
         == 125e3
     )
 

@@ -38,7 +38,8 @@ class Call:
 
     ``ended`` is told once, when it returned, raised or was cancelled; ``late`` once, if it takes longer
     than ``limit_s``: then it is cancelled, and may still end, or never. ``insist``: if somebody else
-    cancels it, it is made again.
+    cancels it, it is made again. ``patient``: it is not cancelled by its lane, so that its end is seen
+    even where it waits for a thread.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class Call:
         "make",
         "name",
         "overdue",
+        "patient",
         "result",
     )
 
@@ -64,8 +66,10 @@ class Call:
         late: Callable[[Call], None],
         *,
         insist: bool = False,
+        patient: bool = False,
     ) -> None:
         self.name = name
+        self.patient = patient
         self.make = make
         self.limit_s = limit_s
         self.ended = ended
@@ -174,6 +178,8 @@ class Lane:
         if self._task is not None:
             if self.call is not None:
                 self.call.again = 0
+                if self.call.patient:
+                    return
             self._task.cancel()
 
     def abandon(self) -> None:
@@ -243,6 +249,8 @@ class Lane:
 
     def _cancel(self) -> None:
         # Before the task has taken the call over it looks at the flags of the call by itself.
+        if self.call is not None and self.call.patient:
+            return
         if self._in_worker and self._task is not None:
             self._cancels += 1
             self._task.cancel()
@@ -278,7 +286,7 @@ class Lane:
                 call.name,
                 coroutine,
                 waits_for,
-                cancel=call.dropped or call.overdue,
+                cancel=(call.dropped or call.overdue) and not call.patient,
                 abandoned=lambda: self._abandoned,
             )
             self._in_worker = False

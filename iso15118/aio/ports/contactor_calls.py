@@ -58,11 +58,18 @@ class ContactorCalls:
         """Closed, as last reported."""
         self.opens = SafeCalls(loop, "contactors.open", limit_s, self._open_over)
         self._echo = Echo(loop, self._open_again)
+        self._closed = False
+        """No more calls are wanted."""
 
     @property
     def stuck(self) -> bool:
         """Opened by the last call, and closed all the same when their feedback had had its time."""
         return self._stuck
+
+    @property
+    def under_way(self) -> Call | None:
+        """The closing that has not ended."""
+        return self._lane.call
 
     @property
     def open_s(self) -> float | None:
@@ -79,10 +86,10 @@ class ContactorCalls:
         if self._lane.call is None and not self.opens.running:
             self._begin()
 
-    def open(self, urgency: Urgency, reason: str) -> None:
-        """Open them, now."""
+    def open(self, urgency: Urgency, reason: str, *, anew: bool = False) -> None:
+        """Open them, now; ``anew``: even if that is under way already."""
         self._open_wanted, self._close_wanted = True, False
-        self.opens.ask(self._port.call("open", urgency, reason), RANK[urgency])
+        self.opens.ask(self._port.call("open", urgency, reason), RANK[urgency], anew=anew)
         if self._lane.call is not None:
             self._echo.after(self._lane.call)
             self._lane.drop()
@@ -113,6 +120,7 @@ class ContactorCalls:
 
     def shut_down(self) -> None:
         """No more calls."""
+        self._closed = True
         self._feedback_over()
         self._echo.close()
         self._lane.close()
@@ -125,6 +133,8 @@ class ContactorCalls:
         )
 
     def _ended(self, call: Call) -> None:
+        if self._closed and self._report.ended_late(call):
+            return
         closed = self.read()
         if self._open_wanted:
             # Contradicted while it ran: it may have closed them after they were opened,

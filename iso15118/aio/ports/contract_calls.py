@@ -123,9 +123,11 @@ class ContractCalls:
             return
         self._authorizer = Question(
             self._loop,
-            "contract_authorizer.authorize_contract",
+            port,
+            "authorize_contract",
             partial(self._decided, claim),
             partial(self._undecided, claim),
+            reads=True,
         )
         self._authorizer.ask(port.call("authorize_contract", claim), self._limit_s)
 
@@ -138,7 +140,8 @@ class ContractCalls:
             return
         self._service = Question(
             self._loop,
-            "contract_certificates.certificate_installation",
+            port,
+            "certificate_installation",
             partial(self._answered, action.request, action.schema),
             partial(self._unanswered, action.request),
         )
@@ -219,7 +222,7 @@ class StoreCalls:
         self._limit_s = limit_s
         self._waiting: list[Credential] = []
         self._idle: asyncio.Future[None] | None = None
-        self._question = Question(loop, "contracts.store", self._kept, self._not_kept)
+        self._question = Question(loop, Port(store, "contracts"), "store", self._kept, self._not_kept)
 
     def keep(self, contract: Any) -> None:
         """Keep this contract, after those that are being kept."""

@@ -46,9 +46,9 @@ class DeviceCalls:
         self._device = Port(device, "connection_device")
         self._place = Port(place, "vehicle_position")
         failed = partial(report.fault, "connection_device")
-        self._connect = Question(loop, "connection_device.connect", self._connected, failed)
+        self._connect = Question(loop, self._device, "connect", self._connected, failed)
         self._disconnect = Question(
-            loop, "connection_device.disconnect", self._disconnected, self._not_disconnected
+            loop, self._device, "disconnect", self._disconnected, self._not_disconnected
         )
         self._echo = Echo(loop, self._again)
         self._known: DevicePosition | None = None
@@ -175,7 +175,7 @@ class MobilityCalls:
         self, loop: asyncio.AbstractEventLoop, mobility: object, report: Report, limit_s: float
     ) -> None:
         self._port, self._report, self._limit_s = Port(mobility, "mobility"), report, limit_s
-        self._question = Question(loop, "mobility.immobilize", lambda _: self._done(), self._failed)
+        self._question = Question(loop, self._port, "immobilize", lambda _: self._done(), self._failed)
         self._wanted: bool | None = None
         self._asked: bool | None = None
         self.known: ev.MobilityChanged | None = None

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from iso15118.aio.logs import Log
-from iso15118.errors import HardwareError
+from iso15118.errors import ConfigError, HardwareError
 
 __all__ = [
     "Callback",
@@ -30,6 +30,7 @@ __all__ = [
     "describe",
     "each",
     "insist",
+    "is_coroutine_function",
     "next_tick",
     "running",
     "shown",
@@ -38,6 +39,8 @@ __all__ = [
 _log = Log(__name__)
 
 _LONGEST_TEXT: Final = 200
+_DEEPEST: Final = 16
+"""So far groups of exceptions are looked into."""
 _ONE_WISH_S: Final = 10.0
 """A program that is about to end needs the loop to make its hardware safe: within this time, further
 wishes to end are the same one."""
@@ -78,7 +81,11 @@ def shown(value: object) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """Somebody else's exception in words, with its type."""
+    """Somebody else's exception in words, with its type; of a group, the first one in it that is none."""
+    for _ in range(_DEEPEST):
+        if not isinstance(error, BaseExceptionGroup):
+            break
+        error = BaseExceptionGroup.exceptions.__get__(error)[0]  # whatever its class says of itself
     text = brief(error)
     kind = _kind(error)
     return brief(f"{kind}: {text}") if text and not text.startswith(kind) else text or kind
@@ -166,17 +173,27 @@ def next_tick(now: float, every_s: float) -> float:
 # -----------------------------------------------------------------------------
 
 
+def is_coroutine_function(call: object) -> bool:
+    """Whether calling it would only make a coroutine, which runs when somebody waits for it; also of a
+    ``partial``, and of an object whose ``__call__`` is one."""
+    return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(
+        inspect.getattr_static(type(call), "__call__", None)
+    )
+
+
 class Callback:
     """Something of the application that is told of things: called until it fails for the first time,
     and never with a consequence.
 
     ``name`` is said in the log when it fails. ``lasting``: it is called again even then,
-    because something depends on it.
+    because something depends on it. Raises ``ConfigError`` for a coroutine function.
     """
 
     __slots__ = ("_call", "_lasting", "_name")
 
     def __init__(self, name: str, call: Callable[..., object] | None, *, lasting: bool = False) -> None:
+        if is_coroutine_function(call):
+            raise ConfigError(name, "a coroutine function, which nobody waits for", "a plain function")
         self._name, self._call, self._lasting = name, call, lasting
 
     def __bool__(self) -> bool:
@@ -241,6 +258,11 @@ class Port:
 
     def __init__(self, port: object, name: str) -> None:
         self._port, self.name = port, name
+
+    @property
+    def identity(self) -> int:
+        """Which object it is, as long as that lives."""
+        return id(self._port)
 
     def call(self, method: str, *values: Any) -> Callable[[], Any]:
         """A call of a coroutine method, to be made by a ``Lane``: looking the method up is a part of it."""

@@ -23,8 +23,10 @@ from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
 from iso15118.session.supervision import Rule
 
+from .calls import Call
 from .contactor_calls import ContactorCalls
-from .guard import Port
+from .guard import Port, each
+from .holds import Hold
 from .port_calls import Report
 
 if TYPE_CHECKING:
@@ -190,26 +192,28 @@ def greatest(direct: Direct | None, others: Sequence[ev.PowerMeasured]) -> Direc
 
 
 class SideHardware:
-    """What the hardware of both sides shares. ``tell`` gets the events."""
+    """What the hardware of both sides shares. ``tell`` gets the events. ``others``: the ports beside the
+    contactors that belong to this connector or inlet alone."""
 
     measures = "output"
     """Where present values are measured, in a word."""
 
     def __init__(
         self,
-        contactors: object,
+        contactors: object | None,
         limits: PortLimits,
         tell: Callable[[ev.Event], None],
         supervision: SupervisionLimits | None = None,
+        others: Sequence[object] = (),
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._limits = limits
-        self._report = Report(self._news, self._wake)
+        self._report = Report(self._news, self._wake, self._call_ended_late)
         self._tell = tell
         self.faults = self._report.faults
         self._contactors = ContactorCalls(
             loop,
-            Port(contactors, "contactors"),
+            Port(NO_CONTACTORS if contactors is None else contactors, "contactors"),
             self._report,
             limits.contactors_s,
             limits.feedback_s,
@@ -233,15 +237,26 @@ class SideHardware:
         self.measured_at = loop.time()
         self.unreadable = ""
         """Why present values could not be read the last time that they could not."""
+        self._hold = Hold(loop, (contactors, *others), self._left_call_ended)
 
     # -- for the sides ------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """No more calls; what is still under way is cancelled."""
+        self._hold.close(self._energising())
+        self._close()
+
+    def _close(self) -> None:
+        """The same of each port."""
         raise NotImplementedError
 
-    def make_safe(self, reason: str) -> None:
-        """Current to zero and contactors open, at once."""
+    def make_safe(self, reason: str, *, anew: bool = False) -> None:
+        """Current to zero and contactors open, at once; ``anew``: even where that is under way, since
+        something was done after it began."""
+        raise NotImplementedError
+
+    def _energising(self) -> list[Call]:
+        """Calls that energise and have not ended."""
         raise NotImplementedError
 
     def _safe_calls_running(self) -> bool:
@@ -280,6 +295,13 @@ class SideHardware:
         return not self.why_unsafe()
 
     @property
+    def left_behind(self) -> str:
+        """Which call that energises has not ended though the session that made it is over, in words;
+        empty if there is none."""
+        left = self._hold.left_behind
+        return f"{left[0]} of an earlier session has not ended, and may still have an effect" if left else ""
+
+    @property
     def told_safe(self) -> bool:
         """The last word was to be safe."""
         return self._told_safe
@@ -292,6 +314,8 @@ class SideHardware:
             return "it is being made safe"
         if self._safe_calls_failed():
             return self.trouble
+        if left := self.left_behind:
+            return left
         if self._open_calls():
             return "a call that energises may still have an effect"
         closed = self._contactors.read()
@@ -325,7 +349,7 @@ class SideHardware:
         for attempt in range(1 + _MORE_ATTEMPTS):
             if attempt:
                 self.make_safe("it is not safe yet")
-            await self._while(lambda: self._safe_calls_running() or bool(self._open_calls()), until)
+            await self._while(self._is_busy, until)
             if not self._safe_calls_failed():
                 # What was asked was done: contactors and current may need a moment to show it.
                 a_moment = self._loop.time() + self._limits.contactors_s
@@ -337,6 +361,32 @@ class SideHardware:
         return self.safe
 
     # -- inside -------------------------------------------------------------------------------------------
+
+    def _is_busy(self) -> bool:
+        return self._safe_calls_running() or bool(self._open_calls()) or bool(self.left_behind)
+
+    def _left_now(self) -> tuple[ev.HardwareFault, ...]:
+        """For a session that begins: it must not, while somebody else's call may still energise."""
+        left = self._hold.left_behind
+        if not left:
+            return ()
+        fault = ev.HardwareFault(left[0].partition(".")[0], self.left_behind)
+        self.faults.append(fault)
+        return (fault,)
+
+    def _call_ended_late(self, call: Call) -> bool:
+        self._hold.ended(call)
+        return True
+
+    def _left_call_ended(self, name: str) -> None:
+        """It may have done its work after all that was asked of the hardware since."""
+        reason = f"{name} of an earlier session ended only now"
+        session = self._touched and not self._told_safe
+        failed = each(lambda: self.make_safe(reason, anew=True))
+        for error in failed:
+            _log.error("a step on the way to safety failed", error=error)
+        if session:
+            self._report.fault(name.partition(".")[0], reason)
 
     def _measured_now(self, port: str, at: float | None, now: float) -> None:
         """Readings of ``port`` came now, measured at ``at`` on the loop's clock. Raises ``HardwareError`` for

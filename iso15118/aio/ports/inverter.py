@@ -82,7 +82,7 @@ class InverterCalls:
         self._report, self._limit_s = report, limit_s
         self._wanted: FollowGrid | None = None
         self._leaves = False
-        self._question = Question(loop, "inverter.follow", self._followed, self._not_followed)
+        self._question = Question(loop, self._port, "follow", self._followed, self._not_followed)
         self._known: GridCondition | None = None
 
     def follow(self, action: FollowGrid) -> None:

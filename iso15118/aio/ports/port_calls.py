@@ -7,6 +7,7 @@ it; the other direction waits for its turn, and only the newest wish counts.
 from __future__ import annotations
 
 import math
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from iso15118.aio.logs import Log
@@ -32,11 +33,18 @@ RANK: Final = {Urgency.ORDERLY: 0, Urgency.EMERGENCY: 1}
 
 class Report:
     """Where the answers go: ``tell`` takes events, ``fault`` makes one of a port that failed; ``over`` hears
-    of the end of every call that makes safe."""
+    of the end of every call that makes safe. ``ended_late``: a call that energises has ended after no more
+    calls were wanted; True if that is dealt with."""
 
-    def __init__(self, tell: Callable[[ev.Event], None], over: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        tell: Callable[[ev.Event], None],
+        over: Callable[[], None],
+        ended_late: Callable[[Call], bool] = lambda call: False,
+    ) -> None:
         self.tell = tell
         self.over = over
+        self.ended_late = ended_late
         self.faults: list[ev.HardwareFault] = []
         """Everything that failed, in order."""
         self._unreadable: set[str] = set()
@@ -146,6 +154,12 @@ class PowerCalls:
         self.stops = SafeCalls(loop, f"{name}.stop", power_s, self._stop_over)
         self._zeros = SafeCalls(loop, f"{name}.set_power", power_s, self._zero_over) if alone else None
         self._echo = Echo(loop, self._stop_again)
+        self._closed = False
+
+    @property
+    def under_way(self) -> Call | None:
+        """The call that energises and has not ended."""
+        return self._lane.call
 
     @property
     def open_s(self) -> float | None:
@@ -180,6 +194,7 @@ class PowerCalls:
 
     def close(self) -> None:
         """No more calls."""
+        self._closed = True
         self._echo.close()
         self._lane.close()
         self.stops.close()
@@ -207,6 +222,8 @@ class PowerCalls:
         self._lane.begin(call)
 
     def _ended(self, call: Call) -> None:
+        if self._closed and self._report.ended_late(call):
+            return
         if self._stopped is not None:
             # It was contradicted while it ran, and may have done its work after the stop did.
             self._stop_again()
@@ -251,6 +268,12 @@ class SignalCalls:
         self._wanted = False
         self.withdrawals = SafeCalls(loop, "signal.set_ready", limit_s, self._over)
         self._echo = Echo(loop, self._withdraw_again)
+        self._closed = False
+
+    @property
+    def under_way(self) -> Call | None:
+        """The call that shows readiness and has not ended."""
+        return self._lane.call
 
     @property
     def open_s(self) -> float | None:
@@ -259,12 +282,12 @@ class SignalCalls:
             return self._echo.due_in
         return 0.0 if self._lane.call is not None else None
 
-    def set_ready(self, ready: bool) -> None:
-        """Show state C, or B."""
+    def set_ready(self, ready: bool, *, anew: bool = False) -> None:
+        """Show state C, or B; ``anew``: even if B is asked for already."""
         self._ready = ready
         if not ready:
             self._wanted = False
-            self.withdrawals.ask(self._port.call("set_ready", False))
+            self.withdrawals.ask(self._port.call("set_ready", False), anew=anew)
             if self._lane.call is not None:
                 self._echo.after(self._lane.call)
                 self._lane.drop()
@@ -274,6 +297,7 @@ class SignalCalls:
 
     def close(self) -> None:
         """No more calls."""
+        self._closed = True
         self._echo.close()
         self._lane.close()
         self.withdrawals.close()
@@ -285,6 +309,8 @@ class SignalCalls:
             self._lane.begin(Call("signal.set_ready", make, self._limit_s, self._ended, self._late))
 
     def _ended(self, call: Call) -> None:
+        if self._closed and self._report.ended_late(call):
+            return
         if not self._ready:
             self._withdraw_again()
         elif call.complaint and not call.overdue and not call.dropped:
@@ -311,26 +337,51 @@ class Question:
     """A port that is asked something and answers once: cable check, authorization, meter.
 
     ``answered`` gets what the port returned, ``failed`` what went wrong instead;
-    neither is told after ``drop``.
+    neither is told after ``drop``. ``ended`` hears of the end of a call that was
+    dropped, or late.
+
+    Calls that do not end though they were cancelled are counted for each method of a port, whoever made them:
+    there are a few at most, and until one of them ends the port is not asked, which ``failed`` is told.
+    ``reads``: the call changes nothing. Of these the third that is late in a row is not cancelled, since a
+    thread behind it would go on unseen, and the port is not asked until it has ended.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        name: str,
+        port: Port,
+        method: str,
         answered: Callable[[Any], None],
         failed: Callable[[str], None],
+        ended: Callable[[Call], None] | None = None,
+        *,
+        reads: bool = False,
     ) -> None:
-        self._name = name
+        self._port, self._reads = port, reads
+        self._name = f"{port.name}.{method}"
+        self._key = (port.identity, method)
         self._answered = answered
         self._failed = failed
+        self._call_ended = ended
         self._loop = loop
         self._lane = Lane(loop)
+        self._own: list[Call] = []
+        """Calls that have not ended, wanted or not."""
 
     @property
     def call(self) -> Call | None:
-        """What is under way, wanted or not."""
+        """What was asked last and is under way, wanted or not."""
         return self._lane.call
+
+    @property
+    def under_way(self) -> tuple[Call, ...]:
+        """Every call that has not ended, wanted or not."""
+        return tuple(self._own)
+
+    @property
+    def given_up(self) -> bool:
+        """A call that nobody wants any more has not ended."""
+        return any(call.dropped or call.overdue for call in self._own)
 
     @property
     def asked(self) -> bool:
@@ -342,10 +393,22 @@ class Question:
         """Ask now, unless an answer is awaited already."""
         if self.asked:
             return
+        known = _asked.setdefault(self._loop, {}).setdefault(self._key, _Asked(self._port))
+        given_up = [call for call in known.under_way if call.dropped or call.overdue]
+        if len(given_up) >= _MOST_UNENDED or any(call.patient for call in given_up):
+            self._failed(f"{self._name} is not called: earlier calls of it have not ended")
+            if not known.said:
+                known.said = True
+                _log.warning("%s is not called again until an earlier call of it has ended", self._name)
+            return
         if self._lane.call is not None:  # the last one was given up and does not end: let it be
             self._lane.close()
             self._lane = Lane(self._loop)
-        self._lane.begin(Call(self._name, make, limit_s, self._ended, self._late))
+        patient = self._reads and known.late_in_a_row >= _MOST_UNENDED - 1
+        call = Call(self._name, make, limit_s, self._ended, self._late, patient=patient)
+        self._own.append(call)
+        known.under_way.append(call)
+        self._lane.begin(call)
 
     def drop(self) -> None:
         """Nobody wants to know any more."""
@@ -356,7 +419,17 @@ class Question:
         self._lane.close()
 
     def _ended(self, call: Call) -> None:
+        self._own.remove(call)
+        known = _asked[self._loop][self._key]
+        known.under_way.remove(call)
+        known.said = False
+        if call.patient or not (call.dropped or call.overdue):
+            known.late_in_a_row = 0
+        if not known.under_way and not known.late_in_a_row:
+            del _asked[self._loop][self._key]
         if call.dropped or call.overdue:
+            if self._call_ended is not None:
+                self._call_ended(call)
             return
         if call.error is not None:
             self._failed(call.complaint)
@@ -369,5 +442,27 @@ class Question:
             self._failed(f"{self._name} returned what cannot be used: {describe(error)}")
 
     def _late(self, call: Call) -> None:
+        _asked[self._loop][self._key].late_in_a_row += 1
         if not call.dropped:
             self._failed(call.complaint)
+
+
+class _Asked:
+    """What was asked of one method of a port, whoever asked it."""
+
+    def __init__(self, port: Port) -> None:
+        self.port = port
+        """As long as something is known of it, no other one has its identity."""
+        self.under_way: list[Call] = []
+        self.late_in_a_row = 0
+        self.said = False
+        """That it is not asked for now."""
+
+
+_MOST_UNENDED: Final = 3
+"""Calls of one method that do not end. Each may hold a thread of an executor that other ports need, too;
+Python's own has five of them on a machine with one core."""
+_asked: Final[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[int, str], _Asked]]] = (
+    weakref.WeakKeyDictionary()
+)
+"""By loop, port and method."""

@@ -80,7 +80,11 @@ class ScheduleCalls:
             self._tell(ev.SchedulesGiven((), number))
             return
         self._question = Question(
-            self._loop, "energy.schedules", partial(self._given, number), partial(self._not_given, number)
+            self._loop,
+            self._port,
+            "schedules",
+            partial(self._given, number),
+            partial(self._not_given, number),
         )
         limit_s = max(action.deadline - self._loop.time(), 0.001)
         self._question.ask(self._port.call("schedules", action.needs), limit_s)

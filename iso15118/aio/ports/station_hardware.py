@@ -8,7 +8,6 @@ failures come back as events.
 from __future__ import annotations
 
 import copy
-import inspect
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,13 +28,15 @@ from iso15118.session.wireless import PadLimits
 
 from . import readings
 from .ac_side import no_alternating, outlet
+from .by_signature import ask_terminal, run_cable_check
+from .calls import Call
 from .coil_side import id_code_of, pad
 from .contract_calls import ContractCalls
 from .coupling_calls import DeviceCalls
 from .guard import Port, each
-from .hardware import NO_CONTACTORS, PortLimits, SideHardware
+from .hardware import PortLimits, SideHardware
 from .key_calls import KeyCalls
-from .port_calls import Echo, PowerCalls, Question, meant_yes, once
+from .port_calls import Echo, PowerCalls, Question, meant_yes
 from .schedule_calls import ScheduleCalls
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class StationHardware(SideHardware):
         supervision: SupervisionLimits | None = None,
         managed_ac: AcStationLimits | None = None,
     ) -> None:
-        super().__init__(station.contactors or NO_CONTACTORS, limits, tell, supervision)
+        others = (station.power, station.ac, station.pad)
+        super().__init__(station.contactors, limits, tell, supervision, others)
         self._output = None if station.power is None else Port(station.power, "power")
         self._cable = None if station.cable_check is None else Port(station.cable_check, "cable_check")
         self._terminal = Port(station.authorizer, "authorizer")
@@ -95,13 +97,16 @@ class StationHardware(SideHardware):
                 loop, station.connection_device, station.vehicle_position, self._report, limits.device_s
             )
         )
-        self._check = Question(loop, "cable_check.run", self._checked, self._check_failed)
+        cable = Port(station.cable_check, "cable_check")
+        self._check = Question(loop, cable, "run", self._checked, self._check_failed, self._check_ended)
         self._check_number = 0
+        self._closed = False
         self._check_echo = Echo(loop, self._stop_again)
-        self._authorizer = Question(loop, "authorizer.authorize", self._authorized, self._not_authorized)
+        self._authorizer = Question(loop, self._terminal, "authorize", self._authorized, self._not_authorized)
         self._authorization = 0
         """The number of the last question to the terminal."""
-        self._meter = Question(loop, "meter.read", self._read, self._not_read)
+        meter = Port(station.meter, "meter")
+        self._meter = Question(loop, meter, "read", self._read, self._not_read, reads=True)
         self._contracts = ContractCalls(loop, station, self._news, limits.contract_s)
         self._schedules = ScheduleCalls(loop, station, self._news)
         self._keys = KeyCalls(loop, self._news)
@@ -128,10 +133,11 @@ class StationHardware(SideHardware):
         }
 
     def start(self) -> Sequence[ev.Event]:
-        """The level of the contactors, if it is not open; the meter is asked for its first reading."""
+        """What another session has left behind, and the level of the contactors, if it is not open; the meter
+        is asked for its first reading."""
         self._read_meter(None)
-        changed = self._contactors.changed(begins=True)
-        return () if changed is None else (changed,)
+        left, changed = self._left_now(), self._contactors.changed(begins=True)
+        return left if changed is None else (*left, changed)
 
     def do(self, action: act.HardwareAction) -> None:
         """Carry this out."""
@@ -256,11 +262,11 @@ class StationHardware(SideHardware):
             raise HardwareError("power.limits were never read")
         return supply if self._managed is None else supply.within(self._managed)
 
-    def make_safe(self, reason: str) -> None:
+    def make_safe(self, reason: str, *, anew: bool = False) -> None:
         """Current to zero and contactors open, at once; nobody is asked anything any more."""
         failed = each(
-            partial(self._stop_power, act.StopPower(Urgency.EMERGENCY)),
-            partial(self._open_contactors, act.OpenContactors(Urgency.EMERGENCY, reason)),
+            partial(self._stop_power, act.StopPower(Urgency.EMERGENCY), anew=anew),
+            partial(self._open_contactors, act.OpenContactors(Urgency.EMERGENCY, reason), anew=anew),
             self._authorizer.drop,
             self._contracts.drop,
             self._schedules.drop,
@@ -321,8 +327,8 @@ class StationHardware(SideHardware):
             return None
         return last.charged_wh - first.charged_wh, last.discharged_wh - first.discharged_wh
 
-    def close(self) -> None:
-        """No more calls."""
+    def _close(self) -> None:
+        self._closed = True
         self._check_echo.close()
         for calls in self._powers:
             calls.close()
@@ -356,8 +362,8 @@ class StationHardware(SideHardware):
         if self._pad is not None:
             self._pad.calls.want(action)
 
-    def _stop_power(self, action: act.StopPower) -> None:
-        failed = each(*(partial(calls.stop, action.urgency) for calls in self._powers))
+    def _stop_power(self, action: act.StopPower, *, anew: bool = False) -> None:
+        failed = each(*(partial(calls.stop, action.urgency, anew=anew) for calls in self._powers))
         for error in failed:
             _log.error("a stop of power failed", error=error)
             self._report.fault("power", str(error))
@@ -376,9 +382,9 @@ class StationHardware(SideHardware):
         self._energise()
         self._contactors.close()
 
-    def _open_contactors(self, action: act.OpenContactors) -> None:
+    def _open_contactors(self, action: act.OpenContactors, *, anew: bool = False) -> None:
         self._told_safe = True
-        self._contactors.open(action.urgency, action.reason)
+        self._contactors.open(action.urgency, action.reason, anew=anew)
 
     def _start_cable_check(self, action: act.StartCableCheck) -> None:
         self._energise()
@@ -386,7 +392,7 @@ class StationHardware(SideHardware):
         self._check_number = action.number
         limit_s = max(action.deadline - self._loop.time(), 0.001)
         if self._cable is not None:
-            self._check.ask(partial(_run_cable_check, self._cable, action), limit_s)
+            self._check.ask(partial(run_cable_check, self._cable, action), limit_s)
 
     def _connect_device(self, action: act.ConnectDevice) -> None:
         if self._device is not None:
@@ -399,7 +405,7 @@ class StationHardware(SideHardware):
     def _request_authorization(self, action: act.RequestAuthorization) -> None:
         self._authorizer.drop()  # the answer to an earlier question is not wanted any more
         self._authorization = action.number
-        self._authorizer.ask(partial(_ask_terminal, self._terminal, action), self._limits.authorization_s)
+        self._authorizer.ask(partial(ask_terminal, self._terminal, action), self._limits.authorization_s)
 
     def _read_meter(self, action: act.ReadMeter | None) -> None:
         if self._counter is not None:
@@ -416,6 +422,13 @@ class StationHardware(SideHardware):
         else:
             reason = "" if good or result is False else f"cable_check.run returned {type(result).__name__}"
         self._news(ev.CableCheckFinished(good, reason if not good else "", self._check_number))
+
+    def _check_ended(self, call: Call) -> None:
+        """One that nobody waited for any more: its test voltage may have come after the stop."""
+        if self._closed:
+            self._hold.ended(call)
+        elif not self._check_echo.pending:
+            self._stop_again()
 
     def _check_failed(self, complaint: str) -> None:
         self._report.fault("cable check", complaint)
@@ -452,43 +465,16 @@ class StationHardware(SideHardware):
     def _safe_calls_failed(self) -> bool:
         return any(calls.stops.failed for calls in self._powers) or self._contactors.opens.failed
 
+    def _energising(self) -> list[Call]:
+        calls = [self._contactors.under_way, *(power.under_way for power in self._powers)]
+        return [*self._check.under_way, *(call for call in calls if call is not None)]
+
     def _open_calls(self) -> list[float]:
         check = self._check_echo.due_in if self._check_echo.pending else None
+        if check is None and self._check.given_up:
+            check = 0.0
         powers = [calls.open_s for calls in self._powers]
         return [left for left in (*powers, self._contactors.open_s, check) if left is not None]
 
     def _measured(self) -> ev.PowerMeasured | None:
         return self._shown("power", self._output, readings.output, self._ac, self._pad)
-
-
-def _ask_terminal(terminal: Port, action: act.RequestAuthorization) -> Any:
-    """With what the vehicle has proven, if the terminal wants to know that."""
-    try:
-        proven = terminal.look_up("authorize_vehicle")
-    except AttributeError:
-        return terminal.look_up("authorize")(action.evccid)
-    return proven(action.evccid, action.certificate_name)
-
-
-def _run_cable_check(port: Port, action: act.StartCableCheck) -> Any:
-    """Call it with the insulation threshold of the service, or without where a port of
-    an older kind takes none."""
-    run = port.look_up("run")
-    try:
-        takes_both = _binds(run, action.voltage_v, action.insulation_ohm)
-    except ValueError:  # a builtin without a signature
-        takes_both = True
-    if takes_both:
-        return run(action.voltage_v, action.insulation_ohm)
-    once(
-        "cable_check.run takes no insulation threshold (ohm) as its second value; from version 0.2 on it has to"
-    )
-    return run(action.voltage_v)
-
-
-def _binds(method: Callable[..., Any], *values: object) -> bool:
-    try:
-        inspect.signature(method).bind(*values)
-    except TypeError:
-        return False
-    return True

@@ -19,11 +19,12 @@ from iso15118.session.actions import Urgency
 
 from . import readings
 from .ac_side import charger, no_alternating
+from .calls import Call
 from .coil_side import coil
 from .contract_calls import StoreCalls
 from .coupling_calls import MobilityCalls
 from .guard import Port, each
-from .hardware import NO_CONTACTORS, PortLimits, SideHardware
+from .hardware import PortLimits, SideHardware
 from .inverter import InverterCalls
 from .key_calls import KeyCalls
 from .port_calls import SignalCalls
@@ -50,7 +51,8 @@ class VehicleHardware(SideHardware):
         tell: Callable[[ev.Event], None],
         supervision: SupervisionLimits | None = None,
     ) -> None:
-        super().__init__(vehicle.contactors or NO_CONTACTORS, limits, tell, supervision)
+        others = (vehicle.inlet, vehicle.charger, vehicle.receiver, vehicle.signal)
+        super().__init__(vehicle.contactors, limits, tell, supervision, others)
         self._inlet = None if vehicle.inlet is None else Port(vehicle.inlet, "inlet")
         self._charger = (
             None
@@ -84,9 +86,10 @@ class VehicleHardware(SideHardware):
         self._keys = KeyCalls(self._loop, self._news)
 
     def start(self) -> Sequence[ev.Event]:
-        """The level of the contactors, if it is not open as it should be."""
-        changed = self._contactors.changed(begins=True)
-        return () if changed is None else (changed,)
+        """What another session has left behind, and the level of the contactors, if it is not
+        open as it should be."""
+        left, changed = self._left_now(), self._contactors.changed(begins=True)
+        return left if changed is None else (*left, changed)
 
     def do(self, action: act.HardwareAction) -> None:
         """Carry this out. With DC current to zero is the station's work, and a vehicle opens;
@@ -188,13 +191,13 @@ class VehicleHardware(SideHardware):
         except HardwareError as error:
             return self._report.unreadable("mobility", str(error))
 
-    def make_safe(self, reason: str) -> None:
+    def make_safe(self, reason: str, *, anew: bool = False) -> None:
         """No current through the charger, contactors open and not ready, at once."""
         self._told_safe = True
         failed = each(
-            partial(self._stop, Urgency.EMERGENCY),
-            partial(self._contactors.open, Urgency.EMERGENCY, reason),
-            self._withdraw,
+            partial(self._stop, Urgency.EMERGENCY, anew=anew),
+            partial(self._contactors.open, Urgency.EMERGENCY, reason, anew=anew),
+            partial(self._withdraw, anew=anew),
         )
         for error in failed:
             _log.error("a step on the way to safety failed", error=error)
@@ -221,8 +224,7 @@ class VehicleHardware(SideHardware):
         """A vehicle has no meter of the station's kind."""
         return None
 
-    def close(self) -> None:
-        """No more calls."""
+    def _close(self) -> None:
         self._contactors.shut_down()
         if self._charger is not None:
             self._charger.calls.close()
@@ -239,14 +241,19 @@ class VehicleHardware(SideHardware):
 
     # -- safe ---------------------------------------------------------------------------------------------
 
-    def _withdraw(self) -> None:
+    def _withdraw(self, *, anew: bool = False) -> None:
         if self._signal is not None:
-            self._signal.set_ready(False)
+            self._signal.set_ready(False, anew=anew)
 
-    def _stop(self, urgency: Urgency) -> None:
+    def _stop(self, urgency: Urgency, *, anew: bool = False) -> None:
         for side in (self._charger, self._coil):
             if side is not None:
-                side.calls.stop(urgency)
+                side.calls.stop(urgency, anew=anew)
+
+    def _energising(self) -> list[Call]:
+        calls = [side.calls.under_way for side in (self._charger, self._coil) if side is not None]
+        calls += [self._contactors.under_way, None if self._signal is None else self._signal.under_way]
+        return [call for call in calls if call is not None]
 
     def _safe_calls(self) -> list[SafeCalls]:
         calls = [self._contactors.opens]

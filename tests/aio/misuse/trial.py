@@ -21,6 +21,7 @@ from iso15118.session.events import SignalChanged, SignalState
 from tests.aio.site import LOOPBACK, QUICK_STREAM
 
 from .cases import Case
+from .coroutines import STUBBORN_S
 from .families import ISO20, Family
 from .plants import TrialPlant, configs, plant_of
 from .sides import LIMITS, Hand, Side
@@ -259,6 +260,11 @@ class Trial:
         ):
             # Its contactors were left closed, and nobody looks between the sessions of a vehicle: it was
             # refused, and they are open now.
+            result = await self.charge()
+            await self.settled()
+        elif result is not None and self.case.role == "evcc" and "has not ended" in result.ended.detail:
+            # A call that energises hangs on, and no session may begin while it does.
+            await asyncio.sleep(STUBBORN_S)
             result = await self.charge()
             await self.settled()
         if result is None or result.ended.reason is not EndReason.STOPPED_BY_EV:

@@ -1,0 +1,108 @@
+"""Methods of ports take the values that they will be called with, which is found out when a station or a
+vehicle is put together, and not when it has to be made safe."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+from unittest.mock import AsyncMock
+
+import pytest
+
+from iso15118.errors import ConfigError
+from iso15118.session import ports
+from iso15118.session.port_checks import Kind
+from tests.aio.test_port_checks import CALLED, bundle_of, protocols, replaced
+
+MAY = [
+    ("energy", "schedules", ports.SchedulingEnergyPort),
+    ("energy", "display", ports.DisplayEnergyPort),
+    ("authorizer", "authorize_vehicle", ports.VehicleAuthorizer),
+    ("authorizer", "authorize_autocharge", ports.AutochargeAuthorizer),
+]
+
+
+def values_of(protocol: type, attribute: str) -> list[str]:
+    return list(inspect.signature(getattr(protocol, attribute)).parameters)[1:]
+
+
+def taking(count: int, kind: Kind) -> Any:
+    """A method that takes so many values, and no other number of them."""
+    names = ", ".join(f"value_{number}" for number in range(count))
+    made: dict[str, Any] = {}
+    exec(f"{'async ' if kind is Kind.ASKED else ''}def method({names}): return True", made)
+    return made["method"]
+
+
+@pytest.mark.parametrize("place", CALLED)
+def test_one_that_takes_too_few_or_too_many_is_refused_by_name(place: tuple[str, str, str, Kind]) -> None:
+    name, port, attribute, kind = place
+    values = values_of(protocols(getattr(ports, name))[port], attribute)
+    replaced(place, taking(len(values), kind))
+    older = 1 if (port, attribute) == ("cable_check", "run") else 0
+    for count in {*range(len(values) - older), len(values) + 1, len(values) + 2}:
+        with pytest.raises(ConfigError) as refused:
+            replaced(place, taking(count, kind))
+        assert str(refused.value).startswith(
+            f"{port}.{attribute}: it is called with ({', '.join(values)}), and takes ("
+        )
+        start = "async def" if kind is Kind.ASKED else "def"
+        assert f"write `{start} {attribute}({', '.join(('self', *values))})`" in str(refused.value)
+
+
+def test_a_cable_check_of_an_older_kind_passes() -> None:
+    replaced(("Station", "cable_check", "run", Kind.ASKED), taking(1, Kind.ASKED))
+
+
+@pytest.mark.parametrize(("port", "attribute", "protocol"), MAY)
+def test_so_it_is_with_methods_that_a_port_may_have(port: str, attribute: str, protocol: type) -> None:
+    kind = Kind.TOLD if attribute == "display" else Kind.ASKED
+    values = values_of(protocol, attribute)
+    whole = getattr(bundle_of("Station"), port)
+    setattr(whole, attribute, taking(len(values), kind))
+    bundle_of("Station", **{port: whole})
+    setattr(whole, attribute, taking(len(values) - 1, kind))
+    with pytest.raises(ConfigError, match=rf"{port}\.{attribute}: it is called with"):
+        bundle_of("Station", **{port: whole})
+
+
+async def with_default(urgency: Any, reason: str = "", *more: Any, **names: Any) -> None:
+    """Takes more than it is given."""
+
+
+async def by_name(*, urgency: Any, reason: str) -> None:
+    """Takes values by name only, and is given none by name."""
+
+
+class Unsaid:
+    """Says nonsense of what it takes."""
+
+    __signature__ = 5
+
+    def __call__(self, *values: Any) -> Any:
+        return None
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        with_default,
+        functools.partial(with_default, reason="x"),
+        AsyncMock(),
+        lambda *_: None,
+        min,
+        Unsaid(),
+    ],
+    ids=["defaults", "partial", "mock", "any", "builtin", "nonsense"],
+)
+def test_what_can_be_called_so_passes_and_so_does_what_does_not_say(good: Any) -> None:
+    place = ("Station", "power", "stop", Kind.ASKED)
+    if inspect.isfunction(good) and not inspect.iscoroutinefunction(good):
+        good = Unsaid()
+    replaced(place, good)
+
+
+def test_values_come_in_their_order_and_not_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"contactors\.open: it is called with"):
+        replaced(("Vehicle", "contactors", "open", Kind.ASKED), by_name)
