@@ -60,8 +60,8 @@ def check_ports(
     may: Mapping[str, Mapping[str, Kind]] | None = None,
     protocols: Mapping[str, tuple[type, ...]] | None = None,
 ) -> None:
-    """Look at every port of ``bundle`` that is not None; ``may``: what need not be there. ``protocols``: those
-    whose methods say what each port's are called with. Raises ``ConfigError``."""
+    """Look at every port of ``bundle`` that is not None; ``may``: what need not be there. ``protocols``:
+    those whose methods say what each port's are called with. Raises ``ConfigError``."""
     for name, attributes in wanted.items():
         port = getattr(bundle, name)
         if port is None:

@@ -398,8 +398,8 @@ class Station:
     authorizer no Plug and Charge, no contract-certificate service no installation.
 
     Raises ``ConfigError`` naming port and method if one is missing, cannot be called, does not take the
-    values that it will be called with, or is a plain function where a coroutine is wanted. ``power`` and ``cable_check`` are the DC output, ``ac`` is the AC
-    outlet: one of the two has to be there.
+    values that it will be called with, or is a plain function where a coroutine is wanted. ``power`` and
+    ``cable_check`` are the DC output, ``ac`` is the AC outlet: one of the two has to be there.
     """
 
     power: DcPowerPort | None = None
