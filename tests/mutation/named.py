@@ -70,9 +70,9 @@ NAMED = (
     Named(
         "opening does not cancel a closing that is under way",
         "iso15118/aio",
-        'self._port.call("open", urgency, reason), RANK[urgency])\n        if self._lane.call is not None:\n'
+        'self._port.call("open", urgency, reason), RANK[urgency], anew=anew)\n        if self._lane.call is not None:\n'
         "            self._echo.after(self._lane.call)\n            self._lane.drop()",
-        'self._port.call("open", urgency, reason), RANK[urgency])\n        if self._lane.call is not None:\n'
+        'self._port.call("open", urgency, reason), RANK[urgency], anew=anew)\n        if self._lane.call is not None:\n'
         "            self._echo.after(self._lane.call)",
     ),
     Named(
