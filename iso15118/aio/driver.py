@@ -331,6 +331,9 @@ class SessionDriver(Finishing):
         if session is None or session.ended is not None or self._verdict is not None:
             self._finish_soon()
             return
+        if self._sampler is not None and self._sample_at > self._loop.time() + self._look_s:
+            self._sampler.cancel()  # looked at seldom, until now
+            self._sample_later()
         deadline = session.deadline
         if deadline is not None and (self._timer is None or deadline < self._due_at):
             if self._timer is not None:
@@ -352,8 +355,7 @@ class SessionDriver(Finishing):
             self._after()
 
     def _sample_later(self) -> None:
-        """Look at the hardware by the clock too: a vehicle that says nothing is no
-        reason to measure nothing."""
+        """Look at the hardware by the clock, too: who says nothing is no reason to measure nothing."""
         if self.hardware is None or self.result.done():
             return
         every_s = self._look_s if self.hardware.live else _QUIET_LOOK_S
@@ -368,10 +370,8 @@ class SessionDriver(Finishing):
         self._sampler = None
         self._notice_delay(self._sample_at)
         session = self.session
-        fresh = (
-            self.hardware is not None and self._loop.time() - self.hardware.measured_at < 0.5 * self._look_s
-        )
-        if session is not None and self._error is None and not self._busy and not fresh:
+        age = 0.0 if self.hardware is None else self._loop.time() - self.hardware.measured_at
+        if session is not None and self._error is None and not self._busy and age >= 0.5 * self._look_s:
             self._by_the_clock(session, timeout=False)
         self._sample_later()
 

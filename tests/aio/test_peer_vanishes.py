@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -15,6 +16,8 @@ from iso15118.aio import SessionResult
 from iso15118.aio.net.stream import MessageStream
 from iso15118.errors import TlsError
 from iso15118.session.actions import EndReason
+from iso15118.session.supervision import StationSupervisor
+from iso15118.session.supervision.station import _Asked
 from iso15118.timing import Timing
 
 from .site import Plant, Stopper, evcc_config, in_turn, secc_config, site
@@ -215,3 +218,21 @@ async def station_vanishes(state: str, way: Way) -> None:
         streams[0].abort()
         await here.server.wait_finished(1)
         await here.charge(loops=1)
+
+
+async def test_the_output_is_looked_at_from_when_it_comes_alive_though_nobody_speaks_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until then once a second is enough."""
+    judged_at: dict[StationSupervisor, list[float]] = {}
+    measured = StationSupervisor.measured
+
+    def seen(self: StationSupervisor, voltage_v: float, current_a: float, at: float, now: float) -> Any:
+        if self._asked is _Asked.CABLE_CHECK:
+            judged_at.setdefault(self, []).append(now)
+        return measured(self, voltage_v, current_a, at, now)
+
+    monkeypatch.setattr(StationSupervisor, "measured", seen)
+    await vehicle_vanishes("DC_CableCheck, test voltage on", Way.SILENCE)
+    gaps = [after - before for one in judged_at.values() for before, after in pairwise(one)]
+    assert max(gaps) < 0.06

@@ -111,7 +111,7 @@ async def test_what_the_supervision_takes_for_no_current_is_none_for_the_result_
 ) -> None:
     plant = Plant()
     sides = of(plant, role, port, ("present", offset(7.0)))
-    at = SupervisionLimits(no_current_a=10.0, reverse_current_a=10.0)
+    at = SupervisionLimits(no_current_a=10.0, reverse_current_a=10.0, cable_check_a=10.0)
     async with site(plant, config=secc_config(supervision=at), station=sides["secc"]) as here:
         await here.charge(20, vehicle=sides["evcc"], config=evcc_config(supervision=at))
 
