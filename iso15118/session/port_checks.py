@@ -43,9 +43,6 @@ _OF_ONE: Final = (
 """Ports behind which something is switched, measured or watched that belongs to one
 connector, or one inlet."""
 
-_CALLED_WITH: Final = {"heartbeat.beat": ("count",)}
-"""A call that fails each time for this would be found by the firmware, which hears nothing."""
-
 
 def refuse_common_ports(one: object, other: object, hint: str) -> None:
     """Two bundles that are in use at the same time have no such port in common: what a session of one asks
@@ -124,10 +121,6 @@ def _check(port: object, name: str, attribute: str, kind: Kind) -> None:
         raise ConfigError(name, "a plain function, which nobody can wait for", _remedy(attribute, kind))
     if kind is Kind.TOLD and _surely_later(method):
         raise ConfigError(name, "a coroutine function, which nobody waits for", _remedy(attribute, kind))
-    values = _CALLED_WITH.get(name)
-    if values is not None and _surely_refuses(method, values):
-        called = f"{attribute}({', '.join(values)})"
-        raise ConfigError(name, f"it cannot be called as {called}", f"write `def {called}`")
 
 
 _MAY_TAKE_FEWER: Final = {"cable_check.run": 1}

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from iso15118.aio import EvccClient, SeccServer
+from iso15118.aio.ports.guard import Port
 from iso15118.aio.ports.station_hardware import StationHardware
 from iso15118.aio.service import ServiceState
 from iso15118.errors import ConfigError, HardwareError, LinkError
@@ -192,9 +193,10 @@ def test_a_server_serves_in_the_next_loop_whoever_waited_for_a_session_in_the_la
     async def second() -> None:
         plant = Plant()
         server = kept[0]
-        server.sessions._station = server.sessions._talks_with = (
-            plant.secc
-        )  # the first one's plant lives in the first loop
+        # The first one's plant lives in the first loop.
+        server.sessions._station = server.sessions._talks_with = plant.secc
+        server.sessions._pushing = [Port(plant.secc.signal, "signal")]
+        server.sessions.inbox._listening.clear()
         async with server:
             waiting = asyncio.create_task(server.wait_finished(2))
             for _ in range(2):

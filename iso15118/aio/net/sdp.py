@@ -247,8 +247,11 @@ class _Search(asyncio.DatagramProtocol):
         self._network_error = f"; the network said: {getattr(exc, 'strerror', None) or exc}"
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if not self.outcome.done():
             self.outcome.set_exception(LinkError(f"the discovery socket was closed: {exc or 'by this side'}"))
+            self.outcome.exception()  # who was cancelled while it was made is not there any more to look
 
     def stop(self) -> None:
         if self._timer is not None:
