@@ -23,7 +23,7 @@ from iso15118.session import events as ev
 from tests.secc.iso2.vehicle import Drive
 from tests.secc.test_facts import NOW, facts
 
-LONG_AGO = {"measured_at", "position_at", "meter_asked"}
+LONG_AGO = {"measured_at", "position_at", "meter_asked", "told_open_at"}
 OTHERS: dict[type, dict[str, Any]] = {
     Facts: {"plain": True, "insulation_threshold_ohm": 100_000.0},
     Iso2Context: {"tuple_id": 1},
