@@ -110,11 +110,7 @@ class Funnel(ConnectionDevice):
         self.timers.clear(Timer.CABLE_CHECK)
         if facts.cable_check_started is None:
             return []
-        not_tested = self._supervisor.not_tested() if ok else None
         self._supervisor.cable_check_over(facts.now)
-        if not_tested is not None:
-            facts.cable_check_ok = False
-            return self._found(not_tested)
         if not ok:
             # Also when it had been good before: nobody goes on with a cable that somebody doubts.
             facts.cable_check_ok = False

@@ -16,8 +16,7 @@ from iso15118.secc.iso20.sequence import State
 from iso15118.session import events as ev
 from iso15118.session.coupling import DevicePosition, VehiclePosition
 from iso15118.session.services import ControlMode, ServiceID
-from iso15118.testing import SafetyMonitor
-from tests.secc.checked import CheckedBook
+from iso15118.testing import Playbook, SafetyMonitor
 from tests.secc.vehicle import _FIELDS, REQUESTS, STATION, VEHICLE, Drive
 
 SERVICES = (ServiceID.DC_ACDP, ServiceID.DC_ACDP_BPT)
@@ -58,7 +57,7 @@ class PantographDrive(Drive):
         super().__init__(service, control_mode, config=config, **({"device": DevicePosition.HOME} | session))
         self.place: VehiclePosition | None = HERE
         self.monitor = SafetyMonitor(config, STATION, VEHICLE, device=DevicePosition.HOME)
-        self.book = CheckedBook(self.session, watch=self.monitor.secc, sample=self._sample)
+        self.book = Playbook(self.session, watch=self.monitor.secc, sample=self._sample)
 
     def _sample(self) -> tuple[ev.Event, ...]:
         seen = () if self.place is None else (ev.VehiclePositionMeasured(self.place),)

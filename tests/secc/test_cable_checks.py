@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from iso15118.messages import din, iso2
 from iso15118.messages.iso20 import common_messages as cm
@@ -18,8 +17,7 @@ from iso15118.secc.iso2.sequence import State as Iso2State
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.actions import EndReason, Urgency
-from iso15118.session.supervision import Rule, SupervisionLimits
+from iso15118.session.actions import EndReason
 from tests.secc.din.vehicle import Drive as DinDrive
 from tests.secc.iso2.vehicle import Drive as Iso2Drive
 from tests.secc.vehicle import ALL_SERVICES, Drive
@@ -173,57 +171,3 @@ def test_they_may_stay_closed(edition: str) -> None:
     rig = Checked(edition)
     rig.pre_charge(over=True)
     assert rig.power().response_code.value == "OK"
-
-
-# -- the voltage of the test
-
-
-EDITIONS = {
-    "din": (DinDrive, din.CableCheckReq, DinState.CABLE_CHECK),
-    "iso2": (Iso2Drive, iso2.CableCheckReq, Iso2State.CABLE_CHECK),
-    "iso20": (Drive, dc.DCCableCheckReq, State.DC_CABLE_CHECK),
-}
-
-
-def checked_at(edition: str, share: float, **limits: Any) -> tuple[Any, list[act.Action]]:
-    """The port says that all is well after an output that came to this share of the test voltage; what
-    the session does upon that."""
-    made, request, state = EDITIONS[edition]
-    usual: Any = made().config
-    drive: Any = made(config=replace(usual, supervision=SupervisionLimits(**limits)))
-    drive.to(state)
-    drive.send(request)
-    (check,) = [one for one in drive.book.actions if isinstance(one, act.StartCableCheck)]
-    now = drive.book.now
-    for volts in (share * check.voltage_v, 0.0):
-        drive.session.handle(ev.PowerMeasured(volts, 0.0), now)
-    return drive, drive.session.handle(ev.CableCheckFinished(True), now)
-
-
-@pytest.mark.parametrize("edition", EDITIONS)
-@pytest.mark.parametrize(("share", "good"), [(1.0, True), (0.9, True), (0.899, False), (0.0, False)])
-def test_one_that_was_never_at_its_voltage_is_none(edition: str, share: float, good: bool) -> None:
-    drive, actions = checked_at(edition, share)
-    assert drive.session._facts.cable_check_ok is good
-    if good:
-        assert actions == []
-        return
-    stopped, opened = (one for one in actions if isinstance(one, act.StopPower | act.OpenContactors))
-    assert (stopped.urgency, opened.urgency) == (Urgency.EMERGENCY, Urgency.EMERGENCY)
-    facts = drive.session._facts
-    assert (facts.abort_reason, facts.abort_rule) == (EndReason.CABLE_CHECK_FAILED, "cable-check-voltage")
-    assert "V at most at the output during the cable check, at least " in facts.abort_detail
-
-
-@pytest.mark.parametrize("edition", EDITIONS)
-@pytest.mark.parametrize("off", [{"off": (Rule.CABLE_CHECK_VOLTAGE,)}, {"cable_check_v": None}])
-def test_that_rule_can_be_switched_off(edition: str, off: dict[str, Any]) -> None:
-    drive, actions = checked_at(edition, 0.1, **off)
-    assert drive.session._facts.cable_check_ok is True
-    assert actions == []
-
-
-def test_what_was_measured_in_an_earlier_check_does_not_count() -> None:
-    drive, _, second = again()
-    drive.session.handle(ev.CableCheckFinished(True, "", second), drive.book.now)
-    assert drive.session._facts.cable_check_ok is False

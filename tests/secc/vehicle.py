@@ -30,7 +30,6 @@ from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import TlsPeer
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, ServiceID
 from iso15118.testing import Playbook, SafetyMonitor
-from tests.secc.checked import CheckedBook
 from tests.secc.table import STATES
 
 CONNECTING = "Connecting"
@@ -75,7 +74,7 @@ class Drive:
         self.monitor = SafetyMonitor(self.config, STATION, VEHICLE, paused=tuple(session.get("resume", ())))
         self.output: ev.PowerMeasured | None = ev.PowerMeasured(0.0, 0.0)
         """What the output shows; None: nobody measures any more."""
-        self.book: Playbook = CheckedBook(
+        self.book = Playbook(
             self.session,
             watch=self.monitor.secc,
             sample=lambda: () if self.output is None else (self.output,),

@@ -142,8 +142,7 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     voltage_after_end_reaction: Reaction = Reaction.WARN
     """What a session does, whose contactors are open anyway; between sessions it is always a fault."""
     cable_check_v: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 10.0
-    """cable-check-voltage: above the test voltage by more than this; EVerest's tolerance. None switches
-    off as well that 9/10 of the test voltage, or it less this if that is lower, have to be measured."""
+    """cable-check-voltage: above the test voltage by more than this; EVerest's tolerance."""
     cable_check_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 2.0
     """cable-check-current; EVerest's limit, for connectors of a few hundred amperes."""
     offset_share: Share = 0.002

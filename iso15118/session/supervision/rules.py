@@ -40,7 +40,7 @@ class Rule(StrEnum):
     VOLTAGE_AFTER_END = "voltage-after-end"
     """S: the output is not discharged though everything is off."""
     CABLE_CHECK_VOLTAGE = "cable-check-voltage"
-    """S: voltage before the cable check, more than its test voltage, or never so much."""
+    """S: voltage before the cable check, or more than its test voltage."""
     CABLE_CHECK_CURRENT = "cable-check-current"
     """S: current in the cable check."""
     PRE_CHARGE_VOLTAGE = "pre-charge-voltage"

@@ -22,8 +22,7 @@ from iso15118.secc.din.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.limits import StationLimits, VehicleLimits
-from iso15118.testing import SafetyMonitor
-from tests.secc.checked import CheckedBook
+from iso15118.testing import Playbook, SafetyMonitor
 
 CONNECTING = "Connecting"
 NAMESPACE = "urn:din:70121:2012:MsgDef"
@@ -60,7 +59,7 @@ class Drive:
         self.output: ev.PowerMeasured | None = ev.PowerMeasured(0.0, 0.0)
         """What the output shows; None: nobody measures any more."""
         self.monitor = SafetyMonitor(self.config, limits, VEHICLE)
-        self.book = CheckedBook(
+        self.book = Playbook(
             self.session,
             watch=self.monitor.secc,
             sample=lambda: () if self.output is None else (self.output,),

@@ -33,7 +33,6 @@ from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.limits import StationLimits
 from iso15118.session.services import Namespace, ServiceID
 from tests.exi.reference import VECTORS, vectors
-from tests.secc.checked import show_the_test
 from tests.secc.iso2.outlet import AcDrive, ac_parameters
 from tests.secc.iso2.vehicle import Drive
 
@@ -166,7 +165,6 @@ class _Station:
             case act.RequestContractAuthorization(claim=claim):
                 self.tell(ev.ContractDecided(claim, None))
             case act.StartCableCheck(number=number):
-                show_the_test(self.session, self.now)
                 self.tell(ev.CableCheckFinished(True, number=number))
             case act.PreCharge(voltage_v=voltage):
                 self.sample = ev.PowerMeasured(voltage, 0.0)

@@ -26,8 +26,7 @@ from iso15118.session import events as ev
 from iso15118.session.limits import StationLimits
 from iso15118.session.services import Namespace
 from iso15118.session.ticket import SeccTicket
-from iso15118.testing import SafetyMonitor
-from tests.secc.checked import CheckedBook
+from iso15118.testing import Playbook, SafetyMonitor
 
 CONNECTING = "Connecting"
 ZERO = bytes(8)
@@ -82,7 +81,7 @@ class Drive:
         # Of alternating current the monitor knows nothing; what is asked for is
         # looked at below in either case.
         self.monitor = None if limits is None else SafetyMonitor(self.config, limits, paused=paused)
-        self.book = CheckedBook(
+        self.book = Playbook(
             self.session,
             watch=self._watch,
             sample=lambda: () if self.output is None else (self.output,),
