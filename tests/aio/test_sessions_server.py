@@ -116,7 +116,7 @@ async def test_discovery_is_answered_at_once_after_any_end() -> None:
             began = plant.clock()
             await here.charge(loops=1)
             requests.append(plant.clock() - began)
-        # A discovery request that is not answered at once costs 0.25 s by itself, the cable check takes 0.2 s.
+        # A discovery request that is not answered at once costs 0.25 s by itself; the cable check, 0.2 s.
         assert max(requests) < 0.45, requests
         assert here.server.finished == 6
 
