@@ -52,6 +52,7 @@ def test_contactors_close_by_a_battery_that_is_as_old_as_it_may_be_and_by_no_old
         inlet_is_fresh=True,
         supervisor=SimpleNamespace(
             battery_at=1024.0 - age_s,
+            most_v=900.0,
             limits=SimpleNamespace(stale_s=1.0, beyond=lambda rule, value: value),
         ),
         config=SimpleNamespace(precharge_tolerance_v=20.0),

@@ -10,7 +10,8 @@ import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
+from iso15118.energy.ac import NOTHING
+from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits, ChargerBounds
 from iso15118.session.events import AcMeasured, PowerMeasured
 
 from . import readings
@@ -48,11 +49,12 @@ class AcSide(Generic[Limits]):
         report: Report,
         power_s: float,
         read: Callable[[Any, str], Limits],
+        zero: object = None,
     ) -> None:
         self.name = name
         self._port = Port(port, name)
         self._read_limits: Callable[[Any, str], Limits] = read
-        self.calls = PowerCalls(loop, self._port, report, power_s, power_s, name)
+        self.calls = PowerCalls(loop, self._port, report, power_s, power_s, name, zero=zero)
         self.known: Limits | None = None
         """What it said it can do, when that was last read; a copy, since a port
         may change its own in place."""
@@ -90,4 +92,7 @@ def charger(
     loop: asyncio.AbstractEventLoop, port: object, report: Report, power_s: float
 ) -> AcSide[AcVehicleLimits]:
     """The on-board charger of a vehicle."""
-    return AcSide(loop, port, "charger", report, power_s, readings.charger_limits)
+    nothing = ChargerBounds(
+        phases=3, power_w=NOTHING, current_a=NOTHING
+    )  # no contactor of the vehicle behind it
+    return AcSide(loop, port, "charger", report, power_s, readings.charger_limits, nothing)

@@ -48,7 +48,7 @@ class CoilSide(Generic[Limits, Measured]):
         self.port = Port(port, name)
         self._read_limits: Callable[[Any, str], Limits] = read
         self._read_present: Callable[[Any, str], Measured] = measured
-        self.calls = PowerCalls(loop, self.port, report, power_s, power_s, name, alone=True)
+        self.calls = PowerCalls(loop, self.port, report, power_s, power_s, name, zero=0.0)
         self.known: Limits | None = None
         """What it said it can do, when that was last read; a copy, since a port
         may change its own in place."""

@@ -126,9 +126,9 @@ class Echo:
 
 class PowerCalls:
     """The station's supply, its AC outlet, or the on-board charger of a vehicle: one set-point at a time, the
-    newest next, and a stop that waits for nothing. ``name``: of the port. ``alone``: no contactor stands
-    behind it, so that a stop that fails, or is asked for a second time, is followed by ``set_power``
-    with 0 W."""
+    newest next, and a stop that waits for nothing. ``name``: of the port. ``zero``: no contactor of
+    this side stands behind it, so that a stop that fails, or is asked for a second time, is followed by
+    ``set_power`` with this, which is nothing."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class PowerCalls:
         pre_charge_s: float,
         name: str = "power",
         *,
-        alone: bool = False,
+        zero: object = None,
     ) -> None:
         self._port = port
         self._name = name
@@ -152,7 +152,10 @@ class PowerCalls:
         self._stopped: Urgency | None = Urgency.ORDERLY
         """The last word was to stop, with this urgency; None: it was a set-point."""
         self.stops = SafeCalls(loop, f"{name}.stop", power_s, self._stop_over)
-        self._zeros = SafeCalls(loop, f"{name}.set_power", power_s, self._zero_over) if alone else None
+        self._zero = zero
+        self._zeros = (
+            SafeCalls(loop, f"{name}.set_power", power_s, self._zero_over) if zero is not None else None
+        )
         self._echo = Echo(loop, self._stop_again)
         self._closed = False
 
@@ -187,7 +190,7 @@ class PowerCalls:
         self.stops.ask(self._port.call("stop", urgency), RANK[urgency], anew=anew)
         if again and self._zeros is not None:
             # The stop before this one was not enough, whatever it said.
-            self._zeros.ask(self._port.call("set_power", 0.0))
+            self._zeros.ask(self._port.call("set_power", self._zero))
         if self._lane.call is not None:
             self._echo.after(self._lane.call)
             self._lane.drop()
@@ -244,7 +247,9 @@ class PowerCalls:
 
     def _stop_over(self, complaint: str) -> None:
         if self.stops.failed and self._zeros is not None and self._stopped is not None:
-            self._zeros.ask(self._port.call("set_power", 0.0))  # the other way to the same, before any word
+            self._zeros.ask(
+                self._port.call("set_power", self._zero)
+            )  # the other way to the same, before any word
         if complaint:
             self._report.fault(self._name, complaint)
         self._report.over()
