@@ -92,7 +92,6 @@ def charger(
     loop: asyncio.AbstractEventLoop, port: object, report: Report, power_s: float
 ) -> AcSide[AcVehicleLimits]:
     """The on-board charger of a vehicle."""
-    nothing = ChargerBounds(
-        phases=3, power_w=NOTHING, current_a=NOTHING
-    )  # no contactor of the vehicle behind it
+    # No contactor of the vehicle stands behind it; and every charger has one phase.
+    nothing = ChargerBounds(phases=1, power_w=NOTHING, current_a=NOTHING)
     return AcSide(loop, port, "charger", report, power_s, readings.charger_limits, nothing)
