@@ -177,3 +177,21 @@ def test_a_voltage_between_sessions_is_one_with_either_sign(volts: float, found:
     assert (seen is not None) is found
     if seen is not None:
         assert (seen.rule, seen.value) == (Rule.VOLTAGE_AFTER_END, abs(volts))
+
+
+async def test_of_several_sides_the_oldest_reading_says_how_old_they_are() -> None:
+    """It is what the heartbeat goes by: one sensor that hangs is not made up for by another one."""
+    direct, alternating = Sensor(ev.PowerMeasured, voltage_v=0.0, current_a=0.0), Sensor(ev.AcMeasured)
+    parts: Any = Parts(contactors=direct, cable_check=direct, authorizer=direct, power=direct, ac=alternating)
+    hardware = StationHardware(parts, QUICK_PORTS, lambda event: None)
+    for old, other in ((direct, alternating), (alternating, direct)):
+        old.age_s, other.age_s = 0.75, None
+        began = now()
+        hardware.measure(began)
+        assert hardware.measured_at == pytest.approx(began - 0.75, abs=0.05)
+        await asyncio.sleep(0.01)
+    direct.age_s = alternating.age_s = None
+    began = now()
+    hardware.measure(began)
+    assert hardware.measured_at == began
+    hardware.close()

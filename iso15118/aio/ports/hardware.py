@@ -235,6 +235,7 @@ class SideHardware:
         self._touched = False
         """Something that energises was asked for in this session."""
         self.measured_at = loop.time()
+        self._looked_at = -math.inf
         self.unreadable = ""
         """Why present values could not be read the last time that they could not."""
         self._hold = Hold(loop, (contactors, *others), self._left_call_ended)
@@ -389,10 +390,12 @@ class SideHardware:
             self._report.fault(name.partition(".")[0], reason)
 
     def _measured_now(self, port: str, at: float | None, now: float) -> None:
-        """Readings of ``port`` came now, measured at ``at`` on the loop's clock. Raises ``HardwareError`` for
-        another clock's time."""
+        """Readings of ``port`` came now, measured at ``at`` on the loop's clock; of several ports the oldest
+        counts. Raises ``HardwareError`` for another clock's time."""
         self._not_ahead(port, at, now)
-        self.measured_at = now if at is None else min(at, now)
+        taken = now if at is None else min(at, now)
+        self.measured_at = min(taken, self.measured_at) if self._looked_at == now else taken
+        self._looked_at = now
 
     def _not_ahead(self, port: str, at: float | None, now: float) -> None:
         """Raises ``HardwareError`` for another clock's time: what lies ahead would never be too old."""
