@@ -211,7 +211,7 @@ class EvccClient:
         _HOLDERS.let_go(self)
 
     def _looker(self) -> IdleLook:
-        alternating = self.vehicle.inlet is None
+        alternating = self.vehicle.charger is not None or self.vehicle.receiver is not None
         supervisor = IdleSupervisor(self.config.supervision, voltage=False, alternating=alternating)
         return IdleLook(self._take_ports, supervisor, self._service.hardware)
 

@@ -145,7 +145,9 @@ class SeccSessions:
 
     def open(self) -> None:
         """Look after the hardware from now on, and beat."""
-        supervisor = IdleSupervisor(self._config.supervision, alternating=self._station.power is None)
+        station = self._station
+        alternating = station.ac is not None or station.pad is not None
+        supervisor = IdleSupervisor(self._config.supervision, alternating=alternating)
         self._idle = IdleLook(self._caretaker, supervisor, self.service.hardware)
         self._idle.start(self.service.unsafe)
         alarm, self.inbox.alarm = self.inbox.alarm, None

@@ -195,3 +195,22 @@ async def test_of_several_sides_the_oldest_reading_says_how_old_they_are() -> No
     hardware.measure(began)
     assert hardware.measured_at == began
     hardware.close()
+
+
+@pytest.mark.parametrize(
+    ("direct_a", "outlet_a", "why"),
+    [(0.0, 0.0, False), (4.9, 0.9, False), (-4.9, 0.0, False), (0.0, 1.1, True), (5.1, 0.0, True)],
+)
+async def test_of_several_sides_each_has_its_own_none(direct_a: float, outlet_a: float, why: bool) -> None:
+    """A sensor of thousands of amperes shows some where none flow; at an outlet that is a load."""
+    direct = Sensor(ev.PowerMeasured, voltage_v=0.0, current_a=direct_a)
+    alternating = Sensor(ev.AcMeasured, current_a=(outlet_a, 0.0, 0.0))
+    parts: Any = Parts(contactors=direct, cable_check=direct, authorizer=direct, power=direct, ac=alternating)
+    hardware = StationHardware(parts, QUICK_PORTS, lambda event: None)
+    shown = hardware._measured()
+    assert shown is not None
+    assert hardware.is_none(shown.current_a) is not why
+    supervisor = IdleSupervisor(SupervisionLimits(), alternating=True)
+    found = [supervisor.look(shown, False, second) for second in (0.0, 1.0, 2.0)]
+    assert any(found) is why
+    hardware.close()

@@ -223,6 +223,8 @@ class SideHardware:
         """A sensor of which the supervision knows that it is off by more at zero is believed here, too."""
         if supervision is not None and supervision.no_current_a is not None:
             self._no_current_a = max(NO_CURRENT_A, supervision.no_current_a)
+        self._no_direct_a = self._no_current_a
+        """That of direct current, also where another side beside it has less."""
         self._stale_s = math.inf
         """How old a reading may be that shows the hardware as it is."""
         if supervision is not None:
@@ -413,6 +415,8 @@ class SideHardware:
         try:
             direct = None if port is None else self._young(name, port.read("present", read))
             others = [self._young(side.name, side.flows()) for side in sides if side is not None]
+            if others and direct is not None and abs(direct.current_a) < self._no_direct_a:
+                direct = replace(direct, current_a=0.0)  # beside another side less than its none is something
         except HardwareError as error:
             self.unreadable = str(error)
             return None

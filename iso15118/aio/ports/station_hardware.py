@@ -88,7 +88,7 @@ class StationHardware(SideHardware):
             if calls is not None
         )
         """All that can give power: each is stopped whatever the other does."""
-        if self._output is None:  # on an outlet less counts as something
+        if self._ac is not None or self._pad is not None:  # on an outlet less counts as something
             self._no_current_a = no_alternating(supervision)
         self._device = (
             None

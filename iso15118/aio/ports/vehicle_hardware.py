@@ -59,7 +59,7 @@ class VehicleHardware(SideHardware):
             if vehicle.charger is None
             else charger(self._loop, vehicle.charger, self._report, limits.power_s)
         )
-        if self._inlet is None:  # at a charger less counts as something
+        if vehicle.charger is not None or vehicle.receiver is not None:  # there less counts as something
             self._no_current_a = no_alternating(supervision)
         self._coil = (
             None

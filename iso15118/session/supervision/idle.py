@@ -22,7 +22,8 @@ _CONTACTORS_S = 0.3
 class IdleSupervisor:
     """Judges a connector that serves nobody, or an inlet that is not charged. It may be asked from the end of
     a session on, or at any time later. ``voltage``: look at that, too; what an inlet shows is the station's,
-    and contactors stand between. ``alternating``: there is no direct current, so that less counts as one."""
+    and contactors stand between. ``alternating``: there is another side than direct current, so that less
+    counts as one; what a sensor of direct current shows of none comes as 0 A then."""
 
     def __init__(self, limits: SupervisionLimits, *, voltage: bool = True, alternating: bool = False) -> None:
         none_a = limits.ac_no_current_a if alternating else limits.no_current_a
