@@ -75,6 +75,20 @@ def test_the_offset_of_a_large_sensor_is_no_over_current_the_wrong_way() -> None
         assert found(supervisor, 1000.0, -5.1)[0][1:] == (Rule.OVER_CURRENT, FAULT)  # type: ignore[index]
 
 
+def test_who_can_give_but_little_has_a_rating_the_other_way() -> None:
+    supply = charge_only()[0]
+    supply.negotiated(1250.0, 3000.0, 1.0)
+    inlet = VehicleSupervisor(SupervisionLimits(), maximum_v=1250.0, charge_a=3000.0, discharge_a=1.0)
+    inlet.told(True, -100.0)
+    inlet.contactors(True)
+    inlet.battery(1250.0, 3000.0, False, -100.0, -100.0)
+    inlet.asked(100.0, 0.0, -100.0)
+    both: tuple[StationSupervisor | VehicleSupervisor, ...] = (supply, inlet)
+    for supervisor in both:
+        assert found(supervisor, 1000.0, -6.0) == []
+        assert found(supervisor, 1000.0, -6.1)[0][1:] == (Rule.OVER_CURRENT, FAULT)  # type: ignore[index]
+
+
 @pytest.mark.parametrize("edition", ["din", "iso2", "iso20"])
 def test_a_vehicle_of_every_edition_finds_what_it_did_not_ask_for_the_wrong_way(edition: str) -> None:
     plain = {"secure": False} if edition == "din" else {"tls_version": "TLSv1.2"} if edition == "iso2" else {}

@@ -81,6 +81,24 @@ def test_neither_does_it_after_the_end_or_a_vehicle_with_closed_contactors() -> 
     assert found(off, -2000.0, 0.0) == [], "behind open contactors it is the station's"
 
 
+@pytest.mark.parametrize("ended", [False, True], ids=["before", "behind"])
+def test_the_short_way_at_rest_keeps_the_rule_that_holds_there(ended: bool) -> None:
+    """Before the cable check that of the check, behind the end that of the end; and of both signs, whatever
+    becomes of the rule of poles."""
+    own, other = Rule.CABLE_CHECK_VOLTAGE, Rule.VOLTAGE_AFTER_END
+    if ended:
+        own, other = other, own
+    for off, short in (((own,), True), ((other,), False), ((other, Rule.OVER_VOLTAGE), False)):
+        supervisor = station(SupervisionLimits(off=off))
+        if ended:
+            supervisor.stop_power(True, -100.0)
+        supervisor.measured(0.0, 0.0, 0.0, 0.0)
+        assert supervisor.within(61.0, 0.0, 1.0) is short
+        supervisor.measured(0.0, 0.0, 2.0, 2.0)
+        assert supervisor.within(-59.0, 0.0, 3.0)
+        assert supervisor.within(-61.0, 0.0, 4.0) is (short and Rule.OVER_VOLTAGE in off)
+
+
 # -- on their way
 
 
@@ -90,7 +108,10 @@ def test_contactors_of_a_station_do_not_go_on_closing_over_another_voltage() -> 
     supervisor.told(True, 800.0, 20.0)
     for volts in (780.0, 820.0):
         assert supervisor.measured(volts, 0.0, 0.0, 0.0) is None
-    assert kind(supervisor.measured(779.9, 0.0, 0.05, 0.05)) == (Rule.CONTACTOR_VOLTAGE, FAULT)
+    finding = supervisor.measured(779.9, 0.0, 0.05, 0.05)
+    assert kind(finding) == (Rule.CONTACTOR_VOLTAGE, FAULT)
+    assert finding is not None
+    assert (finding.value, finding.limit) == (pytest.approx(20.1), 20.0)
     ends: tuple[Callable[[Any], Any], ...] = (lambda s: s.contactors(True), lambda s: s.told(False))
     for over in ends:
         supervisor = station()

@@ -154,7 +154,7 @@ class Watch:
     def look(self, broken: bool, value: float, limit: float, now: float) -> Finding | None:
         """One sample."""
         if not broken:
-            self.since, self._stage = None, 0
+            self.since = None
             return None
         looked, self._looked = self._looked, now
         if self.since is None or now - looked > self._gap_s:
@@ -174,7 +174,7 @@ class Watch:
 
     def forget(self) -> None:
         """What is looked at begins anew."""
-        self.since, self._stage = None, 0
+        self.since = None
 
 
 class Ceiling:
