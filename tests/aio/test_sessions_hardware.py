@@ -56,7 +56,7 @@ async def test_between_sessions_the_hardware_is_looked_at_as_what_it_is(
     plant = Plant()
     sessions = sessions_of(plant.secc)
     if not direct:
-        sessions._station = SimpleNamespace(power=None)
+        sessions._station = SimpleNamespace(power=None, ac=object(), pad=None)
     assert await sessions.settle_idle() is True
     done: list[Any] = []
 

@@ -123,14 +123,24 @@ async def test_what_is_no_direct_current_says_nothing_of_a_voltage(kind: str) ->
     await side.over()
 
 
-@pytest.mark.parametrize(("outlet_a", "flows"), [(0.0, -0.5), (0.4, -0.5), (0.5, -0.5), (0.6, 0.6)])
+@pytest.mark.parametrize(
+    ("direct_a", "outlet_a", "flows"),
+    [
+        (-7.5, 0.0, -7.5),
+        (-7.5, 7.4, -7.5),
+        (-7.5, 7.5, -7.5),
+        (-7.5, 7.6, 7.6),
+        (-0.5, 0.0, 0.0),  # none of direct current, which is something on an outlet
+        (-0.5, 0.4, 0.4),
+    ],
+)
 async def test_what_flows_through_an_outlet_hides_no_voltage_of_the_output(
-    outlet_a: float, flows: float
+    direct_a: float, outlet_a: float, flows: float
 ) -> None:
     for kinds, measured in ((("power", "ac"), ev.PowerMeasured), (("inlet", "charger"), ev.InletMeasured)):
         side = Side(*kinds)
         direct: Any = side.kinds[kinds[0]]
-        direct.present = measured(400.0, -0.5, 7.0)
+        direct.present = measured(400.0, direct_a, 7.0)
         side.kinds[kinds[1]].show(outlet_a, 8.0)
         assert side.hardware.present()[0] == measured(400.0, flows, 7.0)
         await side.over()
