@@ -35,6 +35,16 @@ def taking(count: int, kind: Kind) -> Any:
     return made["method"]
 
 
+def test_it_is_said_why_a_cable_check_cannot_be_called() -> None:
+    """It may take one value less."""
+    place = next(one for one in CALLED if one[1:3] == ("cable_check", "run"))
+    values = values_of(protocols(getattr(ports, place[0]))["cable_check"], "run")
+    replaced(place, taking(len(values) - 1, place[3]))
+    for count, words in ((len(values) - 2, "too many positional arguments"), (len(values) + 1, "missing a")):
+        with pytest.raises(ConfigError, match=words):
+            replaced(place, taking(count, place[3]))
+
+
 @pytest.mark.parametrize("place", CALLED)
 def test_one_that_takes_too_few_or_too_many_is_refused_by_name(place: tuple[str, str, str, Kind]) -> None:
     name, port, attribute, kind = place

@@ -42,12 +42,14 @@ def room_v(hand: Any) -> float:
     return max(limits.inlet_voltage_v or 0.0, limits.inlet_voltage_share * most_v)
 
 
-def leaves(host: Any) -> None:
+def leaves(host: Any, most_v: float | None = None) -> None:
     stop, ready, opens = hardware(host)
     assert stop == act.StopPower(Urgency.EMERGENCY)
     assert ready == act.SignalReady(False)
     assert isinstance(opens, act.OpenContactors)
     assert "the battery can stand" in opens.reason
+    if most_v is not None:
+        assert f"can stand {most_v:g} V now" in opens.reason
 
 
 def test_a_battery_that_bears_less_ends_pre_charge_at_once(hand: Any) -> None:
@@ -55,7 +57,7 @@ def test_a_battery_that_bears_less_ends_pre_charge_at_once(hand: Any) -> None:
     host.battery(maximum_voltage_v=hand.BATTERY_V - room_v(hand) + 1.0)
     assert not hardware(host)
     host.battery(maximum_voltage_v=hand.BATTERY_V - room_v(hand) - 1.0)
-    leaves(host)
+    leaves(host, hand.BATTERY_V - room_v(hand) - 1.0)
     host.battery(maximum_voltage_v=hand.BATTERY_V - 100.0)
     assert not hardware(host)
     host.answer()  # the answer that was on its way
