@@ -263,6 +263,16 @@ def test_a_second_voltage_that_is_old_is_not_compared_with_one_of_now() -> None:
     assert [one.rule for one in found if one is not None] == [Rule.SENSORS_DISAGREE]
 
 
+@pytest.mark.parametrize(("before_s", "compared"), [(1.0, True), (1.0625, False)])
+def test_a_second_voltage_counts_until_it_is_stale(before_s: float, compared: bool) -> None:
+    assert SupervisionLimits().stale_s == 1.0
+    rig, found = powered(), []
+    for _ in range(40):
+        later(rig, 0.0625)
+        found.append(rig.books.further(ev.SecondVoltageMeasured(0.0, rig.facts.now - before_s)))
+    assert (Rule.SENSORS_DISAGREE in {one.rule for one in found if one is not None}) is compared
+
+
 def test_a_second_voltage_is_not_compared_with_an_old_one_of_the_output() -> None:
     rig = powered()
     rig.facts.now += 1.1
