@@ -214,6 +214,15 @@ def test_a_phase_is_bounded_unless_energy_is_asked_for_again_and_again() -> None
     assert Timer.PHASE not in drive.session.timers
 
 
+def test_the_bound_of_the_charge_loop_begins_with_it() -> None:
+    drive = Drive().to(S.POWER_DELIVERY)
+    before = drive.session.timers.deadline_of(Timer.PHASE)
+    drive.book.now += 0.25
+    drive.to(S.DC_CHARGE_LOOP)
+    assert before is not None
+    assert drive.session.timers.deadline_of(Timer.PHASE) == before + 0.25
+
+
 @pytest.mark.parametrize(
     ("state", "seconds", "cause"),
     [(S.DC_CHARGE_LOOP, 0.5, "loop-sequence-timeout"), (S.SERVICE_DISCOVERY, 60.0, "sequence-timeout")],
