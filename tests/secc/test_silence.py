@@ -83,6 +83,20 @@ def test_a_silent_vehicle_loses_the_power_and_not_the_session(name: str) -> None
     assert drive.session._facts.permits
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_a_vehicle_that_is_back_in_the_loop_in_time_loses_nothing(name: str) -> None:
+    make, again, _, _ = CASES[name]
+    drive = make()
+    drive.send(cm.PowerDeliveryReq)
+    for _ in range(3):
+        drive.book.wait(LOOP_S - 0.01)
+        assert not any(isinstance(one, act.StopPower) for one in hardware(drive))
+        drive.send(again)
+        assert Timer.SILENCE not in drive.session.timers
+        assert drive.session._facts.permits
+    assert drive.session._facts.noted.isdisjoint({"silent-under-power"})
+
+
 def test_it_is_told_once() -> None:
     drive = dc_drive(ControlMode.SCHEDULED)
     told = []
