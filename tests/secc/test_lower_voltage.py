@@ -210,6 +210,17 @@ def test_a_limit_that_is_raised_later_is_not_what_the_cable_was_checked_for() ->
     assert drive.session.ended.reason is EndReason.PRE_CHARGE_FAILED
 
 
+@pytest.mark.parametrize(("least_v", "held_v"), [(250.0, 250.0), (750.0, 750.0), (800.0, 750.0)])
+def test_the_least_voltage_of_a_raised_limit_is_within_it(least_v: float, held_v: float) -> None:
+    drive = new("iso20").to(State.DC_CABLE_CHECK)
+    drive.book.tell(lower("iso20", 750.0))
+    drive.send(dc.DCCableCheckReq)
+    drive.book.tell(ev.LimitsChanged(replace(of_20.STATION, minimum_voltage_v=least_v)))
+    limits = drive.session._facts.limits
+    assert limits is not None
+    assert (limits.minimum_voltage_v, limits.maximum_voltage_v) == (held_v, 750.0)
+
+
 def test_another_cable_check_is_for_what_holds_then() -> None:
     drive = of_2.Drive()
     drive.to(OlderState.CABLE_CHECK)
