@@ -388,3 +388,13 @@ def test_a_sample_within_all_bounds_looks_at_no_rule() -> None:
             ("800", 0.0, 0.2),
         ):
             assert not one.within(voltage, current, now)  # type: ignore[arg-type]
+
+
+def test_a_pre_charge_above_the_battery_is_known_until_contactors_are_told_to_open() -> None:
+    one = vehicle()
+    one.contactors(False)
+    one.pre_charge(1000.0)
+    one.told(True, 0.0)  # on their way to close it matters most
+    assert one.above_battery == "the battery can stand 880 V now, pre-charge is to 1000 V"
+    one.told(False, 0.0)
+    assert one.above_battery == ""
