@@ -31,9 +31,8 @@ def new_session(
     resume: EvccTicket | None,
     epoch: float | None,
 ) -> EvccSession:
-    """``epoch``: what must be added to the loop's clock to get Unix time, in s; None: the system's clock
-    says.
-    Raises ``HardwareError`` for what a port says that fits into no session."""
+    """``epoch``: what must be added to the loop's clock to get Unix time, in s; None: as the system's
+    clock says. Raises ``HardwareError`` for what a port says that fits into no session."""
     if epoch is None:
         epoch = time.time() - asyncio.get_running_loop().time()
     battery = Port(vehicle.battery, "battery")

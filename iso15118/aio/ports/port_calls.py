@@ -247,9 +247,8 @@ class PowerCalls:
 
     def _stop_over(self, complaint: str) -> None:
         if self.stops.failed and self._zeros is not None and self._stopped is not None:
-            self._zeros.ask(
-                self._port.call("set_power", self._zero)
-            )  # the other way to the same, before any word
+            # The other way to the same, before any word.
+            self._zeros.ask(self._port.call("set_power", self._zero))
         if complaint:
             self._report.fault(self._name, complaint)
         self._report.over()
