@@ -157,9 +157,7 @@ def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refus
     if why := above_limit(facts):
         return Refused(Fault.NOT_APPLIED, EndReason.STOPPED_BY_STATION, why, cause="voltage-limit-lowered")
     difference = abs(facts.measured.voltage_v - facts.precharge_target_v)
-    if difference > facts.config.supervision.beyond(
-        Rule.CONTACTOR_VOLTAGE, facts.config.precharge_tolerance_v
-    ):
+    if difference > facts.config.precharge_tolerance_v:  # whatever rules are off: that is pre-charge itself
         return Refused(
             Fault.NOT_APPLIED,
             EndReason.PRE_CHARGE_FAILED,

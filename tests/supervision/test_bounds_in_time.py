@@ -143,12 +143,14 @@ def test_contactors_that_are_closed_already_are_no_way_round_pre_charge(
         assert not drive.session.energized
 
 
-def test_a_station_that_does_not_mind_the_difference_leaves_it_to_its_vehicle() -> None:
+@pytest.mark.parametrize(("off_v", "closes"), [(20.0, True), (21.0, False)])
+def test_what_is_compared_before_contactors_close_cannot_be_switched_off(off_v: float, closes: bool) -> None:
     supervision = SupervisionLimits(off=(Rule.CONTACTOR_VOLTAGE,))
     drive = Drive(config=SeccConfig(services=ALL_SERVICES, supervision=supervision)).to(State.POWER_DELIVERY)
-    drive.measure(700.0)
+    drive.measure(drive.session._facts.precharge_target_v - off_v)
     drive.send(cm.PowerDeliveryReq)
-    drive.book.does(act.CloseContactors)
+    assert any(isinstance(one, act.CloseContactors) for one in drive.book.actions) is closes
+    assert (drive.session.ended is None) is closes
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,9 @@ class Rule(StrEnum):
     PRE_CHARGE_CURRENT = "pre-charge-current"
     """S: more current than pre-charge may have."""
     CONTACTOR_VOLTAGE = "contactor-voltage"
-    """S: contactors would close over too great a difference. S, V: they are on their way, and what they were
-    to close over changes. What a vehicle compares before it closes is no rule: pre-charge goes on until inlet
-    and battery are within ``precharge_tolerance_v``."""
+    """S, V: contactors are on their way, and what they were to close over changes. What is compared before
+    they are told to close cannot be switched off, since that is pre-charge itself: ``precharge_tolerance_v``.
+    A station names this rule then, too."""
     STALE_READINGS = "stale-readings"
     """S, V: no reading young enough."""
     FROZEN_READINGS = "frozen-readings"

@@ -221,8 +221,7 @@ class StationMonitor:
                 self._need(self._precharge_v is not None, "contactors before pre-charge")
                 self._need(
                     abs(self._output.voltage_v - (self._precharge_v or 0.0))
-                    <= self._config.precharge_tolerance_v + 0.1
-                    or "contactor-voltage" in self._config.supervision.off,
+                    <= self._config.precharge_tolerance_v + 0.1,
                     f"contactors at {self._output.voltage_v:.0f} V for a target of {self._precharge_v} V",
                 )
                 self._need(not self._condemned and not was_over, "contactors after the decision to stop")
