@@ -124,6 +124,23 @@ def test_what_nobody_called_has_a_time_of_its_own_behind_that_of_what_was_called
     loop.end(PATIENCE_S)
 
 
+def test_what_was_opened_is_given_its_time_to_leave_when_its_loop_was_taken_away() -> None:
+    loop, done = _Loop("iso15118 thing"), list[str]()
+
+    async def leave() -> None:
+        try:
+            await asyncio.sleep(0.1)
+            done.append("left")
+        except asyncio.CancelledError:
+            done.append("cancelled")
+            raise
+
+    loop.leave, loop.leaves_within_s = leave, lambda: PATIENCE_S
+    take_away(loop, "raised")
+    assert done == ["left"]
+    loop.end(PATIENCE_S)
+
+
 def test_an_end_that_is_no_ones_misuse_comes_out_and_that_of_a_loop_which_is_gone_does_not() -> None:
 
     class Misused(Thing):

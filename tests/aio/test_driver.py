@@ -139,6 +139,21 @@ async def test_hardware_is_looked_at_by_the_clock(live: bool, every_s: float) ->
     assert len(looked) == count, "it is the next session's by now"
 
 
+async def test_hardware_that_comes_alive_is_looked_at_often_from_that_moment() -> None:
+    """Behind a look that was meant for quiet hardware it would be a second later."""
+    bench = Bench().begin()
+    await asyncio.sleep(1.1)
+    bench.plant.live = True
+    bench.driver.tell(ev.SetPointChanged(None))
+    alive_at = bench.loop.time()
+    bench.plant.looked.clear()
+    await asyncio.sleep(0.3)
+    assert bench.plant.looked[0] - alive_at < 0.06
+    assert len(bench.plant.looked) >= 5
+    bench.driver.abandon(EndReason.EMERGENCY, "enough")
+    await bench.result()
+
+
 @pytest.mark.parametrize(("age_s", "looks"), [(0.02, False), (0.03, True), (1.0, True)])
 async def test_what_was_measured_a_moment_ago_is_not_measured_by_the_clock(age_s: float, looks: bool) -> None:
     bench = Bench(plant=Plant(live=True)).begin()

@@ -280,3 +280,23 @@ async def test_an_alarm_reaches_hardware_that_an_orderly_end_is_still_making_saf
     bench.plant.done.clear()
     bench.driver.heed(event)
     assert bench.plant.done == [], "it is the next session's"
+
+
+async def test_what_a_port_tells_while_it_is_made_safe_for_a_late_alarm_asks_nobody_again() -> None:
+    bench = Bench(plant=Plant(settling_s=1.0, safe=False)).begin()
+    bench.on(ev.StopRequested, ends=OVER)
+    bench.driver.tell(ev.StopRequested("x"))
+    await asyncio.sleep(0.1)
+    asked: list[str] = []
+
+    def make_safe(reason: str) -> None:
+        asked.append(reason)
+        bench.driver.tell(ev.HardwareFault("contactors", f"slow, {len(asked)}"))
+
+    bench.plant.make_safe = make_safe  # type: ignore[method-assign]
+    bench.driver.heed(ALARM)
+    assert len(asked) == 1
+    assert bench.driver.unheard == [ev.HardwareFault("contactors", "slow, 1")], "it is not lost"
+    bench.driver.heed(ALARM)
+    assert len(asked) == 2, "the next alarm is heeded"
+    await bench.result()
