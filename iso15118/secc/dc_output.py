@@ -29,6 +29,7 @@ from .facts import Facts
 __all__ = [
     "above_limit",
     "close_contactors",
+    "no_pre_charge",
     "open_contactors",
     "pre_charge",
     "pre_charge_change",
@@ -91,19 +92,28 @@ def start_cable_check(facts: Facts) -> tuple[Action, ...] | Refused:
     return (StartCableCheck(voltage, deadline, facts.insulation_threshold_ohm, facts.cable_checks),)
 
 
-def pre_charge(facts: Facts, target_v: float) -> tuple[Action, ...] | Refused:
-    """Follow the vehicle's target in V, which the caller has brought within the limits of both sides."""
+def pre_charge(facts: Facts, asked_v: float, most_v: float) -> tuple[Action, ...] | Refused:
+    """Follow the vehicle's target, up to ``most_v`` of both sides, in V. Contactors close over what the
+    vehicle named: the voltage of its battery may well be that."""
     if not facts.cable_check_ok:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "pre-charge without its preconditions")
     facts.delivered = False
     before: tuple[Action, ...] = ()
     if facts.precharge_started is None:
         facts.precharge_started = facts.now
-    current_a = pre_charge_current(facts)
+    current_a, target_v = pre_charge_current(facts), min(asked_v, most_v)
     asked = facts.precharge_target_v, facts.precharge_current_a
     if asked != (target_v, current_a) or not facts.precharging:
         before = (PreCharge(target_v, current_a),)
-    facts.precharge_target_v = target_v
+    facts.precharge_target_v, facts.precharge_asked_v = target_v, asked_v
+    return before
+
+
+def no_pre_charge(facts: Facts) -> tuple[Action, ...]:
+    """A target that no battery has is not followed, and what was asked for before is taken back: there is
+    nothing to compare the output with, so that contactors do not close by the target before."""
+    before: tuple[Action, ...] = (StopPower(Urgency.ORDERLY),) if facts.precharging else ()
+    facts.precharge_target_v, facts.precharge_asked_v, facts.precharge_started = 0.0, 0.0, None
     return before
 
 
@@ -156,12 +166,14 @@ def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refus
         )
     if why := above_limit(facts):
         return Refused(Fault.NOT_APPLIED, EndReason.STOPPED_BY_STATION, why, cause="voltage-limit-lowered")
-    difference = abs(facts.measured.voltage_v - facts.precharge_target_v)
+    difference = abs(facts.measured.voltage_v - facts.precharge_asked_v)
     if difference > facts.config.precharge_tolerance_v:  # whatever rules are off: that is pre-charge itself
+        cut = facts.precharge_target_v < facts.precharge_asked_v
+        why = f", {facts.precharge_asked_v:g} V, which was cut to {facts.precharge_target_v:g} V" if cut else ""
         return Refused(
             Fault.NOT_APPLIED,
             EndReason.PRE_CHARGE_FAILED,
-            f"{Rule.CONTACTOR_VOLTAGE.value}: output is {difference:.0f} V off the pre-charge target",
+            f"{Rule.CONTACTOR_VOLTAGE.value}: output is {difference:.0f} V off the pre-charge target{why}",
             rule=Rule.CONTACTOR_VOLTAGE.value,
         )
     deadline = facts.now + facts.timing.contactor_answer

@@ -82,8 +82,7 @@ class Facts:
     timing: Timing
     """That of the edition which is spoken; before it is chosen that of ISO 15118-20."""
     hardware: StationLimits
-    """What the DC output can give at best: this is offered, whatever holds at the moment. All 0
-    without one (``has_dc``)."""
+    """What the DC output can give at best, which is offered whatever holds now; all 0 without ``has_dc``."""
     capabilities: StationLimits
     """What the station can give now; changes with LimitsChanged."""
     epoch: float = 0.0
@@ -255,7 +254,9 @@ class Facts:
     precharge_started: float | None = None
     precharge_target_v: float = 0.0
     precharge_current_a: float = 0.0
-    """Both as last asked for."""
+    """Both as the hardware was last asked for."""
+    precharge_asked_v: float = 0.0
+    """The target that the vehicle named, which may have been cut."""
     precharging: bool = False
     """PreCharge was asked for and not yet taken back."""
     contactors_closed: bool = False
@@ -295,8 +296,7 @@ class Facts:
     stop_wanted: str = ""
     """The application asked for an orderly stop, for this reason."""
     stop_asked: str = ""
-    """The vehicle says on its status stream that something is wrong: stop as if the
-    application had asked for it."""
+    """The vehicle says on its status stream that something is wrong, which counts as the same."""
     stop_rule: str = ""
     """The supervision's rule that asked for it."""
     stop_deadline: float | None = None

@@ -141,7 +141,7 @@ class HardwareBooks:
 
     def told(self, closed: bool) -> None:
         """The contactors are told to close, behind pre-charge at its voltage, or to open."""
-        over_v = self._facts.precharge_target_v if self._facts.precharging else None
+        over_v = self._facts.precharge_asked_v if self._facts.precharging else None
         self.supervisor.told(closed, over_v, self._config.precharge_tolerance_v)
         if self.ac is not None:
             self.ac.told(closed)

@@ -360,6 +360,6 @@ def test_a_reading_of_now_is_waited_for_by_setting(waited_s: float, waits: bool)
 
 def test_with_pre_charge_the_battery_no_longer_holds_the_output() -> None:
     known = facts(cable_check_ok=True, delivered=True)
-    assert dc_output.pre_charge(known, 400.0) == (act.PreCharge(400.0, 2.0),)
+    assert dc_output.pre_charge(known, 400.0, 500.0) == (act.PreCharge(400.0, 2.0),)
     assert not known.delivered
     assert known.precharge_started == NOW

@@ -123,12 +123,13 @@ def pre_charge(request: din.PreChargeReq, ctx: Context) -> Answer | Refused:
     ctx.target_fits = target >= max(limits.minimum_voltage_v - _ROUNDING_V, _ROUNDING_V)
     before: tuple[Action, ...] = ()
     if ctx.target_fits:
-        asked = dc_output.pre_charge(facts, min(target, most))
+        asked = dc_output.pre_charge(facts, target, most)
         if isinstance(asked, Refused):
             return asked
         before = asked
     else:
         facts.note("pre-charge-voltage", f"target {target:g} V is below what the supply has")
+        before = dc_output.no_pre_charge(facts)
     response = din.PreChargeRes(
         response_code=Code.OK,
         dc_evse_status=status(ctx),

@@ -75,7 +75,7 @@ def _begin_anew(ctx: Context) -> None:
     facts = ctx.facts
     facts.cable_check_asked = facts.cable_check_started = facts.cable_check_ok = None
     facts.precharge_started = None
-    facts.delivered, facts.precharge_target_v = False, 0.0
+    facts.delivered, facts.precharge_target_v, facts.precharge_asked_v = False, 0.0, 0.0
     ctx.part.refresh(ctx)  # the check is for what holds now
 
 
@@ -131,13 +131,11 @@ def pre_charge(request: iso2.PreChargeReq, ctx: Context) -> Answer | Refused:
     before: tuple[Action, ...]
     if target < max(limits.minimum_voltage_v - _ROUNDING_V, _ROUNDING_V):
         facts.note("precharge-target", f"a pre-charge target of {target:g} V is not followed")
-        before = (StopPower(Urgency.ORDERLY),) if facts.precharging else ()
-        # There is nothing to compare the output with, so that contactors do not close by the target before.
-        facts.precharge_target_v, facts.precharge_started = 0.0, None
+        before = dc_output.no_pre_charge(facts)
     else:
         if target > most:
             facts.note("precharge-target", f"a pre-charge target of {target:g} V is cut to {most:g} V")
-        followed = dc_output.pre_charge(facts, min(target, most))
+        followed = dc_output.pre_charge(facts, target, most)
         if isinstance(followed, Refused):
             return followed
         before = followed

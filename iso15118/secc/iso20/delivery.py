@@ -66,7 +66,7 @@ def pre_charge(request: dc.DCPreChargeReq, ctx: Context) -> Answer | Refused:
     if not max(lowest, _ROUNDING_V) <= target <= most + facts.config.overvoltage_v:
         return Refused(Fault.FAILED, EndReason.PRE_CHARGE_FAILED, f"target {target:g} V is beyond the limits")
     facts.note_target(target, vehicle.maximum_voltage_v)
-    before = dc_output.pre_charge(facts, min(target, most))
+    before = dc_output.pre_charge(facts, target, most)
     if isinstance(before, Refused):
         return before
     response = dc.DCPreChargeRes(

@@ -176,6 +176,22 @@ def test_a_target_above_what_the_vehicle_stands_is_cut(volts: float, notes: list
     assert targets(drive) == [MAXIMUM_V]
 
 
+@pytest.mark.parametrize(("target", "closes"), [(470.0, True), (470.5, False), (900.0, False)])
+def test_contactors_close_over_the_target_that_the_vehicle_named_and_not_over_the_one_that_was_cut(
+    target: float, closes: bool
+) -> None:
+    """Its battery may have that voltage."""
+    drive = Drive().to(S.PRE_CHARGE)
+    drive.send(din.PreChargeReq, ev_target_voltage=value(target))
+    drive.measure(MAXIMUM_V)
+    answer = drive.send(din.PowerDeliveryReq)
+    assert any(isinstance(one, act.CloseContactors) for one in drive.asked) is closes
+    if not closes:
+        assert answer.response_code is din.ResponseCode.FAILED_PowerDeliveryNotApplied
+        assert drive.session.ended is not None
+        assert drive.session.ended.detail.endswith(f"{target:g} V, which was cut to {MAXIMUM_V:g} V")
+
+
 @pytest.mark.parametrize("volts", [0.0, -380.0, 100.0, 148.9])
 def test_a_target_that_is_no_voltage_of_the_supply_is_not_followed_and_nothing_closes_on_it(
     volts: float,
@@ -188,6 +204,8 @@ def test_a_target_that_is_no_voltage_of_the_supply_is_not_followed_and_nothing_c
     drive.book.does(act.PreCharge)
     drive.measure(BATTERY_V)
     drive.send(din.PreChargeReq, ev_target_voltage=value(volts))
+    drive.book.does(act.StopPower)
+    assert not drive.session._facts.precharging
     answer = drive.send(din.PowerDeliveryReq)
     assert answer.response_code is din.ResponseCode.FAILED_PowerDeliveryNotApplied
     drive.book.ends(EndReason.PRE_CHARGE_FAILED)

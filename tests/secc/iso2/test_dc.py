@@ -227,6 +227,25 @@ def test_a_target_beyond_the_limits_is_cut_and_noted() -> None:
     assert any(isinstance(a, act.PeerDeviates) and a.name == "precharge-target" for a in drive.book.actions)
 
 
+@pytest.mark.parametrize(("target", "closes"), [(470.0, True), (470.5, False), (900.0, False)])
+def test_contactors_close_over_the_target_that_the_vehicle_named_and_not_over_the_one_that_was_cut(
+    target: float, closes: bool
+) -> None:
+    """Its battery may have that voltage."""
+    drive = Drive().to(State.PRE_CHARGE)
+    drive.send(iso2.PreChargeReq, ev_target_voltage=volts(target))
+    drive.measure(VEHICLE_V)
+    answer = drive.send(iso2.PowerDeliveryReq)
+    assert ("CloseContactors" in drive.done) is closes
+    if closes:
+        drive.measure(VEHICLE_V - 0.5)  # more than 20 V from the target, on their way
+        assert drive.session._facts.abort_rule == "contactor-voltage"
+        return
+    assert answer.response_code.value == "FAILED_PowerDeliveryNotApplied"
+    assert drive.session.ended is not None
+    assert drive.session.ended.detail.endswith(f"{target:g} V, which was cut to {VEHICLE_V:g} V")
+
+
 def test_a_target_that_no_battery_has_is_not_followed_and_closes_nothing() -> None:
     drive = Drive().to(State.PRE_CHARGE)
     drive.send(iso2.PreChargeReq)
