@@ -247,8 +247,9 @@ class Funnel(ConnectionDevice):
 
     def _listen(self, turn: bool) -> None:
         """An answer of the main conversation goes out; ``turn``: it is one of the charge loop. Behind any
-        other the next request may take longer, but power is not asked for any longer than in the loop, and
-        the loop is a phase as all others are until it turns."""
+        other the next request may take longer, but direct current and the field of a pad are not asked for
+        any longer than in the loop, and the loop is a phase as all others are until it turns. A vehicle that
+        charges with AC draws by itself, within bounds that it was told, between any two requests."""
         facts, timers = self._facts, self.timers
         timing, now = facts.timing, facts.now
         if turn:
@@ -257,23 +258,25 @@ class Funnel(ConnectionDevice):
                 timers.clear(Timer.PHASE)
             return
         timers.set(Timer.SEQUENCE, now + timing.sequence_timeout)
-        if facts.permits and timing.sequence_timeout_loop < timing.sequence_timeout:
+        if (
+            facts.permits
+            and facts.ac_power is None
+            and timing.sequence_timeout_loop < timing.sequence_timeout
+        ):
             timers.set(Timer.SILENCE, now + timing.sequence_timeout_loop)
         if self._stage.lasts and Timer.PHASE not in timers:
             timers.set(Timer.PHASE, now + self._phase_s)
 
     def _hush(self) -> list[Action]:
         """Power does not outlive what asked for it: it ends, at once, and comes back with the next request of
-        the charge loop. A vehicle that charges with AC draws by itself and has heard of nothing, so it has
-        the time of an orderly stop; the supervision opens the contactors of one that draws on."""
+        the charge loop."""
         facts = self._facts
         facts.silent = True
-        if not facts.permits or (facts.ac_power is not None and not facts.ac_power.permits):
+        if not facts.permits:
             return []
         limit_s = facts.timing.sequence_timeout_loop
         facts.note("silent-under-power", f"no request within {limit_s:g} s: power rests until the next one")
-        urgency = Urgency.EMERGENCY if facts.ac_power is None else Urgency.ORDERLY
-        return self._books.keep((act.StopPower(urgency),))
+        return self._books.keep((act.StopPower(Urgency.EMERGENCY),))
 
     # -- the funnel
 

@@ -1,5 +1,5 @@
 """What an AC outlet asks of a vehicle, bound by bound: set-point, schedule, energy, the grid's own limit,
-channels. What is told of it stays told, and nothing is told before there was a request."""
+channels. What is told of it stays told; before the first request the offer and the schedule hold."""
 
 from __future__ import annotations
 
@@ -168,7 +168,6 @@ def test_reactive_power_is_shared_by_the_phases(phases: int, told_var: tuple[flo
 
 def test_the_same_bounds_are_told_to_the_outlet_once() -> None:
     drive = looping()
-    asked(drive)
     assert [one for one in drive.book.actions if isinstance(one, act.SetAcPower)]
     asked(drive)
     assert not [one for one in drive.book.actions if isinstance(one, act.SetAcPower)]
@@ -176,13 +175,58 @@ def test_the_same_bounds_are_told_to_the_outlet_once() -> None:
     assert [one for one in drive.book.actions if isinstance(one, act.SetAcPower)]
 
 
-def test_before_the_first_request_nothing_is_told_to_the_outlet() -> None:
-    drive = looping()
-    drive.book.tell(ev.SetPointChanged(2_000.0, 500.0))
-    drive.book.does()
-    assert drive.context.ac_bounds is None
-    element = ac_loop.loop_mode(drive.context)
-    assert (si(element.evse_target_active_power), element.evse_target_reactive_power) == (0.0, None)
+@pytest.mark.parametrize("mode", [DYNAMIC, SCHEDULED])
+def test_before_the_first_request_a_vehicle_may_take_what_both_sides_can_do(mode: ControlMode) -> None:
+    """It draws from when the contactors are closed, and its first request may come up to a minute later."""
+    drive = looping(mode)
+    bounds = drive.session._facts.ac_power
+    assert bounds is not None
+    assert target_w(bounds) == pytest.approx(CAR_W)
+    assert bounds.discharge_w == (0.0,) * 3
+    # A set-point is for those who are told their power; others have not heard of it yet.
+    drive.book.tell(ev.SetPointChanged(3_000.0))
+    bounds = drive.session._facts.ac_power
+    assert bounds is not None
+    assert target_w(bounds) == pytest.approx(3_000.0 if mode is DYNAMIC else CAR_W)
+    drive.book.tell(ev.SetPointChanged(-3_000.0))
+    bounds = drive.session._facts.ac_power
+    assert bounds is not None
+    assert bounds.discharge_w == (0.0,) * 3, "nobody gives before he was asked to"
+    asked(drive)
+    bounds = drive.session._facts.ac_power
+    assert bounds is not None
+    assert target_w(bounds) == pytest.approx(-3_000.0)
+
+
+@pytest.mark.parametrize("mode", [DYNAMIC, SCHEDULED])
+def test_a_vehicle_that_draws_before_its_first_request_is_left_alone(mode: ControlMode) -> None:
+    drive = looping(mode)
+    drive.values = ev.AcMeasured(voltage_v=(230.0,) * 3, current_a=(15.5,) * 3, power_w=(3_565.0,) * 3)
+    for _ in range(500):
+        drive.book.wait(0.1)
+        drive.book.tell(drive.values)
+    assert drive.session.ended is None
+    assert drive.session._facts.abort_reason is None
+    assert drive.book.does() == []
+
+
+@pytest.mark.parametrize("processing", [False, True])
+def test_a_vehicle_draws_on_while_a_schedule_is_agreed_on_at_leisure(processing: bool) -> None:
+    """Power that was taken back behind each request could not be taken from it: it ended as a fault."""
+    drive = looping(SCHEDULED)
+    asked(drive)
+    before = drive.session._facts.ac_power
+    drive.values = ev.AcMeasured(voltage_v=(230.0,) * 3, current_a=(15.5,) * 3, power_w=(3_565.0,) * 3)
+    anew = cm.ChargeProgress.ScheduleRenegotiation
+    drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.Start if processing else anew)
+    for _ in range(50):
+        drive.book.wait(0.1)
+        drive.book.tell(drive.values)
+    assert drive.session._facts.ac_power == before
+    if not processing:
+        drive.send(cm.ScheduleExchangeReq)
+    assert drive.session.ended is None
+    assert drive.session._facts.abort_reason is None
 
 
 # -- what has to be there

@@ -12,6 +12,7 @@ from iso15118.messages.iso20 import ac, dc, wpt
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import Processing
 from iso15118.secc import SeccConfig
+from iso15118.secc.iso2.sequence import State as OlderState
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -20,7 +21,7 @@ from iso15118.session.limits import StationLimits
 from iso15118.session.services import ControlMode, ServiceID
 from iso15118.timing import Iso2Timing, Timer, Timing
 from tests.secc.ac_vehicle import AcDrive
-from tests.secc.iso2.outlet import AcDrive as OlderDrive
+from tests.secc.iso2.vehicle import Drive as OlderDrive
 from tests.secc.iso2.vehicle import settings
 from tests.secc.pad import UNKNOWN, PadDrive
 from tests.secc.vehicle import BATTERY_V, STATION, Drive
@@ -59,7 +60,6 @@ CASES: dict[str, tuple[Any, type, Urgency, type]] = {
         lambda: dc_drive(ControlMode.SCHEDULED), dc.DCChargeLoopReq, Urgency.EMERGENCY, act.SetPower,
     ),
     "dynamic": (lambda: dc_drive(ControlMode.DYNAMIC), dc.DCChargeLoopReq, Urgency.EMERGENCY, act.SetPower),
-    "ac": (ac_drive, ac.ACChargeLoopReq, Urgency.ORDERLY, act.SetAcPower),
     "wpt": (pad_drive, wpt.WPTChargeLoopReq, Urgency.EMERGENCY, act.SetPad),
 }  # fmt: skip
 
@@ -119,18 +119,24 @@ def test_a_start_once_a_minute_holds_no_power() -> None:
         assert drive.session._facts.power is None
 
 
-def test_whoever_is_heard_in_time_keeps_the_power() -> None:
+def test_a_vehicle_that_draws_by_itself_keeps_its_bounds_for_as_long_as_it_may_be_silent() -> None:
+    """Nobody can take a current from an on-board charger but by opening the contactors under it."""
     drive = ac_drive()
-    drive.send(cm.PowerDeliveryReq, **ANEW)
-    for _ in range(5):
-        drive.book.wait(LOOP_S - 0.01)
-        assert drive.session._facts.permits
-        drive.send(cm.ScheduleExchangeReq)
-        if drive.session.state != State.SCHEDULE_RENEGOTIATION.value:
-            break
-    assert drive.session._facts.permits
-    drive.book.wait(LOOP_S)
-    assert hardware(drive) == [act.StopPower(Urgency.ORDERLY)]
+    drive.values = ev.AcMeasured(voltage_v=(230.0,) * 3)
+    for request in (STANDBY, {}, ANEW):
+        before = drive.session._facts.ac_power
+        drive.send(cm.PowerDeliveryReq, **request)
+        held = drive.session._facts.ac_power
+        assert held == before or request is not ANEW
+        for _ in range(118):
+            drive.book.wait(0.5)
+            drive.book.tell(drive.values)
+        assert drive.session._facts.ac_power == held
+        assert drive.session.ended is None
+        assert Timer.SILENCE not in drive.session.timers
+    drive.book.wait(1.0)
+    assert drive.session.ended is not None
+    assert drive.session.ended.reason is EndReason.TIMEOUT
 
 
 def test_what_comes_beside_the_loop_is_no_request_of_it() -> None:
@@ -145,20 +151,29 @@ def test_what_comes_beside_the_loop_is_no_request_of_it() -> None:
     assert drive.session._facts.power is None
 
 
-def test_no_bounds_of_nothing_are_taken_back_and_none_are_raised_in_silence() -> None:
-    """Standby at an outlet: nothing flows, so that nothing has to be stopped; more is not given either."""
+def test_a_vehicle_that_starts_again_behind_standby_draws_from_then_on() -> None:
     drive = ac_drive()
-    drive.book.tell(ev.SetPointChanged(0.0))
-    drive.send(cm.PowerDeliveryReq)
-    drive.book.wait(LOOP_S)
-    assert hardware(drive) == []
-    drive.book.tell(ev.SetPointChanged(None))
-    assert hardware(drive) == []
     drive.send(ac.ACChargeLoopReq)
-    assert [type(one) for one in hardware(drive)] == [act.SetAcPower]
+    before = drive.session._facts.ac_power
     drive.send(cm.PowerDeliveryReq, **STANDBY)
     assert [type(one) for one in hardware(drive)] == [act.SetAcPower]
+    resting = drive.session._facts.ac_power
+    assert resting is not None
+    assert not resting.permits
+    drive.send(cm.PowerDeliveryReq)
+    assert [type(one) for one in hardware(drive)] == [act.SetAcPower, act.ReadMeter]
+    after = drive.session._facts.ac_power
+    assert before is not None
+    assert after is not None
+    assert (after.charge_w, after.charge_a) == (before.charge_w, before.charge_a)
+
+
+def test_no_bounds_are_raised_in_silence() -> None:
+    drive = pad_drive()
+    drive.send(cm.PowerDeliveryReq)
     drive.book.wait(LOOP_S)
+    assert hardware(drive) == [act.StopPower(Urgency.EMERGENCY)]
+    drive.book.tell(ev.SetPointChanged(None))
     assert hardware(drive) == []
 
 
@@ -179,13 +194,14 @@ def test_what_tries_a_position_has_the_time_of_its_phase() -> None:
 
 def test_an_edition_with_one_time_for_all_has_the_shorter_one_that_was_set() -> None:
     """ISO 15118-2 gives every request 60 s; where a station has set less for the loop, it holds for power."""
-    drive = OlderDrive(settings(timing=Iso2Timing(sequence_timeout_loop=2.0))).charging()
-    drive.status()
-    drive.send(iso2.PowerDeliveryReq, charge_progress=iso2.ChargeProgress.Renegotiate)
+    drive = OlderDrive(settings(timing=Iso2Timing(sequence_timeout_loop=2.0))).to(OlderState.CURRENT_DEMAND)
+    drive.send(iso2.CurrentDemandReq)
+    assert drive.session._facts.permits
+    drive.session._listen(False)  # as behind the answer to a receipt
     drive.book.wait(1.999)
     assert drive.session._facts.permits
     drive.book.wait(0.001)
-    assert hardware(drive) == [act.StopPower(Urgency.ORDERLY)]
+    assert hardware(drive) == [act.StopPower(Urgency.EMERGENCY)]
     assert drive.session.ended is None
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from iso15118.energy.ac import each, power_of
 from iso15118.messages import iso2
 from iso15118.secc.ac_outlet import close_contactors, open_contactors
+from iso15118.secc.hardware import bounds_change
 from iso15118.session.ac_limits import AcBounds
 from iso15118.session.actions import Action, EndReason, ReadMeter, SetAcPower
 from iso15118.session.edition import Answer, Fault, Refused, Stage, Wait
@@ -41,7 +42,9 @@ def power_delivery(request: iso2.PowerDeliveryReq, ctx: Context) -> Answer | Ref
 
     def closed() -> Answer:
         agreed_anew(ctx)
-        return Answer(_ok(ctx), S.CHARGING_STATUS, (ReadMeter(),))
+        # The vehicle draws from now on, whenever its first request of the loop comes.
+        bounds = bounds_change(facts, present_bounds(ctx))
+        return Answer(_ok(ctx), S.CHARGING_STATUS, (*bounds, ReadMeter()))
 
     return close_contactors(facts, phases, closed, pilot_s=ctx.settings.timing.control_pilot_error)
 
@@ -80,9 +83,10 @@ def _reply(ctx: Context) -> Answer:
 
 
 def present_bounds(ctx: Context) -> AcBounds | None:
-    """What the vehicle is told that it may take; None before the first request of the loop."""
+    """What the vehicle is told that it may take, and what it may take by the offer and its schedule before it
+    is told anything else; None before it declared what it can."""
     limits = ctx.facts.ac_limits
-    if limits is None or ctx.wish is None:
+    if limits is None:
         return None
     current = each(present_a(ctx, allowed_w(ctx)), limits.phases)
     return AcBounds(

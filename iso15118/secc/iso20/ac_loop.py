@@ -87,18 +87,18 @@ def charge_loop(request: ac.ACChargeLoopReq, ctx: Context) -> Answer | Refused |
 
 
 def present_bounds(ctx: Context) -> AcBounds | None:
-    """What the vehicle may take and give by its last request and the limits of this moment; None
-    before the first request."""
+    """What the vehicle may take and give by its last request and the limits of this moment; before the
+    first one by what it declared: it may draw as soon as the contactors are closed. None before that."""
     facts, mode = ctx.facts, ctx.wish
     limits, declared, service = facts.ac_limits, facts.ac_vehicle, ctx.service
-    if limits is None or declared is None or service is None or mode is None:
+    if limits is None or declared is None or service is None:
         return None
-    phases = limits.phases
-    said = loop_limits(mode, phases)
-    vehicle = ctx.ac_now
-    if vehicle is None or said != ctx.ac_said:
-        vehicle = ctx.ac_now = tightened(declared, said)
-        ctx.ac_said = said
+    phases, vehicle = limits.phases, declared
+    if mode is not None:
+        said = loop_limits(mode, phases)
+        if ctx.ac_now is None or said != ctx.ac_said:
+            ctx.ac_now, ctx.ac_said = tightened(declared, said), said
+        vehicle = ctx.ac_now
     target = _target(ctx, mode, vehicle)
     charge, back = (NOTHING, opposite(target)) if sum(target) < 0.0 else (target, NOTHING)
     # What the vehicle is told stays: by it the vehicle knows which channel to choose.
@@ -124,13 +124,14 @@ def present_bounds(ctx: Context) -> AcBounds | None:
 
 def _target(ctx: Context, mode: Any, vehicle: AcVehicleLimits) -> Phases:
     """The set-point, or all that both sides can do: in Scheduled mode within the schedule, in Dynamic mode
-    while the vehicle wants any."""
+    while the vehicle wants any. ``mode`` is None before it was told a set-point: none holds for it then."""
     facts, limits = ctx.facts, ctx.facts.ac_limits
     if limits is None or ctx.service is None or facts.wishes.standing_by:
         return NOTHING
-    point = facts.set_point_w
+    dynamic = ctx.control_mode is _DYNAMIC
+    point = None if mode is None and not dynamic else facts.set_point_w
     if point is None or point >= 0.0:
-        if ctx.control_mode is _DYNAMIC and si(mode.ev_target_energy_request) <= 0.0:
+        if dynamic and mode is not None and si(mode.ev_target_energy_request) <= 0.0:
             return NOTHING
         allowed = allowed_w(ctx)
         if allowed < _INF:
@@ -152,7 +153,9 @@ def _target(ctx: Context, mode: Any, vehicle: AcVehicleLimits) -> Phases:
 
 def _may_discharge(mode: Any) -> bool:
     """A vehicle below its minimum state of charge still needs energy, and so gives none; the V2X window, if
-    told, narrows it further."""
+    told, narrows it further. Nobody gives before he was asked to."""
+    if mode is None:
+        return False
     least = mode.ev_minimum_energy_request
     if least is not None and si(least) >= 0.0:
         return False

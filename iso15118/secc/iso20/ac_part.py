@@ -7,12 +7,13 @@ from iso15118.messages.iso20 import ac
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import Processing, ResponseCode
 from iso15118.secc.ac_outlet import close_contactors, open_contactors
+from iso15118.secc.hardware import bounds_change
 from iso15118.session.actions import ReadMeter
 from iso15118.session.edition import Answer, Refused, Stage, Wait
 from iso15118.session.services import SERVICES, Namespace, ServiceID
 
 from . import ac_loop, ac_parameters, telling
-from .channels import rebound, take_channel
+from .channels import take_channel
 from .context import Context
 from .notices import agreed_at_rest, status
 from .profiles import take_profile
@@ -49,11 +50,13 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wai
     take_channel(request, ctx)
     agreed_at_rest(ctx)
     standby_over(ctx)
-    return close_contactors(
-        ctx.facts,
-        ac_parameters.phases(ctx),
-        lambda: Answer(_ok(ctx, code), S.AC_CHARGE_LOOP, (*rebound(ctx), ReadMeter())),
-    )
+
+    def closed() -> Answer:
+        # The vehicle draws from now on, whenever its first request of the loop comes.
+        bounds = bounds_change(ctx.facts, ac_loop.present_bounds(ctx))
+        return Answer(_ok(ctx, code), S.AC_CHARGE_LOOP, (*bounds, ReadMeter()))
+
+    return close_contactors(ctx.facts, ac_parameters.phases(ctx), closed)
 
 
 def _ok(ctx: Context, code: ResponseCode = Code.OK, *, stops: bool = False) -> cm.PowerDeliveryRes:

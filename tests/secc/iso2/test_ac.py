@@ -322,7 +322,6 @@ def test_a_wish_to_stop_is_told_and_the_station_stops_by_itself_afterwards() -> 
 def test_the_answer_of_the_loop_may_be_held_back() -> None:
     drive = AcDrive(settings(loop_answer_delay_s=0.1)).charging()
     assert drive.status() is None
-    drive.book.does(act.SetAcPower)
     drive.book.wait(0.11)
     assert drive.heard().response_code.value == "OK"
 
@@ -348,7 +347,10 @@ def test_a_renegotiation_keeps_the_contactor_closed_and_uses_the_new_power() -> 
     assert entries(one) == [(0, 3600, 6900.0)]
     answer = drive.send(iso2.PowerDeliveryReq, charging_profile=profile((0, 6900.0)))
     assert answer.response_code.value == "OK"
-    assert set(drive.done[len(before) :]) <= {"ReadMeter"}
+    assert set(drive.done[len(before) :]) <= {"ReadMeter", "SetAcPower"}
+    bounds = drive.session._facts.ac_power
+    assert bounds is not None
+    assert bounds.charge_a == (10.0,) * 3, "it draws by that from now on"
     assert quantity(drive.status().evse_max_current) == 10.0
     assert drive.session._facts.contactors_closed
 
