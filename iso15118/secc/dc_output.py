@@ -169,7 +169,9 @@ def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refus
     difference = abs(facts.measured.voltage_v - facts.precharge_asked_v)
     if difference > facts.config.precharge_tolerance_v:  # whatever rules are off: that is pre-charge itself
         cut = facts.precharge_target_v < facts.precharge_asked_v
-        why = f", {facts.precharge_asked_v:g} V, which was cut to {facts.precharge_target_v:g} V" if cut else ""
+        why = (
+            f", {facts.precharge_asked_v:g} V, which was cut to {facts.precharge_target_v:g} V" if cut else ""
+        )
         return Refused(
             Fault.NOT_APPLIED,
             EndReason.PRE_CHARGE_FAILED,
@@ -195,10 +197,15 @@ def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refus
 
 
 def open_contactors(facts: Facts, opened: Callable[[], Answer]) -> Wait:
-    """Current to zero and contactors open before the answer that ``opened`` gives: the
-    vehicle opens its own on it. State B is now how it lets go."""
+    """Current to zero and contactors open before the answer that ``opened`` gives: the vehicle opens its own
+    on it. State B is now how it lets go.
+
+    A vehicle that says Stop under current leaves no time for a slow ramp. What still flows when no more is
+    left than an emergency has is taken away as fast as the supply can: contactors open without it.
+    """
     facts.lets_go = True
     deadline = facts.now + facts.timing.contactor_answer
+    supervision = facts.config.supervision
 
     def finish(timed_out: bool) -> Answer | Refused | None:
         if not facts.contactors_closed:
@@ -212,7 +219,16 @@ def open_contactors(facts: Facts, opened: Callable[[], Answer]) -> Wait:
             )
         return None
 
-    return Wait(take_back("PowerDelivery stop"), deadline, finish)
+    def hasten(timed_out: bool) -> Answer | Wait | None:
+        if not facts.contactors_closed:
+            return opened()
+        if not timed_out:
+            return None
+        flows = abs(facts.measured.current_a) > (supervision.no_current_a or 0.0)
+        return Wait((StopPower(Urgency.EMERGENCY),) if flows else (), deadline, finish)
+
+    ramp_until = max(facts.now, deadline - supervision.settle_s)
+    return Wait(take_back("PowerDelivery stop"), ramp_until, hasten)
 
 
 def take_back(reason: str) -> tuple[Action, ...]:

@@ -6,6 +6,7 @@ What the hardware says about itself is judged here too, since most of it is a re
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from iso15118.printable import printable
@@ -203,18 +204,28 @@ class Funnel(ConnectionDevice):
         return []
 
     def _stop_now(self) -> list[Action]:
-        """The vehicle was asked to stop and had its time: the station stops by itself."""
+        """The vehicle was asked to stop and had its time: the station stops by itself. A vehicle that has
+        followed and asks for nothing waits for the supply, whose ramp has the time that it has anyway; one
+        that has ended power has as long again for its goodbye."""
         facts, limits = self._facts, self.config.supervision
         none: float | None
         unit = "A"
+        leaves_until = facts.told_open_at + self.config.stop_delay_s if facts.lets_go else -math.inf
         if facts.pad_vehicle is not None:
             current, none, unit = facts.pad.power_w, limits.no_power_w, "W"
         elif facts.ac_limits is not None:
             current, none = max(facts.ac_measured.current_a), limits.ac_no_current_a
         else:
             current, none = abs(facts.measured.current_a), limits.no_current_a
+            if current > (none or 0.0):
+                falls_until = self._books.supervisor.falls_until
+                leaves_until = max(leaves_until, falls_until + limits.settle_s)  # as it is then measured
+        if facts.now < leaves_until:
+            self.timers.set(Timer.STOP, leaves_until)
+            return []
         if current > limits.beyond(Rule.NO_DECAY, none):
-            waited = f"{current:.0f} {unit} still flow {facts.stop_notice_s + self.config.stop_delay_s:g} s after the wish to stop"
+            wished = (facts.stop_deadline or facts.now) - facts.stop_notice_s - self.config.stop_delay_s
+            waited = f"{current:.0f} {unit} still flow {facts.now - wished:.3g} s after the wish to stop"
             return self._abort(
                 EndReason.HARDWARE_FAULT, f"{Rule.NO_DECAY.value}: {waited}", rule=Rule.NO_DECAY.value
             )

@@ -352,7 +352,8 @@ class SeccSession(Opening):
             actions += self._stop(self._facts.stop_asked)
         return actions
 
-    def _try_waiting(self, *, timed_out: bool) -> list[Action]:
+    def _try_waiting(self, *, timed_out: bool, again: bool = False) -> list[Action]:
+        """``again``: the step before had no time left for this one, which has to answer at once."""
         waiting, facts, edition = self._waiting, self._facts, self._edition
         if waiting is None or edition is None or self.ended is not None:
             return []
@@ -364,9 +365,10 @@ class SeccSession(Opening):
         if reply is None:
             return []
         if isinstance(reply, Wait):
-            if timed_out:
+            over = timed_out and facts.now >= self._answer_due
+            if over and again:
                 raise RuntimeError("a wait that is over goes on")
-            return self._wait(reply) + self._try_waiting(timed_out=False)
+            return self._wait(reply) + self._try_waiting(timed_out=over, again=over)
         request, self._waiting, self._pending = self._pending, None, None
         self.timers.clear(Timer.ANSWER)
         return self._reply(edition, request, reply)

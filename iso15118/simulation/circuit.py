@@ -268,6 +268,8 @@ class DcCircuit:
             supply.settle_to(goal_a)
             if supply.mode is Mode.STOPPING:
                 goal_a, slope = 0.0, supply.fall_a_per_s
+            elif abs(goal_a) < abs(supply.current_a) and supply.kind.bound_ramp_a_per_s < math.inf:
+                slope = supply.kind.bound_ramp_a_per_s
             from_a = supply.current_a
             missing_a = goal_a - from_a
             if missing_a == 0.0:

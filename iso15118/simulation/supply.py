@@ -116,11 +116,13 @@ class Supply:
         return amperes if self._charging else -amperes
 
     def settle(self, source_v: float, resistance_ohm: float) -> None:
-        """Follow lowered bounds at once; what they raise is left to the ramp."""
+        """Follow lowered bounds at once, unless there is a ramp for that as for what they raise."""
         self.settle_to(self.allowed_current(source_v, resistance_ohm))
 
     def settle_to(self, allowed_a: float) -> None:
-        """Shed what is above ``allowed_a``, or flows the other way."""
+        """Shed what is above ``allowed_a``, or flows the other way; not where a ramp does that."""
+        if self.kind.bound_ramp_a_per_s < math.inf:
+            return
         if self.current_a > 0.0:
             self.current_a = max(0.0, min(self.current_a, allowed_a))
         elif self.current_a < 0.0:

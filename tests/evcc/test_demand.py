@@ -16,7 +16,6 @@ from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.iso20 import energy, loop
 from iso15118.evcc.iso20.plan import ChosenSchedule, Plan
 from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import EvseNotification, EVSEStatus
 from iso15118.messages.values import DischargeLimitSign, rational, si
 from iso15118.session.events import InletMeasured
 from iso15118.session.limits import StationLimits, VehicleLimits
@@ -311,11 +310,3 @@ def test_the_maxima_are_what_may_flow_in_dynamic_mode(sign: DischargeLimitSign) 
     talk = talk_of(discharge_limit_sign=sign)
     assert energy._asked(said(talk, plan_of(DYNAMIC, bidirectional=True))) == (1_000.0, 400.0)
     assert energy._asked(said(talk, plan_of(DYNAMIC))) == (1_000.0, 0.0)
-
-
-@pytest.mark.parametrize(("delay", "left_s"), [(None, 3.0), (0, 3.0), (1, 1.0), (3, 3.0), (60, 3.0)])
-def test_how_long_the_current_may_take_to_fall(delay: int | None, left_s: float) -> None:
-    status = None
-    if delay is not None:
-        status = EVSEStatus(notification_max_delay=delay, evse_notification=EvseNotification.Terminate)
-    assert energy._wind_down_s(status) == left_s

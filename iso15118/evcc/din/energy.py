@@ -15,6 +15,7 @@ from iso15118.evcc.din.plan import Plan
 from iso15118.evcc.din.status import leave_on_alarm, leave_on_end, vehicle_status, wants_to_end
 from iso15118.evcc.needs import enough
 from iso15118.evcc.unsaid import withdraw
+from iso15118.evcc.wind_down import wind_down_s
 from iso15118.messages import din, physical
 from iso15118.messages.iso2 import UnitSymbol
 from iso15118.messages.physical import din_physical, floor_physical, quantity
@@ -30,8 +31,6 @@ from iso15118.session.actions import (
 __all__ = ["cable_check", "charge_loop", "pre_charge", "start", "stop", "welding_detection"]
 
 _NO_CURRENT_A = 5.0  # below this, contactors may open without harm (IEC 61851-23)
-_WIND_DOWN_S = 3.0
-"""How long the station has to bring the current down before PowerDelivery off says so again."""
 _COMPARE_EVERY = 8  # turns; what the station tells is compared with what is measured about once a second
 _SHORT = 32_767
 
@@ -146,7 +145,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         withdraw(talk, "DIN 70121", renegotiates=False)
         if end is None:
             end = enough(talk, plan, below_minimum=below_minimum(talk, plan))
-            wind_down_until = began + _WIND_DOWN_S
+            wind_down_until = began + wind_down_s(talk)
         elif (asked_a <= 0.0 and abs(talk.inlet.current_a) < _NO_CURRENT_A) or began >= wind_down_until:
             return end
         turn += 1
@@ -163,9 +162,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         if end is None:
             status = response.dc_evse_status
             end = wants_to_end(status, under_power=True)
-            wind_down_until = talk.now + min(
-                _WIND_DOWN_S, float(status.notification_max_delay) or _WIND_DOWN_S
-            )
+            wind_down_until = talk.now + wind_down_s(talk, float(status.notification_max_delay))
         if talk.now < began + interval_s:
             await Until(began + interval_s)
 

@@ -16,6 +16,7 @@ from iso15118.evcc.din.exchange import exchange, poll
 from iso15118.evcc.din.plan import Plan
 from iso15118.evcc.din.status import leave_on_end, vehicle_status
 from iso15118.evcc.needs import wanted_wh
+from iso15118.evcc.wind_down import take_most
 from iso15118.messages import din, physical
 from iso15118.messages.iso2 import UnitSymbol
 from iso15118.messages.physical import din_physical, floor_physical, quantity
@@ -113,6 +114,7 @@ async def charge_parameters(talk: Conversation, plan: Plan) -> None:
         look=look,
     )
     plan.offer = plan.station = _station_limits(talk, _offer(response))
+    take_most(talk, plan.offer)
     _read_schedule(talk, plan, response.sa_schedules)
     _check(talk, plan.station)
 

@@ -28,6 +28,7 @@ from iso15118.evcc.iso2.status import (
 )
 from iso15118.evcc.needs import enough
 from iso15118.evcc.unsaid import withdraw
+from iso15118.evcc.wind_down import wind_down_s
 from iso15118.messages import iso2
 from iso15118.messages.physical import amperes, floor_physical, quantity
 from iso15118.session.actions import (
@@ -43,8 +44,6 @@ from iso15118.session.actions import (
 __all__ = ["cable_check", "charge_loop", "pre_charge", "start", "stop", "welding_detection"]
 
 _NO_CURRENT_A: Final = 5.0  # below this, contactors may open without harm (IEC 61851-23)
-_WIND_DOWN_S: Final = 3.0
-"""How long the station has to bring the current down before PowerDelivery(Stop) says so again."""
 _COMPARE_EVERY: Final = (
     8  # turns; what the station tells is compared with what is measured about once a second
 )
@@ -131,7 +130,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
             if end is None and not negotiation_due(talk, plan):
                 wind_down_until = None
             elif wind_down_until is None:
-                wind_down_until = began + _WIND_DOWN_S
+                wind_down_until = began + wind_down_s(talk)
         at_rest = asked_a <= 0.0 and abs(talk.inlet.current_a) < _NO_CURRENT_A
         if wind_down_until is not None and (at_rest or began >= wind_down_until):
             if end is not None:
@@ -163,8 +162,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                 asking, status = later, receipt
         if end is None and asking is not None:
             end = asking
-            delay = float(status.notification_max_delay) or _WIND_DOWN_S
-            wind_down_until = talk.now + min(_WIND_DOWN_S, delay)
+            wind_down_until = talk.now + wind_down_s(talk, float(status.notification_max_delay))
         if talk.now < began + config.iso2.loop_interval_s:
             await Until(began + config.iso2.loop_interval_s)
 

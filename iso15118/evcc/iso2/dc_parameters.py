@@ -10,6 +10,7 @@ from iso15118.evcc.conversation import Conversation, Leave
 from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.schedules import implausible
 from iso15118.evcc.iso2.status import battery_status
+from iso15118.evcc.wind_down import take_most
 from iso15118.messages import iso2
 from iso15118.messages.physical import floor_physical, quantity, watt_hours
 from iso15118.session.actions import EndReason
@@ -60,6 +61,7 @@ def take_dc_offer(talk: Conversation, plan: Plan, offer: iso2.DCEVSEChargeParame
         plan.offer = plan.station = StationLimits(**said)
     except ConfigError as error:
         raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, str(error)) from error
+    take_most(talk, plan.offer)
 
 
 def check_dc(talk: Conversation, plan: Plan) -> None:

@@ -19,6 +19,7 @@ from iso15118.evcc.iso20.mobility import take_station_needs
 from iso15118.evcc.iso20.needs import enough, take_warning
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.profile import power_profile
+from iso15118.evcc.wind_down import wind_down_s
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import EVSEStatus, Processing, ResponseCode
@@ -37,9 +38,6 @@ from iso15118.timing import Timer
 __all__ = ["cable_check", "charge_loop", "pre_charge", "start", "stop", "welding_detection"]
 
 _NO_CURRENT_A = 5.0  # below this, contactors may open without harm (IEC 61851-23)
-_WIND_DOWN_S = (
-    3.0  # how long the station has to bring the current down before PowerDelivery(Stop) says so again
-)
 _COMPARE_EVERY = 4  # turns; what the station tells is compared with what is measured about once a second
 
 
@@ -116,7 +114,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         if end is None:
             end = standing_by(talk, plan) if plan.standing_by else enough(talk, plan, scheduled_w)
             end = end or service_wanted(talk, plan)
-            wind_down_until = began + _WIND_DOWN_S
+            wind_down_until = began + wind_down_s(talk)
         elif abs(talk.inlet.current_a) < _NO_CURRENT_A or began >= wind_down_until:
             return end
         gives = discharging_wanted(talk, plan)
@@ -160,7 +158,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                 asked = None
             end = over
             if end is not None:
-                wind_down_until = talk.now + _wind_down_s(response.evse_status)
+                wind_down_until = talk.now + wind_down_s(talk, _left_s(response.evse_status))
         if talk.now < began + loop_s:
             await Until(began + loop_s)
 
@@ -182,10 +180,9 @@ def _rest(talk: Conversation, plan: Plan) -> None:
 _LOOP = Loop(rest=_rest, start=start)
 
 
-def _wind_down_s(status: EVSEStatus | None) -> float:
-    """How long the station has to bring the current down, within what it left itself."""
-    left = 0.0 if status is None else float(status.notification_max_delay)
-    return min(_WIND_DOWN_S, left or _WIND_DOWN_S)
+def _left_s(status: EVSEStatus | None) -> float:
+    """What the station has left itself; 0 if it names no time."""
+    return 0.0 if status is None else float(status.notification_max_delay)
 
 
 async def stop(talk: Conversation, plan: Plan) -> None:

@@ -21,6 +21,7 @@ from iso15118.evcc.iso20.needs import departure_or_a_day, departure_s, energies,
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.plug_and_charge import plug_and_charge
 from iso15118.evcc.no_contract import leave_without_contract
+from iso15118.evcc.wind_down import take_most
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import Processing, ResponseCode
@@ -257,6 +258,7 @@ async def charge_parameters(talk: Conversation, plan: Plan) -> None:
         plan.station = plan.offer = _station_limits(offer)
     except ConfigError as error:
         raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, str(error)) from error
+    take_most(talk, plan.offer)
     if plan.station.minimum_voltage_v > limits.maximum_voltage_v:
         raise Leave(
             EndReason.PARAMETERS_NOT_ACCEPTED, "the station's minimum voltage is above the vehicle's maximum"

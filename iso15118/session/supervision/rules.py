@@ -215,6 +215,15 @@ class Ceiling:
         self._from = self.floor
         return self.floor
 
+    @property
+    def settled_at(self) -> float:
+        """When no more may flow than was asked for; infinitely long ago if that is so already."""
+        if self._from <= self.floor:
+            return -math.inf
+        if self._steps:
+            return self._steps[-1][2]
+        return self._begin + (self._from - self.floor) / self._rate
+
     def ask(self, value: float, now: float, hold: float, rate: float, present: float) -> None:
         """``value`` is asked from ``now`` on; ``present``: what flows now, from where a
         lowered bound is approached."""

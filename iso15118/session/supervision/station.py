@@ -280,6 +280,14 @@ class StationSupervisor:
         present = (flows if flows > 0.0 else 0.0) + self._rate * hold
         ceiling.ask(value, now, hold, self._rate if rate is None else rate, present)
 
+    @property
+    def falls_until(self) -> float:
+        """Until when a current may still fall that nobody asks for any more; infinitely long ago if none may,
+        or some is asked for."""
+        if self._charging.floor > 0.0 or self._discharging.floor > 0.0:
+            return -_INF
+        return max(self._charging.settled_at, self._discharging.settled_at)
+
     def _follows(self) -> bool:
         """The current is where its bound is: then a changed bound has to move it."""
         return abs(self.current_a - self._asked_a) <= max(self._over_a, 0.05 * abs(self._asked_a))

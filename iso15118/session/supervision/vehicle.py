@@ -34,7 +34,7 @@ class VehicleSupervisor:
         self._waited_from = -_INF
         self.fresh_until = _INF
         """Until then the older of them is young enough; infinite if nobody minds."""
-        self._declared_v = maximum_v
+        self._declared_v, self._charge_a, self._discharge_a = maximum_v, charge_a, discharge_a
         self._rate = limits.ramp(max(charge_a, discharge_a))
         self._charging, self._discharging, self._wanted = Ceiling(), Ceiling(), Ceiling(_INF)
         self._told_open = self._was_told = False
@@ -100,6 +100,17 @@ class VehicleSupervisor:
         self._shorten()
 
     # -- what is asked for ---------------------------------------------------------------------------------
+
+    def offered(self, charge_a: float, discharge_a: float) -> None:
+        """The station's greatest currents. Its ramp is that of the connector, which has the lesser of what
+        both sides can do: no small station falls as fast as a vehicle for a large one may expect."""
+        greatest = max(min(self._charge_a, charge_a), min(self._discharge_a, discharge_a))
+        self._rate = self.limits.ramp(greatest)
+
+    @property
+    def falls_within_s(self) -> float:
+        """How long the present current may take to fall to nothing once nothing is asked for, in s."""
+        return self.limits.settle_s + abs(self.current_a) / self._rate
 
     def asked(self, charge_a: float, discharge_a: float, now: float) -> None:
         """The station was asked for at most these currents (magnitudes), or both 0: for none."""

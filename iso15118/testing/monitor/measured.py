@@ -37,6 +37,10 @@ class MeasuredRules:
         self._excused = False
         """An emergency stop was asked for while something was wrong: what is left is the hardware's."""
 
+    def offered(self, amperes: float) -> None:
+        """The other side's greatest current: the connector has the lesser of both, and its ramp."""
+        self._ramp = max(_RAMP_A_PER_S, min(self._rating, amperes) / _RAMP_S)
+
     def asked(self, high: float, low: float, present: float, now: float) -> None:
         """So much may flow from now on, both magnitudes."""
         if high < self._high or low < self._low:

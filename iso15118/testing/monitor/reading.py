@@ -52,6 +52,8 @@ class Said(Struct, frozen=True, kw_only=True):
     declared: Declared | None = None
     offered_v: float | None = None
     """Highest voltage that the station offers."""
+    offered_a: float | None = None
+    """Its greatest current, in either direction."""
     bidirectional: bool | None = None
     no_more_power: bool = False
     """The vehicle itself wants none, for now or for good."""
@@ -128,7 +130,16 @@ def _offered(message: iso2.ChargeParameterDiscoveryRes | din.ChargeParameterDisc
     limits: Any = message.evse_charge_parameter
     if not isinstance(limits, (iso2.DCEVSEChargeParameter, din.DCEVSEChargeParameter)):
         return None
-    return Said(offered_v=si(limits.evse_maximum_voltage_limit))
+    return Said(
+        offered_v=si(limits.evse_maximum_voltage_limit), offered_a=si(limits.evse_maximum_current_limit)
+    )
+
+
+def _offered_iso20(message: dc.DCChargeParameterDiscoveryRes) -> Said:
+    mode: Any = message.dc_cpd_res_energy_transfer_mode
+    back = getattr(mode, "evse_maximum_discharge_current", None)
+    amperes = max(si(mode.evse_maximum_charge_current), 0.0 if back is None else abs(si(back)))
+    return Said(offered_v=si(mode.evse_maximum_voltage), offered_a=amperes)
 
 
 def _loop_iso20(message: dc.DCChargeLoopReq) -> Said:
@@ -161,9 +172,7 @@ _READERS: dict[type, Callable[[Any], Said | None]] = {
         bidirectional=m.selected_energy_transfer_service.service_id in _BIDIRECTIONAL
     ),
     dc.DCChargeParameterDiscoveryReq: _declared_iso20,
-    dc.DCChargeParameterDiscoveryRes: lambda m: Said(
-        offered_v=si(m.dc_cpd_res_energy_transfer_mode.evse_maximum_voltage)
-    ),
+    dc.DCChargeParameterDiscoveryRes: _offered_iso20,
     dc.DCCableCheckRes: lambda m: Said(checked=m.evse_processing is Processing.Finished),
     dc.DCPreChargeReq: lambda m: Said(target_v=si(m.ev_target_voltage)),
     dc.DCChargeLoopReq: _loop_iso20,

@@ -42,6 +42,8 @@ class VehicleMonitor:
             what = said(event.message)
             if what is not None and what.checked:
                 self._cable_checked = not refused
+            if what is not None and what.offered_a is not None:
+                self._measured.offered(what.offered_a)
             agreed = what is not None and what.power_answer and not refused
         elif type(event) is ev.ContactorsChanged:
             self._closed = event.closed

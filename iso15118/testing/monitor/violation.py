@@ -91,7 +91,9 @@ class Causes:
         if urgency is not None:
             if alarmed and urgency is not Urgency.EMERGENCY:
                 raise SafetyViolation(f"{self._role}: {event} is no emergency to it: {actions}")
-            if behind and not alarmed:
+            if not alarmed and not any(type(action) is act.OpenContactors for action in actions):
+                pass  # current alone is taken away, or faster: that breaks nothing off
+            elif behind and not alarmed:
                 self._broke_off = None  # it says nothing of its own cause
             elif not agreed and not alarmed:
                 self._broke_off = urgency

@@ -1,0 +1,109 @@
+"""How long the current may take to fall before the vehicle says Stop, and by which ramp."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from iso15118.evcc.iso20.energy import _left_s
+from iso15118.evcc.wind_down import take_most, wind_down_s
+from iso15118.messages.iso20.common_types import EvseNotification, EVSEStatus
+from iso15118.session.limits import StationLimits
+from iso15118.session.supervision import Rule, SupervisionLimits, VehicleSupervisor
+
+
+def talk_of(current_a: float = 0.0, *, able_a: float = 3000.0, gives_a: float = 0.0, **limits: Any) -> Any:
+    supervisor = VehicleSupervisor(
+        SupervisionLimits(**limits), maximum_v=1000.0, charge_a=able_a, discharge_a=gives_a
+    )
+    supervisor.measured(800.0, current_a, 10.0, 10.0)
+    return SimpleNamespace(supervisor=supervisor)
+
+
+def offers(charge_a: float, discharge_a: float = 0.0) -> StationLimits:
+    return StationLimits(
+        maximum_charge_power_w=3.75e6,
+        maximum_charge_current_a=charge_a,
+        maximum_voltage_v=1000.0,
+        maximum_discharge_power_w=1000.0 * discharge_a,
+        maximum_discharge_current_a=discharge_a,
+    )
+
+
+@pytest.mark.parametrize(
+    ("current_a", "offered_a", "lasts_s"),
+    [
+        (3000.0, 3000.0, 1.0 + 20.0),  # a large connector falls from its greatest current in 20 s
+        (1500.0, 3000.0, 1.0 + 10.0),
+        (500.0, 500.0, 1.0 + 20.0),  # any other with 25 A/s
+        (-500.0, 500.0, 1.0 + 20.0),
+        (100.0, 500.0, 1.0 + 4.0),
+        (50.0, 500.0, 3.0),  # never less than 3 s
+        (0.0, 500.0, 3.0),
+        (500.0, 0.0, 1.0 + 20.0),  # what has nothing to give at the moment
+    ],
+)
+def test_a_current_is_waited_for_as_long_as_it_may_fall(
+    current_a: float, offered_a: float, lasts_s: float
+) -> None:
+    talk = talk_of(current_a)
+    take_most(talk, offers(offered_a))
+    assert wind_down_s(talk) == pytest.approx(lasts_s)
+    assert wind_down_s(talk, 0.0) == pytest.approx(lasts_s)
+
+
+@pytest.mark.parametrize(("left_s", "lasts_s"), [(1.0, 1.0), (20.9, 20.9), (21.0, 21.0), (60.0, 21.0)])
+def test_a_station_that_asked_for_the_end_may_have_left_itself_less(left_s: float, lasts_s: float) -> None:
+    talk = talk_of(3000.0)
+    take_most(talk, offers(3000.0))
+    assert wind_down_s(talk, left_s) == pytest.approx(lasts_s)
+
+
+@pytest.mark.parametrize(
+    ("able_a", "gives_a", "offer", "rate"),
+    [
+        (3000.0, 0.0, offers(500.0), 25.0),
+        (3000.0, 0.0, offers(1500.0), 75.0),
+        (1500.0, 0.0, offers(3000.0), 75.0),
+        (3000.0, 3000.0, offers(1000.0), 50.0),  # it gives, and nobody takes
+        (1000.0, 2000.0, offers(3000.0, 3000.0), 100.0),
+        (2000.0, 3000.0, offers(3000.0, 1000.0), 100.0),
+    ],
+)
+def test_the_ramp_is_that_of_what_both_sides_can_do(
+    able_a: float, gives_a: float, offer: StationLimits, rate: float
+) -> None:
+    talk = talk_of(500.0, able_a=able_a, gives_a=gives_a)
+    take_most(talk, offer)
+    assert talk.supervisor.falls_within_s == pytest.approx(1.0 + 500.0 / rate)
+
+
+def test_an_able_vehicle_lets_a_small_station_ramp_as_slowly_as_it_may() -> None:
+    """A truck that stands 3,000 A expected 150 A/s of a charger of 500 A, and opened under its current."""
+    talk = talk_of(500.0)
+    supervisor: VehicleSupervisor = talk.supervisor
+    take_most(talk, offers(500.0))
+    supervisor.told(True, 10.0)
+    supervisor.contactors(True)
+    supervisor.battery(900.0, 500.0, False, 10.0, 10.0)
+    supervisor.asked(500.0, 0.0, 10.0)
+    supervisor.asked(0.0, 0.0, 20.0)
+    found = []
+    for step in range(210):
+        now = 20.0 + 0.1 * step
+        current_a = 500.0 - 25.0 * max(now - 21.0, 0.0)
+        supervisor.battery(900.0, 500.0, False, now, now)
+        found.append(supervisor.measured(800.0, current_a, now, now))
+    assert [one for one in found if one is not None] == []
+    stuck = supervisor.measured(800.0, 100.0, 42.0, 42.0), supervisor.measured(800.0, 100.0, 42.6, 42.6)
+    assert [one.rule for one in stuck if one is not None] == [Rule.OVER_CURRENT]
+
+
+@pytest.mark.parametrize(("delay", "left_s"), [(None, 0.0), (0, 0.0), (1, 1.0), (60, 60.0)])
+def test_what_the_station_leaves_itself(delay: int | None, left_s: float) -> None:
+    status = None
+    if delay is not None:
+        status = EVSEStatus(notification_max_delay=delay, evse_notification=EvseNotification.Terminate)
+    assert _left_s(status) == left_s
