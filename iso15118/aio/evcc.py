@@ -42,6 +42,7 @@ from .identity import renewable
 from .idle import IdleLook
 from .lifecycle import Holders, Lifecycle
 from .service import Service, ServiceState
+from .unread import unread
 
 if TYPE_CHECKING:
     from ipaddress import IPv6Address
@@ -62,8 +63,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EvccClient"]
 
-_STALE_S = 1.0
-"""Without a reading for so long while energy may flow, the heartbeat stops."""
 _SETTLE_S = 2.0
 """For the hardware to be made safe when the client is closed, beside what the limits of its ports give."""
 _NO_END = "the last session did not come to its end"
@@ -480,13 +479,13 @@ class EvccClient:
 
     def _why_unable(self) -> str:
         """Why this client cannot be relied on to make its hardware safe now; empty if it can."""
-        hardware = self._driver.hardware if self._driver is not None else None
-        if hardware is None:
+        driver = self._driver
+        hardware = None if driver is None else driver.hardware
+        if driver is None or hardware is None:
             return self._service.unsafe
         if hardware.trouble:
             return hardware.trouble
-        age = asyncio.get_running_loop().time() - hardware.measured_at
-        return f"no reading for {age:.1f} s" if hardware.live and age > _STALE_S else ""
+        return unread(driver, self.config.supervision, asyncio.get_running_loop().time())
 
     def _new_session(self, resume: EvccTicket | None) -> EvccSession:
         contracts = contracts_of(self.vehicle, self._refused)

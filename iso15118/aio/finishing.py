@@ -60,6 +60,9 @@ class Session(Protocol):
     def deadline(self) -> float | None: ...
 
     @property
+    def readings_until(self) -> float: ...
+
+    @property
     def state(self) -> str: ...
 
     @property

@@ -45,6 +45,7 @@ from .idle import IdleLook
 from .lifecycle import Holders
 from .logs import Log
 from .service import Service
+from .unread import unread
 
 if TYPE_CHECKING:
     from iso15118.aio.net.ending import StreamEnd
@@ -64,8 +65,6 @@ _log = Log(__name__)
 
 _RESULTS_KEPT: Final = 256
 _TICKETS_KEPT: Final = 16  # one plug, but vehicles may pause and never come back; the oldest makes room
-_STALE_S: Final = 1.0
-"""Without a reading for so long while energy may flow, the heartbeat stops."""
 _NO_END: Final = "the last session did not come to its end"
 
 
@@ -334,12 +333,11 @@ class SeccSessions:
         """Why this station cannot be relied on to make its hardware safe now; empty if it can."""
         driver = self.driver or self._leaving
         hardware = None if driver is None else driver.hardware
-        if hardware is None:
+        if driver is None or hardware is None:
             return self.service.unsafe
         if hardware.trouble:
             return hardware.trouble
-        age = asyncio.get_running_loop().time() - hardware.measured_at
-        return f"no reading for {age:.1f} s" if hardware.live and age > _STALE_S else ""
+        return unread(driver, self._config.supervision, asyncio.get_running_loop().time())
 
     def _caretaker(self, tell: Callable[[ev.Event], None]) -> StationHardware:
         """A hold on the hardware between sessions."""

@@ -131,13 +131,17 @@ class EvccSession(SideStreams, Told):
     def deadline(self) -> float | None:
         """When ``handle_timeout`` must be called, on the clock of ``now``; None when nothing runs. With every
         reading on the cable it may move."""
-        timer = self.timers.deadline
-        if not self._on_cable:
-            return timer
-        readings = self._supervisor.fresh_until if self._source is None else self._fresh_until
+        timer, readings = self.timers.deadline, self.readings_until
         if timer is not None and timer <= readings:
             return timer
         return readings if readings < _END_OF_TIME else None
+
+    @property
+    def readings_until(self) -> float:
+        """Until when the readings on the cable are young enough; infinite where nobody minds."""
+        if not self._on_cable:
+            return math.inf
+        return self._supervisor.fresh_until if self._source is None else self._fresh_until
 
     def handle(self, event: ev.Event, now: float) -> list[Action]:
         """Take one event at time ``now`` (s) and say what has to be done, in this order.

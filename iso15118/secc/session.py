@@ -7,6 +7,7 @@ driven stands behind the actions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -165,13 +166,18 @@ class SeccSession(Opening):
     def deadline(self) -> float | None:
         """When ``handle_timeout`` must be called, on the clock of ``now``; None when nothing runs. With every
         reading of live hardware it may move."""
-        timer, facts = self.timers.deadline, self._facts
-        if not (facts.energized or facts.contactors_closed) or self.ended is not None:
-            return timer
-        readings = self._books.fresh_until
+        timer, readings = self.timers.deadline, self.readings_until
         if timer is not None and timer <= readings:
             return timer
         return readings if readings < _END_OF_TIME else None
+
+    @property
+    def readings_until(self) -> float:
+        """Until when the readings of what is live are young enough; infinite where nobody minds."""
+        facts = self._facts
+        if not (facts.energized or facts.contactors_closed) or self.ended is not None:
+            return math.inf
+        return self._books.fresh_until
 
     def handle(self, event: ev.Event, now: float) -> list[Action]:
         """Take one event at time ``now`` (s) and say what has to be done, in this order.

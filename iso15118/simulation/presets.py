@@ -7,7 +7,6 @@ Envelopes: CCS after IEC 61851-23 in its common liquid-cooled form, MCS up to 12
 from __future__ import annotations
 
 import math
-
 from difflib import get_close_matches
 
 from msgspec import Struct
@@ -22,8 +21,8 @@ class StationPreset(Struct, frozen=True, kw_only=True):
     """A station's power hardware: what it can give and how fast.
 
     ``ramp_a_per_s`` limits the rise of the current in either direction, ``stop_ramp_a_per_s`` its fall at an
-    orderly stop; a lowered bound is followed at once, since a converter sheds current in milliseconds, or with
-    ``bound_ramp_a_per_s``, as many chargers do: 25 A/s are usual.
+    orderly stop; a lowered bound is followed at once, since a converter sheds current in milliseconds, or
+    with ``bound_ramp_a_per_s``, as many chargers do: 25 A/s are usual.
     ``pre_charge_v_per_s`` is the slope of the unloaded output, ``discharge_tau_s`` the time constant with
     which it falls when switched off (800 V are below 60 V after 2.6 of them).
     """

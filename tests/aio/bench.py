@@ -4,6 +4,7 @@ writes down what it is asked."""
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -84,6 +85,7 @@ class Script:
         self.states: list[str] = ["Connecting"]
         self.state = "Connecting"
         self.deadline: float | None = None
+        self.readings_until = math.inf
         self.ticket: object = None
         self.heard: list[tuple[str, float]] = []
         self.answers: Callable[[Any], list[act.Action]] = lambda event: []

@@ -307,16 +307,15 @@ async def test_unsafe_contactors_between_sessions_stop_it() -> None:
         await until(lambda: here.server.heartbeat.reason == "")
 
 
-class NeverRead:
-    """A hold on the hardware whose readings are of long ago; what the session itself makes of
-    that is not the matter here."""
+class NeverTold:
+    """A session that has had no readings for long, and did nothing about it."""
 
-    def __init__(self, hardware: Any) -> None:
-        self._hardware = hardware
-        self.measured_at = asyncio.get_running_loop().time()
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.readings_until = asyncio.get_running_loop().time()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._hardware, name)
+        return getattr(self._session, name)
 
 
 async def test_readings_that_stop_coming_stop_it() -> None:
@@ -328,7 +327,7 @@ async def test_readings_that_stop_coming_stop_it() -> None:
         def break_it(client: Any) -> None:
             driver = here.server.sessions.driver
             assert driver is not None
-            driver.hardware = cast("Any", NeverRead(driver.hardware))
+            driver.session = cast("Any", NeverTold(driver.session))
 
         stopper = Stopper(5, break_it)
         stopper.client = client = here.client(observer=stopper)

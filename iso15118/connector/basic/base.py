@@ -76,8 +76,13 @@ class BasicSession(Generic[T]):
         """When to call ``handle_timeout``."""
         if self.ended is not None:
             return None
-        fresh = self._fresh_until if self._live else math.inf
+        fresh = self.readings_until
         return earliest((self._timers.earliest, None if math.isinf(fresh) else fresh))
+
+    @property
+    def readings_until(self) -> float:
+        """Until when the readings are young enough; infinite while nothing is live, or nobody minds."""
+        return self._fresh_until if self._live else math.inf
 
     def handle(self, event: ev.Event, now: float) -> list[Action]:
         """Take an event. An event of the application that makes no sense is refused, and nothing of it is
