@@ -8,6 +8,7 @@ cable check and pre-charge on record. What is said about it to the vehicle is th
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from iso15118.energy.dc import cable_check_voltage
 from iso15118.session.actions import (
@@ -37,6 +38,9 @@ __all__ = [
     "start_cable_check",
     "take_back",
 ]
+
+_SWITCHES_S: Final = 0.5
+"""What contactors have of the time for the answer, where the voltage is waited for before."""
 
 
 def _apart(facts: Facts) -> Refused | None:
@@ -151,11 +155,32 @@ def above_limit(facts: Facts) -> str:
 
 def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refused:
     """Close the contactors and wait for them; ``closed`` gives the answer then. Not by a reading of some time
-    ago, whatever it shows."""
+    ago, whatever it shows, nor by one that shows another voltage: a supply may still be on its way, and many
+    report a few times a second. A reading that fits is waited for as long as the answer may wait."""
     if not (facts.authorized and facts.cable_check_ok and facts.precharge_started is not None):
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "power delivery without its preconditions")
     if (apart := _apart(facts)) is not None:
         return apart
+    answer_by = facts.now + facts.timing.contactor_answer
+
+    def match(timed_out: bool) -> Wait | Refused | None:
+        if why := above_limit(facts):
+            return Refused(
+                Fault.NOT_APPLIED, EndReason.STOPPED_BY_STATION, why, cause="voltage-limit-lowered"
+            )
+        unfit = _unfit(facts)
+        if unfit is None:
+            return _close(facts, answer_by, closed)
+        return unfit if timed_out else None
+
+    # What is above the target now does not come down by itself: there is nothing to wait for.
+    above = facts.measured.voltage_v > facts.precharge_asked_v and facts.measured_at >= facts.now
+    decided = match(timed_out=above)
+    return Wait((), max(facts.now, answer_by - _SWITCHES_S), match) if decided is None else decided
+
+
+def _unfit(facts: Facts) -> Refused | None:
+    """Why contactors may not close over what was measured last."""
     if _is_old(facts):
         return Refused(
             Fault.NOT_APPLIED,
@@ -164,22 +189,20 @@ def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refus
             "before the contactors were to close",
             rule=Rule.STALE_READINGS.value,
         )
-    if why := above_limit(facts):
-        return Refused(Fault.NOT_APPLIED, EndReason.STOPPED_BY_STATION, why, cause="voltage-limit-lowered")
     difference = abs(facts.measured.voltage_v - facts.precharge_asked_v)
-    if difference > facts.config.precharge_tolerance_v:  # whatever rules are off: that is pre-charge itself
-        cut = facts.precharge_target_v < facts.precharge_asked_v
-        why = (
-            f", {facts.precharge_asked_v:g} V, which was cut to {facts.precharge_target_v:g} V" if cut else ""
-        )
-        return Refused(
-            Fault.NOT_APPLIED,
-            EndReason.PRE_CHARGE_FAILED,
-            f"{Rule.CONTACTOR_VOLTAGE.value}: output is {difference:.0f} V off the pre-charge target{why}",
-            rule=Rule.CONTACTOR_VOLTAGE.value,
-        )
-    deadline = facts.now + facts.timing.contactor_answer
+    if difference <= facts.config.precharge_tolerance_v:  # whatever rules are off: that is pre-charge itself
+        return None
+    cut = facts.precharge_target_v < facts.precharge_asked_v
+    why = f", {facts.precharge_asked_v:g} V, which was cut to {facts.precharge_target_v:g} V" if cut else ""
+    return Refused(
+        Fault.NOT_APPLIED,
+        EndReason.PRE_CHARGE_FAILED,
+        f"{Rule.CONTACTOR_VOLTAGE.value}: output is {difference:.0f} V off the pre-charge target{why}",
+        rule=Rule.CONTACTOR_VOLTAGE.value,
+    )
 
+
+def _close(facts: Facts, deadline: float, closed: Callable[[], Answer]) -> Wait:
     def finish(timed_out: bool) -> Answer | Refused | None:
         if facts.contactors_closed:
             facts.delivered = True

@@ -20,7 +20,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
-from tests.secc.vehicle import ALL_SERVICES, BATTERY_V, REQUESTS, Drive
+from tests.secc.vehicle import ALL_SERVICES, BATTERY_V, REQUESTS, Drive, held_back
 
 
 def refused(drive: Drive, response: Any, code: str, reason: EndReason) -> None:
@@ -245,7 +245,7 @@ def test_a_pre_charge_target_beyond_the_limits(target: float) -> None:
 def test_power_delivery_needs_a_pre_charge_that_matches(off: float) -> None:
     drive = Drive().to(State.POWER_DELIVERY)
     drive.measure(BATTERY_V + off)
-    response = drive.send(cm.PowerDeliveryReq)
+    response = held_back(drive, drive.send(cm.PowerDeliveryReq))
     assert not any(isinstance(action, act.CloseContactors) for action in drive.book.actions)
     refused(drive, response, "FAILED_PowerDeliveryNotApplied", EndReason.PRE_CHARGE_FAILED)
 
@@ -275,7 +275,7 @@ def test_that_setting_still_compares_the_voltages() -> None:
     drive = _ongoing(accepted=True)
     drive.send(dc.DCPreChargeReq, ev_processing=Processing.Ongoing)
     drive.measure(BATTERY_V - 21.0)
-    response = drive.send(cm.PowerDeliveryReq)
+    response = held_back(drive, drive.send(cm.PowerDeliveryReq))
     assert not any(isinstance(action, act.CloseContactors) for action in drive.book.actions)
     refused(drive, response, "FAILED_PowerDeliveryNotApplied", EndReason.PRE_CHARGE_FAILED)
 

@@ -55,6 +55,17 @@ VEHICLE = VehicleLimits(
 BATTERY_V = 800.0
 
 
+def held_back(drive: Any, answer: Any, within_s: float = 4.0) -> Any:
+    """The answer, of any edition, which may come only when the station has waited for something."""
+    until = drive.book.now + within_s
+    while answer is None and drive.book.now < until:
+        drive.book.wait(0.1)
+        sent = [action.message for action in drive.book.actions if isinstance(action, act.Send)]
+        if sent:
+            answer = sent[0].body.body_element if hasattr(sent[0], "body") else sent[0]
+    return answer
+
+
 class Drive:
     """A station's session under a playbook and the safety monitor, and a vehicle that knows its lines."""
 

@@ -22,7 +22,7 @@ from iso15118.session.services import ServiceID
 from iso15118.session.supervision import Rule, SupervisionLimits
 from iso15118.timing import Timing
 from tests.evcc.station import BATTERY_V, Host
-from tests.secc.vehicle import ALL_SERVICES, VEHICLE, Drive
+from tests.secc.vehicle import ALL_SERVICES, VEHICLE, Drive, held_back
 
 OFF = (-0.001, 0.0, 0.05)
 """Just before, at, and a little after."""
@@ -136,6 +136,7 @@ def test_contactors_that_are_closed_already_are_no_way_round_pre_charge(
     if works and not closed:
         drive.book.tell(ev.ContactorsChanged(True))
         answer = drive.book.sends(cm.PowerDeliveryRes)
+    answer = held_back(drive, answer)
     assert answer.response_code.value == ("OK" if works else "FAILED_PowerDeliveryNotApplied")
     if not works:
         assert drive.session.ended is not None
@@ -150,6 +151,7 @@ def test_what_is_compared_before_contactors_close_cannot_be_switched_off(off_v: 
     drive.measure(drive.session._facts.precharge_target_v - off_v)
     drive.send(cm.PowerDeliveryReq)
     assert any(isinstance(one, act.CloseContactors) for one in drive.book.actions) is closes
+    held_back(drive, None, 1.0)
     assert (drive.session.ended is None) is closes
 
 

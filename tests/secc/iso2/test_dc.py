@@ -23,6 +23,7 @@ from tests.secc.iso2.vehicle import (
     settings,
     told,
 )
+from tests.secc.vehicle import held_back
 
 SIGNAL_B, SIGNAL_C = ev.SignalChanged(ev.SignalState.B), ev.SignalChanged(ev.SignalState.C)
 
@@ -241,6 +242,8 @@ def test_contactors_close_over_the_target_that_the_vehicle_named_and_not_over_th
         drive.measure(VEHICLE_V - 0.5)  # more than 20 V from the target, on their way
         assert drive.session._facts.abort_rule == "contactor-voltage"
         return
+    answer = held_back(drive, answer)
+    assert "CloseContactors" not in drive.done
     assert answer.response_code.value == "FAILED_PowerDeliveryNotApplied"
     assert drive.session.ended is not None
     assert drive.session.ended.detail.endswith(f"{target:g} V, which was cut to {VEHICLE_V:g} V")
@@ -301,7 +304,7 @@ def test_targets_that_are_not_followed_gain_no_time(targets: tuple[float, ...]) 
 def test_contactors_do_not_close_where_output_and_target_differ(off_v: float) -> None:
     drive = Drive().to(State.POWER_DELIVERY)
     drive.measure(BATTERY_V + off_v if off_v < 0 else BATTERY_V - off_v)
-    answer = drive.send(iso2.PowerDeliveryReq)
+    answer = held_back(drive, drive.send(iso2.PowerDeliveryReq))
     assert answer.response_code.value == "FAILED_PowerDeliveryNotApplied"
     assert answer.evse_status.evse_status_code.value == "EVSE_Shutdown"
     drive.book.ends(EndReason.PRE_CHARGE_FAILED)

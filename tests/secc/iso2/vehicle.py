@@ -128,6 +128,8 @@ class Drive:
     def measure(self, voltage_v: float, current_a: float = 0.0) -> None:
         """The output shows these values from now on."""
         self.output = ev.PowerMeasured(voltage_v, current_a)
+        if self.monitor is not None:
+            self.monitor.measured(self.output)
         self.book.tell(self.output)
 
     # -- the vehicle's messages
