@@ -382,7 +382,7 @@ class Funnel(ConnectionDevice):
                 return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
             return self._retract()
         # Once: the fault may be that of a port that is asked.
-        if not self._books.at_once and (why := late_alarm(event, self._facts.contactors_closed)):
+        if not self._books.opens_at_once and (why := late_alarm(event, self._facts.contactors_closed)):
             return self._make_safe(Urgency.EMERGENCY, why)
         if isinstance(event, ev.ConnectionDeviceChanged):
             return self._device_moved(event.position)

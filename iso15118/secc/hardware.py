@@ -77,6 +77,8 @@ class HardwareBooks:
         """So is the pad."""
         self.at_once = False
         """An emergency stop was asked for, and nothing since that flows."""
+        self.opens_at_once = False
+        """With the contactors: where the current alone is taken away at once, they wait for it to be gone."""
         self._config, self._facts, self._timers = config, facts, timers
         self.pad: WirelessSupervisor | None = None
         """Of the pad, if there is one."""
@@ -127,8 +129,9 @@ class HardwareBooks:
             elif kind is act.ReadMeter:
                 facts.meter_asked = facts.now
             elif kind is act.OpenContactors:
-                if self.at_once:
-                    kept[place] = replace(action, urgency=Urgency.EMERGENCY)
+                if self.opens_at_once:
+                    kept[place] = action = replace(action, urgency=Urgency.EMERGENCY)
+                self.opens_at_once = action.urgency is Urgency.EMERGENCY  # type: ignore[attr-defined]
                 if not facts.told_safe:
                     facts.told_open_at = facts.now
                 facts.energized, facts.told_safe = False, True
@@ -190,7 +193,7 @@ class HardwareBooks:
         facts = self._facts
         if not facts.energized and not self._alternates and not self._wireless:
             self.supervisor.live_from(facts.now)
-        facts.energized, facts.told_safe, self.at_once = True, False, False
+        facts.energized, facts.told_safe, self.at_once, self.opens_at_once = True, False, False, False
 
     def _direct(self) -> None:
         """The DC output does, whatever was alive earlier in the session."""

@@ -247,6 +247,23 @@ def test_limits_that_fall_in_silence_are_kept_for_the_next_turn() -> None:
     assert asked.power_w <= 50_000.0
 
 
+@pytest.mark.parametrize("takes", [LOOP_S - 0.1, LOOP_S + 0.1])
+def test_a_stop_that_was_agreed_on_opens_behind_the_current(takes: float) -> None:
+    """The current was taken away at once, for the silence; the contactors have no haste: an orderly opening
+    waits for what still flows."""
+    drive = dc_drive(ControlMode.SCHEDULED)
+    drive.measure(BATTERY_V, 90.0)
+    drive.send(cm.PowerDeliveryReq)
+    drive.book.wait(takes)
+    drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.Stop)
+    assert [one.urgency for one in hardware(drive) if isinstance(one, act.OpenContactors)] == [
+        Urgency.ORDERLY
+    ]
+    drive.book.tell(ev.EmergencyShutdown("button"))
+    asked = {one.urgency for one in hardware(drive) if isinstance(one, act.OpenContactors)}
+    assert asked == {Urgency.EMERGENCY}
+
+
 @pytest.mark.parametrize("restored", [True, False])
 @pytest.mark.parametrize("by_stop", [True, False])
 def test_such_a_session_ends_in_order(restored: bool, by_stop: bool) -> None:

@@ -200,3 +200,17 @@ def test_who_has_ended_power_has_as_long_again_for_its_goodbye(late_s: float, le
         drive.measure(0.0, 0.0)
     facts = drive.session._facts
     assert facts.abort_reason is (None if leaves else EndReason.STOPPED_BY_STATION)
+
+
+def test_an_alarm_behind_the_end_opens_contactors_that_an_orderly_opening_still_waits_with() -> None:
+    """That the current was taken away at once before says nothing of them."""
+    drive = Drive().to(State.DC_CHARGE_LOOP)
+    drive.measure(BATTERY_V, 100.0)
+    drive.send(dc.DCChargeLoopReq, cl_req_control_mode=drive.scheduled(100.0))
+    drive.send(cm.PowerDeliveryReq)
+    drive.book.wait(0.6)
+    assert stops(drive) == [EMERGENCY]
+    ended = drive.session._end(EndReason.STOPPED_BY_STATION, "closing time")
+    assert [one.urgency for one in ended if isinstance(one, act.OpenContactors)] == [ORDERLY]
+    drive.book.tell(ev.EmergencyShutdown("button"))
+    assert opens(drive) == [EMERGENCY]

@@ -52,10 +52,13 @@ class AtOnce:
         self._role = role
         self.asked = False
         """One was asked for, and nothing since that flows."""
+        self._opens = False
+        """With the contactors."""
 
     def look(self, event: ev.Event | None, actions: list[act.Action]) -> None:
         """One call."""
         urgency: Urgency | None = None
+        before = self.asked
         for action in actions:
             if type(action) is act.StopPower:
                 urgency = action.urgency  # a second one may be the more urgent
@@ -63,9 +66,15 @@ class AtOnce:
                     raise SafetyViolation(f"{self._role}: a ramp after a stop at once, on {event}: {actions}")
                 self.asked = urgency is Urgency.EMERGENCY
             elif isinstance(action, _GIVES) or type(action) is act.SessionEnded:
-                self.asked = False
-            elif type(action) is act.OpenContactors and action.urgency is not urgency:
-                raise SafetyViolation(f"{self._role}: current and contactors in different haste: {actions}")
+                self.asked = self._opens = False
+            elif type(action) is act.OpenContactors:
+                at_once = action.urgency is Urgency.EMERGENCY
+                # Where the current alone was taken away at once before, contactors wait for it to be gone.
+                if action.urgency is not urgency and not (before and not self._opens and not at_once):
+                    raise SafetyViolation(
+                        f"{self._role}: current and contactors in different haste: {actions}"
+                    )
+                self._opens = at_once
 
 
 class Causes:
