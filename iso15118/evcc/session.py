@@ -288,9 +288,8 @@ class EvccSession(SideStreams, Told):
         leave = None if self.ended is not None else above_battery(self._talk)
         if leave is None:
             return []
-        if self._bound is not None:
-            self.timers.clear(self._bound.timer)
-        self._talk.bound = self._bound = None
+        self._talk.bound = None
+        self._keep_bound()
         return self._leave(leave)
 
     def _leave(self, leave: Leave) -> list[Action]:
