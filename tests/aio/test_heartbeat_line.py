@@ -43,6 +43,16 @@ async def test_a_line_that_fails_is_told_the_next_beat_and_it_is_said_once(error
     assert [bool(news.reason) for news in told] == [True, False]
 
 
+async def test_a_line_has_three_beats_from_its_first_one_on() -> None:
+    line, shown = Line(), list[str]()
+    line.wrong = OSError("queue full")
+    service = Service(Callback("the server", shown.append), Inbox())
+    told = HeartbeatLine(line, service, lambda: None, Callback("news", None))
+    for number in range(1, 6):
+        told.beat(number)
+        assert bool(shown) is (number >= 3)
+
+
 async def test_one_beat_that_fails_takes_nothing_out_of_service() -> None:
     line = Line()
     shown: list[str] = []

@@ -104,6 +104,29 @@ def test_a_drop_that_raises_is_called_again_until_it_works(
     assert said[1:] == ["watchdog.drop worked; calls that failed before: 2"]
 
 
+def test_a_drop_that_goes_on_failing_is_said_at_first_then_seldom_and_when_it_fails_in_another_way(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    calls: list[str] = []
+
+    def drop(reason: str) -> None:
+        calls.append(reason)
+        if len(calls) <= 253:
+            raise OSError("gpio busy" if len(calls) < 252 else "gpio gone")
+
+    watchdog = watched_by(drop, *[1.0] * 300)
+    logs.flush()
+    assert (len(calls), watchdog.dropped) == (254, 1)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        *(
+            f"watchdog.drop raised OSError: gpio {how}; it is called again (calls that failed: {count})"
+            for how, count in (("busy", 1), ("busy", 100), ("busy", 200), ("gone", 252))
+        ),
+        "watchdog.drop worked; calls that failed before: 253",
+    ]
+
+
 def test_a_drop_that_fails_is_called_no_more_when_the_heart_beats() -> None:
     calls: list[str] = []
 

@@ -330,6 +330,7 @@ def test_an_output_that_falls_is_waited_for_by_setting(waited_s: float, waits: b
     ("age_s", "limits", "begins"),
     [
         (0.9, SupervisionLimits(), True),
+        (1.0, SupervisionLimits(), True),
         (1.1, SupervisionLimits(), False),
         (1.1, SupervisionLimits(stale_s=2.0), True),
         (100.0, SupervisionLimits(stale_s=None), True),

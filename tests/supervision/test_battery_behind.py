@@ -276,3 +276,25 @@ def test_a_report_without_numbers_ends_basic_charging() -> None:
     assert end.tell(replace(end.battery, soc=math.nan)) == BOTH_AT_ONCE
     assert end.ended.rule == "unusable-readings"
     assert "BatteryChanged" in end.ended.detail
+
+
+@pytest.mark.parametrize("phases", [(16.0, 0.0, 0.0), (0.0, 0.0, 16.0)])
+def test_one_phase_is_enough_to_make_an_inlet_hot(phases: tuple[float, float, float]) -> None:
+    session = session_with(DRAW)
+    wishes: list[str] = []
+    for step in range(1, 61):
+        now = NOW + 0.1 * step
+        session.handle(replace(battery(), inlet_hot=True), now)
+        session.handle(ev.AcMeasured(voltage_v=(230.0,) * 3, current_a=phases, power_w=(0.0,) * 3), now)
+        wishes.append(session._talk.stop_rule)
+    assert wishes[-1] == "inlet-hot"
+    assert wishes[48] == ""
+
+
+def test_a_wish_that_is_repeated_makes_no_reading_younger() -> None:
+    """Only what comes alive has time to be read."""
+    session = session_with(DRAW)
+    session.handle(ev.AcMeasured(), NOW + 0.5)
+    session._talk.now = NOW + 0.9
+    session._book([DRAW])
+    assert session.deadline == NOW + 1.0, "the battery has told nothing since"
