@@ -200,7 +200,8 @@ class Timing(Struct, frozen=True, kw_only=True):
 
 
 class Iso2Timing(Timing, frozen=True, kw_only=True):
-    """The same for ISO 15118-2, where its values are others (Tables 109 and 111; docs/sources.md)."""
+    """Every duration of ISO 15118-2, in seconds; the defaults are its own ones where they are others than in
+    ISO 15118-20 (Tables 109 and 111; docs/sources.md)."""
 
     answer_time_loop: Duration = 0.025
     """SECC: CurrentDemandRes and ChargingStatusRes. Stations in the field take 100 ms:
@@ -236,7 +237,7 @@ class Iso2Timing(Timing, frozen=True, kw_only=True):
 
 
 class DinTiming(Iso2Timing, frozen=True, kw_only=True):
-    """The same for DIN 70121."""
+    """Every duration of DIN 70121, in seconds; the defaults are its own ones where they are others."""
 
     message_timeout_loop: Duration = 0.5
     """EVCC: wait for CurrentDemandRes. Unsettled: 0.25 s or 0.5 s, by the stack that is asked."""

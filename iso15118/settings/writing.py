@@ -99,7 +99,9 @@ def _comment(text: str) -> Iterator[str]:
 
 
 def _meaning_of(kind: type) -> str:
-    return (kind.__doc__ or "").strip().partition("\n")[0].partition(" Raises ")[0]
+    """The first paragraph of its docstring, in one line, but for what it raises: that is for programs."""
+    first = " ".join((kind.__doc__ or "").strip().partition("\n\n")[0].split())
+    return first.partition(" Raises ")[0]
 
 
 def _toml(value: Any) -> str:

@@ -129,6 +129,20 @@ def test_the_defaults_are_shown_as_a_file_that_says_the_same(tmp_path: Path, rol
     assert iso15118("config", "validate", "--json", file).data == {"file": file, "role": role, "valid": True}
 
 
+@pytest.mark.parametrize("role", ["secc", "evcc"])
+def test_what_stands_above_a_table_are_whole_sentences(role: str) -> None:
+    lines = iso15118("config", "show", "--role", role).out.splitlines()
+    above = {line: lines[place - 1] for place, line in enumerate(lines) if line.startswith("[")}
+    assert len(above) > 10
+    cut = {table: said for table, said in above.items() if not (said.startswith("# ") and said.endswith("."))}
+    assert cut == {}
+    text = " ".join(line.removeprefix("# ") for line in lines)
+    assert "a rule is switched off by its name in ``off``. [supervision]" in text
+    assert "for both roles. [link.connection]" in text
+    assert "ConfigError" not in text
+    assert "# The same for " not in "".join(above.values()), "the same as what?"
+
+
 def test_every_number_says_its_unit_and_every_key_its_meaning(tmp_path: Path) -> None:
     for role, schema in iso15118("config", "schema").data.items():
         for key, one in _keys(role, schema):
