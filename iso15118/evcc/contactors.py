@@ -12,7 +12,14 @@ from iso15118.session.supervision import Rule
 
 from .conversation import Conversation, Leave, Until
 
-__all__ = ["above_battery", "close_contactors", "found_open", "pre_charge_target", "pre_charged"]
+__all__ = [
+    "above_battery",
+    "close_contactors",
+    "found_open",
+    "pre_charge_stands",
+    "pre_charge_target",
+    "pre_charged",
+]
 
 
 def pre_charge_target(talk: Conversation) -> float:
@@ -40,6 +47,14 @@ def pre_charged(talk: Conversation, target_v: float) -> bool:
     fresh = talk.inlet_is_fresh and talk.now - talk.supervisor.battery_at <= oldest
     bears = volts <= talk.supervisor.most_v
     return off <= talk.config.precharge_tolerance_v and bears and fresh and not talk.stop_wanted
+
+
+def pre_charge_stands(talk: Conversation, target_v: float) -> str:
+    """The voltages that pre-charge is to bring together, in words that follow others."""
+    return (
+        f": the inlet is at {talk.inlet.voltage_v:.1f} V, the target is {target_v:g} V, "
+        f"the battery is at {talk.battery.voltage_v:.1f} V"
+    )
 
 
 async def close_contactors(talk: Conversation) -> None:

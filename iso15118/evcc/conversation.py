@@ -154,11 +154,11 @@ class SideStream(Struct, frozen=True, kw_only=True):
 
 
 class Bound(Struct, frozen=True):
-    """The script may be where it is until ``until``; then ``error`` is thrown into it,
-    whether an answer comes or not."""
+    """The script may be where it is until ``until``; then ``error``, or what makes it then, is thrown into
+    it, whether an answer comes or not."""
 
     until: float
-    error: Leave | EndSession
+    error: Leave | EndSession | Callable[[], Leave | EndSession]
     timer: Timer = Timer.ONGOING
 
 

@@ -236,7 +236,11 @@ class Funnel:
         talk.inlet = event
         if talk.counts_energy:
             talk.meter.measured(event, now)
-        return talk.supervisor.measured(voltage, current, taken, now)
+        found = talk.supervisor.measured(voltage, current, taken, now)
+        if found is not None and found.rule is Rule.CONTACTOR_VOLTAGE:  # it knows how far apart they are
+            at = f"{voltage:.1f} V at the inlet, {talk.battery.voltage_v:.1f} V at the battery"
+            found = replace(found, what=f"{found.what} ({at})")
+        return found
 
     def _charger(self, event: ev.AcMeasured) -> Finding | None:
         if not is_ac_reading(event):

@@ -281,7 +281,8 @@ class EvccSession(SideStreams, Told):
         bound, self._talk.bound, self._bound = self._bound, None, None
         if bound is None:
             return []
-        return self._over(bound.error) if isinstance(bound.error, EndSession) else self._leave(bound.error)
+        error = bound.error() if callable(bound.error) else bound.error
+        return self._over(error) if isinstance(error, EndSession) else self._leave(error)
 
     def _above_battery(self) -> list[Action]:
         """The battery has just said what it can stand."""

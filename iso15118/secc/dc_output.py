@@ -35,6 +35,7 @@ __all__ = [
     "pre_charge",
     "pre_charge_change",
     "pre_charge_current",
+    "pre_charge_stands",
     "start_cable_check",
     "take_back",
 ]
@@ -121,6 +122,17 @@ def no_pre_charge(facts: Facts) -> tuple[Action, ...]:
     return before
 
 
+def pre_charge_stands(facts: Facts) -> str:
+    """The two voltages that pre-charge is to bring together, in words."""
+    target_v, asked_v = facts.precharge_target_v, facts.precharge_asked_v
+    if facts.precharge_started is None:
+        wanted = "the vehicle has named no target that can be followed"
+    else:
+        wanted = f"the target is {asked_v:g} V"
+        wanted += f", which was cut to {target_v:g} V" if target_v < asked_v else ""
+    return f"the output is at {facts.measured.voltage_v:.1f} V, {wanted}"
+
+
 def pre_charge_current(facts: Facts) -> float:
     """The current in A of the pre-charge path: that of the settings, and no more than the station can give
     now. 0 A there says that nothing is to be charged with for a while, and does not count: pre-charge gives
@@ -193,11 +205,12 @@ def _unfit(facts: Facts) -> Refused | None:
     if difference <= facts.config.precharge_tolerance_v:  # whatever rules are off: that is pre-charge itself
         return None
     cut = facts.precharge_target_v < facts.precharge_asked_v
-    why = f", {facts.precharge_asked_v:g} V, which was cut to {facts.precharge_target_v:g} V" if cut else ""
+    why = f", which was cut to {facts.precharge_target_v:g} V" if cut else ""
     return Refused(
         Fault.NOT_APPLIED,
         EndReason.PRE_CHARGE_FAILED,
-        f"{Rule.CONTACTOR_VOLTAGE.value}: output is {difference:.0f} V off the pre-charge target{why}",
+        f"{Rule.CONTACTOR_VOLTAGE.value}: output is at {facts.measured.voltage_v:.0f} V, {difference:.0f} V off "
+        f"the pre-charge target of {facts.precharge_asked_v:g} V{why}",
         rule=Rule.CONTACTOR_VOLTAGE.value,
     )
 

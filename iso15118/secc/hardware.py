@@ -11,6 +11,7 @@ import math
 from msgspec.structs import replace
 
 from iso15118.secc.config import SeccConfig
+from iso15118.secc.dc_output import pre_charge_stands
 from iso15118.secc.facts import Facts
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -250,7 +251,10 @@ class HardwareBooks:
         if taken is None:
             return None
         facts.measured, facts.measured_at = event, taken
-        return self.supervisor.measured(voltage, current, taken, now)
+        found = self.supervisor.measured(voltage, current, taken, now)
+        if found is not None and found.rule is Rule.CONTACTOR_VOLTAGE:  # it knows how far apart they are
+            found = replace(found, what=f"{found.what} ({pre_charge_stands(facts)})")
+        return found
 
     def _ac_measured(self, event: ev.AcMeasured) -> Finding | None:
         if not is_ac_reading(event):

@@ -253,7 +253,7 @@ class SeccSession(Opening):
                     late = "the cable check took too long"
                     actions += self._abort(EndReason.CABLE_CHECK_FAILED, late, cause="cable-check-timeout")
                 case Timer.PRE_CHARGE:
-                    late = "pre-charge took too long"
+                    late = f"pre-charge took too long: {dc_output.pre_charge_stands(facts)}"
                     actions += self._abort(EndReason.PRE_CHARGE_FAILED, late, cause="pre-charge-timeout")
                 case Timer.CONNECTION_DEVICE | Timer.SYSTEM_STATUS:
                     actions += (

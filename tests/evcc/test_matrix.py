@@ -157,6 +157,11 @@ def test_pre_charge_that_never_matches_ends_in_its_time() -> None:
     assert not any(isinstance(action, act.CloseContactors) for action in host.book.actions)
     host.answer()
     host.book.ends(EndReason.PRE_CHARGE_FAILED)
+    assert host.session.ended is not None
+    stands = f"{BATTERY_V - 25.0:.1f} V, the target is {BATTERY_V:g} V, the battery is at {BATTERY_V:.1f} V"
+    assert (
+        host.session.ended.detail == f"DCPreChargeRes still not finished after 10 s: the inlet is at {stands}"
+    )
 
 
 @pytest.mark.parametrize(("offered", "chosen"), [((2, 1), 2), ((1, 2), 1), ((2,), 1), ((None, 2), 1)])

@@ -164,6 +164,8 @@ def test_a_station_whose_output_falls_while_contactors_close_opens_them_at_once(
     drive.book.ends(EndReason.PRE_CHARGE_FAILED)
     assert drive.session.ended is not None
     assert drive.session.ended.rule == Rule.CONTACTOR_VOLTAGE.value
+    stands = f"(the output is at {target - 20.1:.1f} V, the target is {target:g} V)"
+    assert stands in drive.session.ended.detail
 
 
 def test_a_vehicle_whose_inlet_falls_while_contactors_close_opens_them_at_once() -> None:
@@ -176,6 +178,7 @@ def test_a_vehicle_whose_inlet_falls_while_contactors_close_opens_them_at_once()
     host.book.does(act.StopPower, act.SignalReady, act.OpenContactors)
     host.book.ends(EndReason.PRE_CHARGE_FAILED)
     assert host.session.ended.rule == Rule.CONTACTOR_VOLTAGE.value
+    assert f"(0.0 V at the inlet, {BATTERY_V:.1f} V at the battery)" in host.session.ended.detail
 
 
 # -- again and again

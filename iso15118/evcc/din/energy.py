@@ -7,7 +7,13 @@ The vehicle closes its contactors in one place, after pre-charge matched, and op
 from __future__ import annotations
 
 from iso15118.evcc import insulation
-from iso15118.evcc.contactors import close_contactors, found_open, pre_charge_target, pre_charged
+from iso15118.evcc.contactors import (
+    close_contactors,
+    found_open,
+    pre_charge_stands,
+    pre_charge_target,
+    pre_charged,
+)
 from iso15118.evcc.conversation import Conversation, Leave, Until
 from iso15118.evcc.din.exchange import exchange, poll
 from iso15118.evcc.din.loop import below_minimum, current_demand, take_limits
@@ -82,6 +88,7 @@ async def pre_charge(talk: Conversation, plan: Plan) -> None:
         lambda response: pre_charged(talk, target),
         limit=talk.timing.pre_charge_timeout,
         reason=EndReason.PRE_CHARGE_FAILED,
+        stands=lambda: pre_charge_stands(talk, target),
         look=lambda response: leave_on_end(response.dc_evse_status),
     )
     await close_contactors(talk)

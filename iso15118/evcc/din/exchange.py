@@ -72,17 +72,23 @@ async def poll(
     limit: float,
     reason: EndReason,
     look: Callable[[Any], None] = lambda response: None,
+    stands: Callable[[], str] = str,
 ) -> Any:
     """Repeat the request until ``finished(response)``, for ``limit`` s at most, and not beyond the time to be
     ready to charge; then the vehicle leaves for ``reason``, and the clock sees to it: no answer has to come.
-    ``look`` sees every response first, and may raise.
+    ``look`` sees every response first, and may raise; ``stands``: what an end by the clock says of how far it
+    is.
 
     A wish to stop leaves between two requests.
     """
     request = make()
     name = RESPONSES[type(request)].response.__name__
-    late = f"{name} still not finished after {limit:g} s"
-    own = Bound(talk.now + limit, Leave(reason, late, cause=POLLS.get(reason, "")))
+
+    def late() -> Leave:
+        detail = f"{name} still not finished after {limit:g} s"
+        return Leave(reason, detail + stands(), cause=POLLS.get(reason, ""))
+
+    own = Bound(talk.now + limit, late)
     bound = talk.bound = own if plan.ready is None or own.until <= plan.ready.until else plan.ready
     try:
         while True:
@@ -93,7 +99,7 @@ async def poll(
             if talk.stop_wanted:
                 raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
             if talk.now >= bound.until:
-                raise bound.error
+                raise bound.error() if callable(bound.error) else bound.error
             await talk.pause(talk.config.poll_interval_s)
             request = make()
     finally:

@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import Final
 
 from iso15118.evcc import insulation
-from iso15118.evcc.contactors import close_contactors, found_open, pre_charge_target, pre_charged
+from iso15118.evcc.contactors import (
+    close_contactors,
+    found_open,
+    pre_charge_stands,
+    pre_charge_target,
+    pre_charged,
+)
 from iso15118.evcc.conversation import Conversation, Leave, Until
 from iso15118.evcc.iso2.delivery import negotiation_due, power_delivery
 from iso15118.evcc.iso2.demand import below_minimum, demand, take_limits
@@ -94,6 +100,7 @@ async def pre_charge(talk: Conversation, plan: Plan) -> None:
         lambda response: pre_charged(talk, target),
         limit=talk.timing.pre_charge_timeout,
         reason=EndReason.PRE_CHARGE_FAILED,
+        stands=lambda: pre_charge_stands(talk, target),
         look=lambda response: leave_if_asked(response.dc_evse_status),
     )
     await close_contactors(talk)

@@ -107,10 +107,11 @@ async def poll(
     limit: float,
     reason: EndReason,
     look: Callable[[Any], None] = lambda response: None,
+    stands: Callable[[], str] = str,
 ) -> iso2.V2GMessage:
     """Repeat the request until ``finished(response)``, for ``limit`` s at most; then the session
     is over for ``reason``, and the clock ends it: no answer has to come. ``look`` sees every
-    response first, and may raise.
+    response first, and may raise; ``stands``: what an end by the clock says of how far it is.
 
     ``make`` gives a body element, or a pair of it and its signature. A wish to stop
     leaves between two requests.
@@ -118,14 +119,18 @@ async def poll(
     first = make()
     name = RESPONSES[type(_parts(first)[0])].response.__name__
     kind = EndSession if reason is EndReason.ONGOING_TOO_LONG else Leave
-    error = kind(reason, f"{name} still not finished after {limit:g} s", cause=POLLS.get(reason, ""))
+
+    def error() -> Leave | EndSession:
+        late = f"{name} still not finished after {limit:g} s"
+        return kind(reason, late + stands(), cause=POLLS.get(reason, ""))
+
     bound = talk.bound = Bound(talk.now + limit, error)
     request = first
     try:
         while True:
             answer = await exchange_message(talk, *_parts(request))
             if answer is None:
-                raise error  # nothing optional is polled
+                raise error()  # nothing optional is polled
             response = answer.body.body_element
             look(response)
             if finished(response):
@@ -133,7 +138,7 @@ async def poll(
             if talk.stop_wanted:
                 raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
             if talk.now >= bound.until:
-                raise error
+                raise error()
             await talk.pause(talk.config.poll_interval_s)
             request = make()
     finally:

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from iso15118.evcc.contactors import close_contactors, found_open, pre_charge_target, pre_charged
+from iso15118.evcc.contactors import (
+    close_contactors,
+    found_open,
+    pre_charge_stands,
+    pre_charge_target,
+    pre_charged,
+)
 from iso15118.evcc.conversation import Bound, Conversation, EndSession, Leave, Until
 from iso15118.evcc.iso20.channels import selection, turns
 from iso15118.evcc.iso20.exchange import exchange, header, poll
@@ -74,6 +80,7 @@ async def pre_charge(talk: Conversation) -> None:
         lambda response: pre_charged(talk, target),
         limit=talk.timing.pre_charge_timeout,
         reason=EndReason.PRE_CHARGE_FAILED,
+        stands=lambda: pre_charge_stands(talk, target),
     )
     await close_contactors(talk)
     await exchange(talk, request(Processing.Finished))

@@ -100,17 +100,20 @@ async def poll(
     *,
     limit: float,
     reason: EndReason,
+    stands: Callable[[], str] = str,
 ) -> Any:
     """Repeat the request until ``finished(response)``, for ``limit`` s at most; then the session is over for
     ``reason``, and the clock ends it: no answer has to come.
 
-    A wish to stop leaves between two requests.
+    A wish to stop leaves between two requests. ``stands``: what an end by the clock says of how far it is.
     """
     response_type = RESPONSES[type(request := make())][0]
     kind = EndSession if reason is EndReason.ONGOING_TOO_LONG else Leave
-    error = kind(
-        reason, f"{response_type.__name__} still not finished after {limit:g} s", cause=POLLS.get(reason, "")
-    )
+    late = f"{response_type.__name__} still not finished after {limit:g} s"
+
+    def error() -> Leave | EndSession:
+        return kind(reason, late + stands(), cause=POLLS.get(reason, ""))
+
     bound = talk.bound = Bound(talk.now + limit, error)
     try:
         while True:
@@ -120,7 +123,7 @@ async def poll(
             if talk.stop_wanted:
                 raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
             if talk.now >= bound.until:
-                raise error
+                raise error()
             await talk.pause(talk.config.poll_interval_s)
             request = make()
     finally:

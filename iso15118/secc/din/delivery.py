@@ -155,7 +155,8 @@ def power_delivery(request: din.PowerDeliveryReq, ctx: Context) -> Answer | Refu
     if parameter is not None and (fault := vehicle_fault(parameter.dc_ev_status)):
         return _refused_by_fault(fault)
     if not ctx.target_fits:
-        why = "the last target of pre-charge was no voltage of the supply"
+        stands = dc_output.pre_charge_stands(ctx.facts)
+        why = f"the last target of pre-charge was no voltage of the supply: {stands}"
         return Refused(Fault.NOT_APPLIED, EndReason.PRE_CHARGE_FAILED, why)
     return close_contactors(ctx.facts, lambda: Answer(_switched(ctx), State.CURRENT_DEMAND, (ReadMeter(),)))
 

@@ -189,7 +189,8 @@ def _start(request: iso2.PowerDeliveryReq, ctx: Context) -> Answer | Refused | W
         agreed_anew(ctx)
         return Answer(_ok(ctx, Status.EVSE_Ready), State.CURRENT_DEMAND)
     if not facts.precharging:
-        return Refused(Fault.NOT_APPLIED, EndReason.PRE_CHARGE_FAILED, "there was no pre-charge")
+        why = f"there was no pre-charge: {dc_output.pre_charge_stands(facts)}"
+        return Refused(Fault.NOT_APPLIED, EndReason.PRE_CHARGE_FAILED, why)
 
     def closed() -> Answer:
         agreed_anew(ctx)

@@ -64,7 +64,11 @@ def pre_charge(request: dc.DCPreChargeReq, ctx: Context) -> Answer | Refused:
     # Neither side works below its minimum, and 0 V is no battery; a volt of room, since both round.
     lowest = max(vehicle.minimum_voltage_v, limits.minimum_voltage_v) - _ROUNDING_V
     if not max(lowest, _ROUNDING_V) <= target <= most + facts.config.overvoltage_v:
-        return Refused(Fault.FAILED, EndReason.PRE_CHARGE_FAILED, f"target {target:g} V is beyond the limits")
+        why = (
+            f"target {target:g} V is beyond the limits, {lowest + _ROUNDING_V:g} V to {most:g} V; "
+            f"the output is at {facts.measured.voltage_v:.1f} V"
+        )
+        return Refused(Fault.FAILED, EndReason.PRE_CHARGE_FAILED, why)
     facts.note_target(target, vehicle.maximum_voltage_v)
     before = dc_output.pre_charge(facts, target, most)
     if isinstance(before, Refused):

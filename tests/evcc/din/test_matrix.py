@@ -182,6 +182,9 @@ def test_a_station_that_is_never_ready(state: str, off: float) -> None:
     host.answer()
     host.book.ends(reason)
     off_the_cable(host)
+    assert host.session.ended is not None
+    stands = "the inlet is at 0.0 V, the target is 380 V, the battery is at 380.0 V"
+    assert (stands in host.session.ended.detail) is (state == "PreCharge")
 
 
 @pytest.mark.parametrize("off", [-0.001, 0.0])

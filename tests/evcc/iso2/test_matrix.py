@@ -304,6 +304,9 @@ def test_pre_charge_that_never_matches_ends_in_its_time(off: float) -> None:
     assert host.session.state == "SessionStop"
     host.answer()
     host.book.ends(EndReason.PRE_CHARGE_FAILED)
+    stands = f"the inlet is at {BATTERY_V - off:.1f} V, the target is {BATTERY_V:g} V"
+    assert host.session.ended is not None
+    assert stands in host.session.ended.detail
 
 
 def test_pre_charge_is_not_believed_by_the_stations_word_or_an_old_reading() -> None:

@@ -212,6 +212,9 @@ def test_a_target_that_is_no_voltage_of_the_supply_is_not_followed_and_nothing_c
     answer = drive.send(din.PowerDeliveryReq)
     assert answer.response_code is din.ResponseCode.FAILED_PowerDeliveryNotApplied
     drive.book.ends(EndReason.PRE_CHARGE_FAILED)
+    stands = f"the output is at {BATTERY_V:.1f} V, the vehicle has named no target"
+    assert drive.session.ended is not None
+    assert stands in drive.session.ended.detail
     assert not any(isinstance(one, act.CloseContactors) for one in drive.asked)
 
 

@@ -298,6 +298,8 @@ def test_targets_that_are_not_followed_gain_no_time(targets: tuple[float, ...]) 
     assert drive.send(iso2.PreChargeReq).response_code.value == "FAILED"
     drive.book.ends(EndReason.PRE_CHARGE_FAILED)
     assert not drive.session.energized
+    assert drive.session.ended is not None
+    assert "pre-charge took too long: the output is at 0.0 V, the " in drive.session.ended.detail
 
 
 @pytest.mark.parametrize("off_v", [20.4, -20.4])
