@@ -92,5 +92,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.ERROR)  # that the loop was late is said below
+    logging.basicConfig(level=logging.CRITICAL)  # that the loop was late, and the end, are said below
     asyncio.run(main())

@@ -1,5 +1,6 @@
-"""What the log says of one session: at info that it began, its states, what was decided and why, and its
-end; at debug every message.
+"""What the log says of one session: at info that it began, its states, what was decided and why, and an end
+that either side wanted or a peer brought about; at warning and error what somebody has to look at; at debug
+every message.
 
 Each line names role and peer, and comes when it happens, after the hardware was asked.
 """
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from iso15118.session import actions as act
 from iso15118.session import events as ev
+from iso15118.session.actions import EndReason
 
 from .logs import Log
 
@@ -44,6 +46,21 @@ _QUIET: Final = frozenset({act.VehicleDisplay, act.StateEntered, act.SessionEnde
 """News that have a line of their own, or come with every turn of the charge loop."""
 
 
+_FAULTS: Final = frozenset(
+    {
+        EndReason.CABLE_CHECK_FAILED,
+        EndReason.PRE_CHARGE_FAILED,
+        EndReason.CONTACTOR_FAILED,
+        EndReason.COUPLING_FAILED,
+        EndReason.HARDWARE_FAULT,
+        EndReason.EMERGENCY,
+        EndReason.INTERNAL_ERROR,
+    }
+)
+"""Ends by hardware, by an emergency or by a fault of this software. The others come of what a peer says or
+does not say, or of a plug that is pulled: any neighbour of the network could fill a log with them."""
+
+
 class _Shown:
     """A value whose text is made by whoever writes the log, if anybody does."""
 
@@ -61,7 +78,10 @@ class Story:
     """One session's lines."""
 
     def __init__(self, role: str) -> None:
-        self._who = role
+        self._role = self._who = role
+        self._broken: set[str] = set()
+        """Rules that were broken in this session: each is a warning once, whatever a reading at its threshold
+        does."""
 
     def began(self, stream: MessageStream) -> None:
         """The connection is open."""
@@ -80,6 +100,9 @@ class Story:
     def turn(self, event: ev.Event | None, actions: list[act.Action]) -> None:
         """The session answered to ``event`` with these actions."""
         if not _log.tells_info:
+            for action in actions:
+                if type(action) is act.SupervisionWarning:
+                    self._breaks(action)
             return
         if type(event) in _DECISIONS:
             _log.info("%s: told %s", self._who, _Shown(event))
@@ -89,16 +112,28 @@ class Story:
                 _log.info("%s: state %s", self._who, action.state)  # type: ignore[attr-defined]
             elif kind in _ASKED:
                 _log.info("%s: asks for %s", self._who, _Shown(action))
+            elif kind is act.SupervisionWarning:
+                self._breaks(action)  # type: ignore[arg-type]
             elif isinstance(action, act.Notify) and kind not in _QUIET:
                 _log.info("%s: %s", self._who, _Shown(action))
 
+    def _breaks(self, warning: act.SupervisionWarning) -> None:
+        """A rule of the supervision is broken."""
+        tell = _log.info if warning.rule in self._broken else _log.warning
+        self._broken.add(warning.rule)
+        tell("%s: %s", self._who, _Shown(warning))
+
     def ended(self, result: SessionResult) -> None:
-        """It is over, and its hardware safe or given up."""
+        """It is over, its hardware safe or given up. A fault of this side is an error, one of the other or
+        of what lies between them a warning."""
         cause, ended = result.cause, result.ended
         why = f": {ended.detail}" if ended.detail else ""
         timer = f", {cause.timer}" if cause.timer else ""
         wanted = f" {text}" if (text := cause.requirement(result.edition)) else ""
-        _log.info(
+        tell = _log.info
+        if ended.reason in _FAULTS or (ended.rule and not ended.reason.orderly):
+            tell = _log.error if result.side == self._role else _log.warning
+        tell(
             "%s: the session ended, %s (cause %s, points at %s%s%s)%s",
             self._who,
             ended.reason.name,

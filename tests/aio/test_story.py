@@ -7,6 +7,7 @@ import logging
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from iso15118.aio.logs import flush
@@ -19,14 +20,21 @@ EndReason = act.EndReason
 
 
 class Log:
-    """The lines of a story at a level."""
+    """The lines of a story, with or without their levels."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self._caplog = caplog
 
     def lines(self) -> list[str]:
+        return [text for _, text in self.levels()]
+
+    def levels(self) -> list[tuple[str, str]]:
         assert flush(60.0)
-        told = [one.getMessage() for one in self._caplog.records if one.name == "iso15118.aio.story"]
+        told = [
+            (one.levelname, one.getMessage())
+            for one in self._caplog.records
+            if one.name == "iso15118.aio.story"
+        ]
         self._caplog.clear()
         return told
 
@@ -113,3 +121,75 @@ def test_the_end_is_told_with_its_cause_and_with_what_there_is_of_it(log: Log) -
     assert second.endswith(")"), "nothing more was said of it"
     assert timed.cause.timer == "V2G_SECC_Sequence_Timeout"
     assert f"points at {timed.side}, {timed.cause.timer}" in second
+
+
+OURS = (
+    "CABLE_CHECK_FAILED",
+    "PRE_CHARGE_FAILED",
+    "CONTACTOR_FAILED",
+    "HARDWARE_FAULT",
+    "EMERGENCY",
+    "INTERNAL_ERROR",
+)
+THEIRS = {
+    "peer-malfunction": EndReason.HARDWARE_FAULT,
+    "peer-emergency": EndReason.EMERGENCY,
+    "battery-limit-lowered": EndReason.PRE_CHARGE_FAILED,
+    "coupling-failed": EndReason.COUPLING_FAILED,
+}
+
+
+@pytest.mark.parametrize("reason", list(EndReason), ids=lambda reason: reason.name)
+def test_an_end_by_a_fault_of_this_side_is_an_error(log: Log, reason: EndReason) -> None:
+    """What a neighbour of the network can bring about as often as he likes is none."""
+    Story("secc").ended(result(reason))
+    [(level, _)] = log.levels()
+    if reason is EndReason.COUPLING_FAILED:  # points at what lies between the two
+        assert level == "WARNING"
+    else:
+        assert level == ("ERROR" if reason.name in OURS else "INFO")
+
+
+@pytest.mark.parametrize("cause", THEIRS)
+def test_an_end_by_a_fault_of_the_other_side_is_a_warning(log: Log, cause: str) -> None:
+    Story("secc").ended(result(THEIRS[cause], cause=cause))
+    assert [level for level, _ in log.levels()] == ["WARNING"]
+
+
+@pytest.mark.parametrize(("role", "level"), [("secc", "ERROR"), ("evcc", "WARNING")])
+def test_a_cable_check_that_failed_is_the_stations_error(log: Log, role: str, level: str) -> None:
+    Story(role).ended(msgspec.structs.replace(result(EndReason.CABLE_CHECK_FAILED), role=role))
+    assert [one for one, _ in log.levels()] == [level]
+
+
+@pytest.mark.parametrize("at", [logging.DEBUG, logging.WARNING])
+def test_a_broken_rule_is_a_warning_once_in_a_session(
+    log: Log, caplog: pytest.LogCaptureFixture, at: int
+) -> None:
+    caplog.set_level(at, logger="iso15118")
+    story = Story("evcc")
+    first, other = act.SupervisionWarning("over-current", "a"), act.SupervisionWarning("insulation", "b")
+    for _ in range(3):
+        story.turn(None, [act.StateEntered("A"), first])
+    story.turn(None, [other])
+    Story("evcc").turn(None, [first])
+    told = [one for one in log.levels() if "Supervision" in one[1]]
+    assert [text for level, text in told if level == "WARNING"] == [
+        f"evcc: {first}",
+        f"evcc: {other}",
+        f"evcc: {first}",
+    ]
+    assert [level for level, _ in told if level != "WARNING"] == (
+        [] if at == logging.WARNING else ["INFO"] * 2
+    )
+
+
+def test_a_rule_that_ended_a_session_is_an_error_whatever_the_reason(log: Log) -> None:
+    """One that only asked for an orderly stop had its warning."""
+    story, wanted = Story("secc"), result(EndReason.STOPPED_BY_STATION)
+    ruled = result(EndReason.ONGOING_TOO_LONG, cause="over-voltage")
+    for one in (wanted, ruled):
+        story.ended(
+            msgspec.structs.replace(one, ended=msgspec.structs.replace(one.ended, rule="over-voltage"))
+        )
+    assert [level for level, _ in log.levels()] == ["INFO", "ERROR"]
