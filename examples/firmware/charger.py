@@ -20,16 +20,22 @@ from pathlib import Path
 from typing import ClassVar
 
 from iso15118 import Station, StationLimits
-from iso15118.aio import LinkParts, SessionResult
+from iso15118.aio import LinkParts, SeccServer, SessionResult
 from iso15118.aio.identity import RenewableTls
 from iso15118.aio.plug.media import NoMedium
 from iso15118.aio.run import run_station
 from iso15118.connector.news import PhaseEntered
-from iso15118.errors import V2GError
+from iso15118.errors import MisuseError, V2GError
 from iso15118.link.plain import PlainLink
 from iso15118.link.primitives import Pilot, SetPilot
 from iso15118.session.actions import Urgency
-from iso15118.session.events import MeterRead, PowerMeasured, SignalChanged, SignalState
+from iso15118.session.events import (
+    InsulationMeasured,
+    MeterRead,
+    PowerMeasured,
+    SignalChanged,
+    SignalState,
+)
 from iso15118.settings.identity import read_material
 from iso15118.settings.roles import SeccSettings, load_secc
 from iso15118.settings.trust import secc_source
@@ -61,6 +67,8 @@ class Link:
         """Of the insulation test that ``test`` names."""
         self.signal = SignalState.A
         self.pilot_changed: list[Callable[[Event], None]] = []
+        self.tell: Callable[[Event], None] | None = None
+        """Who is told what the insulation monitor measures; there is nobody before the server stands."""
         self._loop.add_reader(wire, self._read)
 
     def say(self, line: str) -> None:
@@ -77,7 +85,7 @@ class Link:
             return
         *lines, self._rest = (self._rest + data)[-4096:].split(b"\n")
         for line in lines:
-            with suppress(ValueError, KeyError):  # a line that is garbled is no reading
+            with suppress(ValueError, KeyError, MisuseError):  # a line that is garbled is no reading
                 self._take(line.decode("ascii"))
 
     def _take(self, line: str) -> None:
@@ -87,6 +95,8 @@ class Link:
         self.highest_v = max(self.highest_v if same else 0.0, self.measured.voltage_v)
         self.closed = closed == "1"
         self.test, self.insulation_ohm, self.charged_wh = test, float(ohm), float(energy)
+        if self.tell is not None:  # judged while energy flows; the cable check asks by itself
+            self.tell(InsulationMeasured(self.insulation_ohm, at=self.measured.at))
         state = SignalState[signal]
         if state is not self.signal:
             self.signal = state
@@ -246,6 +256,11 @@ def charge(wire: socket.socket, settings: SeccSettings, sessions: int | None) ->
             raise RuntimeError("the hardware comes first")
         return LinkParts(link=PlainLink(pilot=True), medium=NoMedium(), signalling=ControlPilot(link))
 
+    def listening(server: SeccServer) -> None:
+        if link is not None:
+            link.tell = server.tell
+        print("charger: listening", flush=True)
+
     def finished(result: SessionResult) -> None:
         nonlocal bad
         bad += not (result.ended.reason.orderly and result.safe)
@@ -271,7 +286,7 @@ def charge(wire: socket.socket, settings: SeccSettings, sessions: int | None) ->
         tls,
         sdp_port=settings.sdp_port,
         sessions=sessions,
-        listening=lambda server: print("charger: listening", flush=True),
+        listening=listening,
         finished=finished,
         link=plug,
         news=phase,

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio import EvccClient, SessionResult
+from iso15118.aio import EvccClient, SeccServer, SessionResult
 from iso15118.aio.service import ServiceState
 from iso15118.errors import HardwareError, LinkError, MisuseError
 from iso15118.session import events as ev
-from iso15118.session.actions import EndReason
+from iso15118.session.actions import EndReason, SessionEnded, SetPower
 from iso15118.session.events import PowerMeasured
+from iso15118.session.supervision import Rule
 from iso15118.timing import Timing
 
 from .hostile import Unprintable
@@ -313,3 +314,37 @@ async def test_out_of_service_and_back_from_another_thread() -> None:
             await asyncio.sleep(0)
             states.append(here.server.state)
         assert states == [ServiceState.OUT_OF_SERVICE, ServiceState.AVAILABLE]
+
+
+@pytest.mark.parametrize("latches", [False, True])
+async def test_an_end_by_a_rule_latches_nothing_unless_its_news_is_answered_so(latches: bool) -> None:
+    """Insulation that is gone in mid-charge: whether the next one may come is the application's affair."""
+    servers: list[SeccServer] = []
+
+    def news(what: Any) -> None:
+        if latches and isinstance(what, SessionEnded) and what.rule == Rule.INSULATION.value:
+            servers[0].out_of_service("insulation")
+
+    async with site(news=news) as here:
+        servers.append(here.server)
+        told: list[float] = []
+
+        def bad(now: float, what: Any) -> None:
+            if isinstance(what, SetPower) and what.current_a > 0.0 and not told:
+                told.append(now)
+                here.server.tell(ev.InsulationMeasured(20e3))
+
+        here.server.sessions._observer = bad
+        mine = await here.client().run()
+        theirs = await here.server.wait_finished(1)
+        assert theirs.ended.reason is R.HARDWARE_FAULT
+        assert theirs.cause.code == "insulation"
+        assert mine.safe
+        assert theirs.safe
+        await until(lambda: state(here) is not ServiceState.IN_SESSION)
+        if latches:
+            assert here.server.out_of_service_because == "insulation"
+            await nobody_is_found(here)
+            here.server.back_in_service()
+        assert state(here) is ServiceState.AVAILABLE
+        await here.charge()

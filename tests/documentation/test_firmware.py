@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from iso15118.aio.ports.inbox import checked
 from tests.documentation.processes import ROOT, SDP_PORT, run, running
 
 
@@ -157,6 +158,28 @@ def test_a_test_at_too_low_a_voltage_or_given_up_is_none() -> None:
         await bench.pass_s(0.1)
         assert await ended == "the board gave the test up"
         assert bench.board.output_v < 60.0
+
+    asyncio.run(with_a_bench(tried))
+
+
+def test_what_the_insulation_monitor_measures_is_told_and_garbage_is_not() -> None:
+    """Each line of the board has it. A number that is none ends nothing but its line."""
+
+    async def tried(bench: Bench) -> None:
+        told: list[Any] = []
+
+        def tell(event: Any) -> None:
+            told.append(checked(event))
+
+        await bench.tell("0 0 0 B 0:none 5e6 0")
+        bench.link.tell = tell
+        await bench.tell("0 0 0 B 0:none 4e4 0")
+        bench.wire.sendall(b"0 0 0 B 0:none nan 0\n400 0 0 B 0:none 3e4 0\n")
+        while bench.link.measured.voltage_v != 400.0:  # noqa: ASYNC110 - the loop reads it
+            await asyncio.sleep(0.001)
+        assert [type(one).__name__ for one in told] == ["InsulationMeasured"] * 2
+        assert [one.resistance_ohm for one in told] == [4e4, 3e4]
+        assert told[-1].at == bench.link.measured.at
 
     asyncio.run(with_a_bench(tried))
 
