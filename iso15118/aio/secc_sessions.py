@@ -33,6 +33,7 @@ from iso15118.connector.news import (
 from iso15118.errors import HardwareError, MisuseError
 from iso15118.sdp import RateLimit
 from iso15118.secc import SeccSession
+from iso15118.secc.opening import NO_VOLTAGE
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.supervision import IdleSupervisor
@@ -382,7 +383,7 @@ class SeccSessions:
         epoch = self._epoch
         if epoch is None:
             epoch = time.time() - asyncio.get_running_loop().time()
-        return SeccSession(
+        session = SeccSession(
             self._config,
             hardware.limits(),
             hardware=hardware.capabilities(),
@@ -400,6 +401,9 @@ class SeccSessions:
             price_signers=price_signers_of(self._talks_with),
             resume=tuple(self.tickets),
         )
+        if session.without_voltage:
+            _log.warning("no DC in this session: %s", NO_VOLTAGE)
+        return session
 
     def _over(
         self,

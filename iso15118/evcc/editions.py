@@ -49,7 +49,16 @@ class Offered(Struct, frozen=True, kw_only=True):
 _FORBIDDEN: Final = "without TLS, which is forbidden (forbid_plaintext)"
 
 
+def _without_voltage(talk: Conversation) -> str:
+    """Why a vehicle with a DC side has none; empty for one that charges otherwise."""
+    if talk.has_dc or talk.charger is not None or talk.receiver_limits is not None:
+        return ""
+    return "while battery.limits.maximum_voltage_v is 0 V"
+
+
 def _why_not_dc(talk: Conversation) -> str:
+    if why := _without_voltage(talk):
+        return why
     if not talk.has_dc or not DC_SERVICES.intersection(talk.config.services):
         return "without a DC service"
     return _why_not_iso20(talk)
@@ -97,7 +106,8 @@ def _why_not_iso2(talk: Conversation) -> str:
         return _FORBIDDEN
     from .iso2.setup import modes_of
 
-    return "" if modes_of(talk) else "without services and hardware for iso2.energy_transfer_modes"
+    without = _without_voltage(talk) or "without services and hardware for iso2.energy_transfer_modes"
+    return "" if modes_of(talk) else without
 
 
 def _why_not_din(talk: Conversation) -> str:
@@ -106,7 +116,8 @@ def _why_not_din(talk: Conversation) -> str:
         return "over TLS"
     if talk.config.forbid_plaintext:
         return _FORBIDDEN
-    return "" if {ServiceID.DC, ServiceID.DC_BPT} & set(talk.config.services) else "without DC over CCS"
+    over_ccs = talk.has_dc and bool({ServiceID.DC, ServiceID.DC_BPT} & set(talk.config.services))
+    return "" if over_ccs else _without_voltage(talk) or "without DC over CCS"
 
 
 def _dc() -> Callable[[], EvccEdition]:

@@ -14,13 +14,26 @@ from .funnel import CONNECTED
 from .negotiation import negotiate
 from .told import Told
 
-__all__ = ["NEGOTIATING", "Opening"]
+__all__ = ["NEGOTIATING", "NO_VOLTAGE", "Opening"]
 
 NEGOTIATING = CONNECTED.name
+NO_VOLTAGE = (
+    "power.limits.maximum_voltage_v is 0 V, so that no DC is offered: let the limits be those of the supply "
+    "before a vehicle comes"
+)
+
+
+_OF_DC = frozenset(
+    name.value for name in (Namespace.DC, Namespace.ACDP, Namespace.ISO2, Namespace.DIN, Namespace.ISO2_2010)
+)
+"""What a vehicle may have wanted DC with."""
 
 
 class Opening(Told):
     """A session until an edition is chosen."""
+
+    without_voltage = False
+    """There is a DC supply, and its limits say 0 V: no DC is offered in this session."""
 
     @property
     def state(self) -> str:
@@ -39,7 +52,10 @@ class Opening(Told):
                 EndReason.SEQUENCE_ERROR, f"{type(message).__name__} while waiting for {self.state}"
             )
         if choice.served is None:
-            return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, choice.why, choice.response)
+            why, cause = choice.why, ""
+            if self.without_voltage and any(one.protocol_namespace in _OF_DC for one in message.app_protocol):
+                why, cause = f"{why}; {NO_VOLTAGE}", "no-dc-voltage"
+            return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, why, choice.response, cause=cause)
         edition = self._edition = choice.served.code()(self._facts)
         self._edition_name = choice.served.edition
         if choice.served.namespace == Namespace.ISO2_2010.value:

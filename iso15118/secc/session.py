@@ -105,6 +105,7 @@ class SeccSession(Opening):
             raise ConfigError(
                 "config", f"{type(config).__name__} is no SeccConfig", "iso15118.SeccConfig(...)"
             )
+        has_supply = limits is not None and limits is not NO_DC_OUTPUT
         if limits is None and (ac is not None or pad is not None):
             limits = hardware = NO_DC_OUTPUT
         if not isinstance(limits, StationLimits):
@@ -150,6 +151,7 @@ class SeccSession(Opening):
                 device_down=device is not None and device is not DevicePosition.HOME,
             ),
         )
+        self.without_voltage = has_supply and not self._facts.has_dc
         self.states.append(CONNECTING)
         self._edition_name = ""
         self._step_at: float | None = None

@@ -35,6 +35,9 @@ paused | PAUSED | evcc | - | - | -
 no-common-protocol | PROTOCOL_NEGOTIATION_FAILED | peer | - | - | -
     supportedAppProtocol found nothing that both speak
     compare the offer in the recording with `session.editions` of the file
+no-dc-voltage | PROTOCOL_NEGOTIATION_FAILED | secc | - | - | -
+    the limits of the station's DC supply say 0 V, so that no DC is offered
+    `limits` of the power port count from the beginning of a session: read them before vehicles can come
 answer-without-schema-id | PROTOCOL_NEGOTIATION_FAILED | secc | - | - | -
     the station agreed, and did not say to which of several offers
     offer one edition alone
@@ -43,7 +46,7 @@ schema-id-not-offered | PROTOCOL_NEGOTIATION_FAILED | secc | - | - | -
     the station mixes up SchemaID and Priority: offer equal numbers
 nothing-to-offer | PROTOCOL_NEGOTIATION_FAILED | own | - | - | -
     the vehicle may say nothing over this connection
-    `session.editions` and `tls.mode` of the vehicle's file: ISO 15118-20 needs TLS 1.3
+    `session.editions` and `tls.mode` of the vehicle's file: ISO 15118-20 needs TLS 1.3; `limits` of the battery
 # authorization
 authorization-refused | AUTHORIZATION_FAILED | secc | - | - | -
     terminal, backend or station refused this driver

@@ -15,6 +15,7 @@ from iso15118.aio import secc_sessions as module
 from iso15118.aio.lifecycle import Holders
 from iso15118.aio.logs import flush
 from iso15118.errors import ConfigError, MisuseError
+from iso15118.session.limits import StationLimits
 from iso15118.session.supervision import IdleSupervisor
 
 from .site import Plant
@@ -122,15 +123,42 @@ async def test_certificates_are_looked_at_when_they_are_others_than_those_of_the
     assert sessions._held == ()
 
 
+@pytest.mark.parametrize("volts", [0.0, 500.0])
+async def test_a_supply_whose_limits_have_no_voltage_is_said_in_each_session(
+    volts: float, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of a supply that has not been read yet."""
+    plant = Plant()
+    sessions = sessions_of(plant.secc)
+    sessions._take_hardware(plant.secc, lambda event: None)
+    limits = StationLimits(
+        maximum_charge_power_w=volts, maximum_charge_current_a=volts, maximum_voltage_v=volts
+    )
+    for name in ("limits", "capabilities"):
+        monkeypatch.setattr(sessions._hardware, name, lambda: limits)
+    for _ in range(2):
+        sessions._new_session()
+    assert flush(60.0)
+    said = [
+        one.levelname for one in caplog.records if "power.limits.maximum_voltage_v is 0 V" in one.getMessage()
+    ]
+    assert said == (["WARNING"] * 2 if volts == 0.0 else [])
+
+
 @pytest.mark.parametrize("epoch", [None, 5.0])
 async def test_a_session_counts_its_time_from_the_clock_of_the_system_unless_it_is_told(
     epoch: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It installs contracts where the station has a service for them."""
     made: list[Any] = []
+
+    def make(*what: Any, **how: Any) -> Any:
+        made.append(how)
+        return SimpleNamespace(without_voltage=False)
+
     monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: 1e6))
     await asyncio.sleep(1.0)
-    monkeypatch.setattr(module, "SeccSession", lambda *what, **how: made.append(how))
+    monkeypatch.setattr(module, "SeccSession", make)
     plant = Plant()
     sessions = sessions_of(plant.secc, epoch=epoch)
     with pytest.raises(MisuseError, match="needs hardware"):

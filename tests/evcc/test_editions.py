@@ -15,6 +15,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.der import InverterAbilities
+from iso15118.session.limits import VehicleLimits
 from iso15118.session.services import Namespace, ServiceID
 from iso15118.session.wireless import ReceiverLimits
 from tests.evcc.station import VEHICLE, battery
@@ -80,3 +81,24 @@ def test_the_services_of_an_inverter_are_offered_where_it_gives_energy_back(
 def test_only_that_service_of_an_inverter_is_offered_that_the_vehicle_wants(service: ServiceID) -> None:
     wanted = f"urn:iso:std:iso:15118:-20:{service.name.replace('_', '-')}"
     assert [one for one in offered(ServiceID.DC, service) if one in DER] == [wanted]
+
+
+@pytest.mark.parametrize("edition", ["iso20", "iso2", "din"])
+def test_a_vehicle_whose_limits_have_no_voltage_offers_no_dc_and_says_why(edition: str) -> None:
+    limits = VehicleLimits(maximum_charge_power_w=0.0, maximum_charge_current_a=0.0, maximum_voltage_v=0.0)
+    config = EvccConfig(services=(ServiceID.DC,), editions=(edition,), allow_plaintext=True)
+    session = EvccSession(config, limits, battery())
+    session.handle(ev.Connected(secure=False), 0.0)
+    assert session.ended is not None
+    assert session.ended.cause == "nothing-to-offer"
+    assert session.ended.detail == "nothing may be offered while battery.limits.maximum_voltage_v is 0 V"
+
+
+@pytest.mark.parametrize("edition", ["iso20", "iso2", "din"])
+def test_a_vehicle_without_a_dc_side_offers_no_dc_and_misses_no_voltage(edition: str) -> None:
+    config = EvccConfig(services=(ServiceID.DC,), editions=(edition,), allow_plaintext=True)
+    session = EvccSession(config, None, battery(), charger=BOTH_WAYS)
+    session.handle(ev.Connected(secure=False), 0.0)
+    assert session.ended is not None
+    assert session.ended.cause == "nothing-to-offer"
+    assert "battery.limits" not in session.ended.detail

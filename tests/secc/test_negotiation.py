@@ -4,13 +4,15 @@ and the id of the session."""
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from iso15118.messages import app
 from iso15118.messages.iso20 import common_messages as cm
-from iso15118.secc import SeccConfig
+from iso15118.secc import SeccConfig, SeccSession
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
+from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
 from iso15118.session.secured import TlsPeer
 from tests.secc.vehicle import Drive
 
@@ -57,6 +59,33 @@ def test_negotiation(request_: app.SupportedAppProtocolReq, code: str, schema_id
         drive.book.ends(EndReason.PROTOCOL_NEGOTIATION_FAILED)
     else:
         drive.book.waits_for("SessionSetup")
+
+
+NOTHING = StationLimits(maximum_charge_power_w=0.0, maximum_charge_current_a=0.0, maximum_voltage_v=0.0)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "wants", "said"),
+    [
+        (NOTHING, DC20, True),
+        (replace(NOTHING, maximum_charge_power_w=1e5, maximum_charge_current_a=200.0), ISO2, True),
+        (NOTHING, "urn:din:70121:2012:MsgDef", True),
+        (NOTHING, AC20, False),
+        (NO_DC_OUTPUT, DC20, False),
+    ],
+    ids=["not read yet", "no voltage alone", "DIN 70121", "a vehicle for AC", "no supply"],
+)
+def test_a_supply_whose_limits_have_no_voltage_is_named(
+    hardware: StationLimits, wants: str, said: bool
+) -> None:
+    """That nothing is served on this connection would send the reader to the settings."""
+    session = SeccSession(SeccConfig(editions=("iso20", "iso2", "din"), allow_plaintext=True), hardware)
+    session.handle(ev.Connected(secure=False), 0.0)
+    session.handle(ev.MessageReceived(offer((wants, 1 if wants in (DC20, AC20) else 2, 0, 1, 1))), 0.1)
+    assert session.ended is not None
+    assert session.ended.reason is EndReason.PROTOCOL_NEGOTIATION_FAILED
+    assert ("power.limits.maximum_voltage_v is 0 V" in session.ended.detail) is said
+    assert session.ended.cause == ("no-dc-voltage" if said else "")
 
 
 @pytest.mark.parametrize("allowed", [False, True])

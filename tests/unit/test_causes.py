@@ -20,6 +20,7 @@ from iso15118.secc.iso20.sequence import State
 from iso15118.session import events as ev
 from iso15118.session.causes import CAUSES, cause_of, undecided
 from iso15118.session.events import SignalState, TransportLoss
+from iso15118.session.limits import StationLimits
 from iso15118.session.services import ServiceID
 from iso15118.session.supervision import Finding, Reaction, Rule
 from iso15118.timing import Timing
@@ -98,6 +99,14 @@ def _opened(drive: Drive) -> Drive:
 
 def _nothing_to_offer() -> Host:
     return Host(secure=False)
+
+
+def _no_dc_voltage() -> Drive:
+    """The limits of the supply are those of one that has not been read yet."""
+    nothing = StationLimits(maximum_charge_power_w=0.0, maximum_charge_current_a=0.0, maximum_voltage_v=0.0)
+    drive = Drive(hardware=nothing)
+    drive.connect()
+    return drive
 
 
 def _second_request() -> Drive:
@@ -293,6 +302,7 @@ PRODUCED: dict[str, Callable[[], Any]] = {
         response_code=app.ResponseCode.OK_SuccessfulNegotiation, schema_id=99
     ),
     "nothing-to-offer": _nothing_to_offer,
+    "no-dc-voltage": _no_dc_voltage,
     "service-not-offered": lambda: _refused(
         State.SERVICE_SELECTION,
         cm.ServiceSelectionReq,
