@@ -14,7 +14,7 @@ from iso15118.messages.values import rational
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session.actions import EndReason
-from tests.secc.vehicle import BATTERY_V, Drive
+from tests.secc.vehicle import BATTERY_V, Drive, held_back
 
 
 def failed(drive: Drive) -> str:
@@ -40,7 +40,7 @@ def test_of_a_target_beyond_the_limits(target: float) -> None:
 def test_where_contactors_would_close_over_a_difference(off: float) -> None:
     drive = Drive().to(State.POWER_DELIVERY)
     drive.measure(BATTERY_V + off)
-    drive.send(cm.PowerDeliveryReq)
+    held_back(drive, drive.send(cm.PowerDeliveryReq))
     assert failed(drive) == (
         f"contactor-voltage: output is at {BATTERY_V + off:.0f} V, "
         f"21 V off the pre-charge target of {BATTERY_V:g} V"
