@@ -210,8 +210,7 @@ class EvccClient:
         _HOLDERS.let_go(self)
 
     def _looker(self) -> IdleLook:
-        alternating = self.vehicle.charger is not None or self.vehicle.receiver is not None
-        supervisor = IdleSupervisor(self.config.supervision, voltage=False, alternating=alternating)
+        supervisor = IdleSupervisor(self.config.supervision, voltage=False)
         return IdleLook(self._take_ports, supervisor, self._service.hardware)
 
     async def run(

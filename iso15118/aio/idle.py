@@ -67,8 +67,11 @@ class IdleLook:
         return 0.0 if hardware is None else hardware.settles_within_s
 
     def start(self, trouble: str = "") -> None:
-        """Look from now on. ``trouble``: what the last session left behind."""
-        if self._timer is not None:
+        """Look from now on. ``trouble``: what the last session left behind. What was seen before that session
+        proves nothing of now."""
+        if self._timer is None:
+            self._supervisor.begin()
+        else:
             self._timer.cancel()
         self._trouble = trouble
         self._timer = self._loop.call_soon(self._due)
@@ -91,7 +94,7 @@ class IdleLook:
         if hardware is None:
             hardware = self._hardware = self._make(_hear)
         measured, closed = hardware.present()
-        quiet = measured is not None and hardware.is_none(measured.current_a)
+        quiet = measured is not None and not hardware.flows(measured)
         if self._trouble or closed is not False or not quiet:
             self._trouble = "" if await hardware.settle() else self._trouble or hardware.why_unsafe()
         return not self._trouble
@@ -122,7 +125,9 @@ class IdleLook:
             return "the level of the contactors cannot be read"
         if measured is None:
             return f"the {hardware.measures} cannot be measured: {hardware.unreadable}"
-        finding = self._supervisor.look(measured, closed, now)
+        finding = self._supervisor.look(
+            measured.direct, closed, now, alternating_a=measured.alternating_a, coil_w=measured.coil_w
+        )
         return "" if finding is None else brief(finding.detail)
 
 

@@ -145,9 +145,7 @@ class SeccSessions:
 
     def open(self) -> None:
         """Look after the hardware from now on, and beat."""
-        station = self._station
-        alternating = station.ac is not None or station.pad is not None
-        supervisor = IdleSupervisor(self._config.supervision, alternating=alternating)
+        supervisor = IdleSupervisor(self._config.supervision)
         self._idle = IdleLook(self._caretaker, supervisor, self.service.hardware)
         self._idle.start(self.service.unsafe)
         alarm, self.inbox.alarm = self.inbox.alarm, None

@@ -79,6 +79,24 @@ async def test_quiet_hardware_is_looked_at_once_a_second_and_left_alone() -> Non
     await asyncio.sleep(0)
 
 
+async def test_what_was_seen_before_a_session_proves_nothing_behind_it() -> None:
+    """The output is discharged behind each of two sessions, in less time than it has for that."""
+    bench = Bench()
+    bench.ports.present = PowerMeasured(350.0, 0.0)
+    for session_s in (0.5, 6.0, 0.5):
+        bench.look.start()
+        await asyncio.sleep(3.5)
+        bench.look.stop()
+        await asyncio.sleep(session_s)
+    assert bench.found == []
+    bench.look.start()
+    await asyncio.sleep(6.0)
+    assert len(bench.found) == 1
+    assert "voltage-after-end" in bench.found[0][1]
+    bench.look.stop()
+    await asyncio.sleep(0)
+
+
 async def test_contactors_that_are_closed_are_looked_at_again_soon_opened_and_said_once() -> None:
     bench = Bench()
     bench.ports.level, bench.ports.obeys = True, False

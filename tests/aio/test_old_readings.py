@@ -198,19 +198,44 @@ async def test_of_several_sides_the_oldest_reading_says_how_old_they_are() -> No
 
 
 @pytest.mark.parametrize(
-    ("direct_a", "outlet_a", "why"),
-    [(0.0, 0.0, False), (4.9, 0.9, False), (-4.9, 0.0, False), (0.0, 1.1, True), (5.1, 0.0, True)],
+    ("direct_a", "outlet_a", "limits", "why", "between"),
+    [
+        (0.0, 0.0, {}, False, False),
+        (4.9, 0.9, {}, False, False),
+        (-4.9, 0.0, {}, False, False),
+        (0.0, 1.1, {}, True, True),
+        (5.1, 0.0, {}, True, True),
+        (200.0, 0.0, {"ac_no_current_a": None}, True, True),
+        (-15.0, 0.0, {"ac_no_current_a": 16.0}, True, True),
+        (0.0, 15.0, {"ac_no_current_a": 16.0}, False, False),
+        (0.0, 15.0, {"ac_no_current_a": None}, True, False),
+        (15.0, 0.5, {"no_current_a": None}, True, False),
+        (15.0, 0.5, {"no_current_a": 16.0}, False, False),
+        (3.0, 0.0, {"no_current_a": 2.0}, False, True),
+    ],
 )
-async def test_of_several_sides_each_has_its_own_none(direct_a: float, outlet_a: float, why: bool) -> None:
-    """A sensor of thousands of amperes shows some where none flow; at an outlet that is a load."""
+async def test_of_several_sides_each_has_its_own_none(
+    direct_a: float, outlet_a: float, limits: dict[str, Any], why: bool, between: bool
+) -> None:
+    """A sensor of thousands of amperes shows some where none flow; at an outlet that is a load. So no figure
+    of one side says anything of the other. Between sessions a figure of None switches its side off."""
     direct = Sensor(ev.PowerMeasured, voltage_v=0.0, current_a=direct_a)
     alternating = Sensor(ev.AcMeasured, current_a=(outlet_a, 0.0, 0.0))
     parts: Any = Parts(contactors=direct, cable_check=direct, authorizer=direct, power=direct, ac=alternating)
-    hardware = StationHardware(parts, QUICK_PORTS, lambda event: None)
-    shown = hardware._measured()
-    assert shown is not None
-    assert hardware.is_none(shown.current_a) is not why
-    supervisor = IdleSupervisor(SupervisionLimits(), alternating=True)
-    found = [supervisor.look(shown, False, second) for second in (0.0, 1.0, 2.0)]
-    assert any(found) is why
+    supervision = SupervisionLimits(**limits)
+    hardware = StationHardware(parts, QUICK_PORTS, lambda event: None, supervision=supervision)
+    hardware.make_safe("test")
+    await asyncio.sleep(0.1)
+    assert hardware.safe is not why
     hardware.close()
+    found: list[str] = []
+    look = IdleLook(
+        lambda tell: StationHardware(parts, QUICK_PORTS, tell, supervision=supervision),
+        IdleSupervisor(supervision),
+        found.append,
+    )
+    look.start()
+    await asyncio.sleep(2.5)
+    assert bool(found) is between
+    look.stop()
+    await asyncio.sleep(0)

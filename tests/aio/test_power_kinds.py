@@ -121,11 +121,13 @@ async def test_without_direct_current_less_counts_as_a_current(
         side = Side(*kinds, supervision=supervision)
         side.hardware.make_safe("test")
         await asyncio.sleep(0.01)
-        limit = counts if supervision is not None else 1.0
+        coil = kinds[0] in ("pad", "receiver")
+        limit = 1.0 if supervision is None or coil else counts  # which is a figure of the phases
         for much, safe in ((0.0, True), (limit - 0.01, True), (limit, False), (limit + 1.0, False)):
             side.kinds[kinds[0]].show(much)
             assert side.hardware.safe is safe
-            assert side.hardware.why_unsafe() == ("" if safe else f"{much:.0f} A flow")
+            flows = f"{much * 50.0:.0f} W flow" if coil else f"{much:.0f} A flow"
+            assert side.hardware.why_unsafe() == ("" if safe else flows)
         await side.over()
 
 
@@ -135,10 +137,11 @@ async def test_a_side_is_safe_when_nothing_flows_in_any_of_its_ways(kinds: tuple
     side.hardware.make_safe("test")
     await asyncio.sleep(0.01)
     assert side.hardware.safe
+    flowing = dict.fromkeys(side.kinds, "6 A flow") | {"pad": "300 W flow", "receiver": "300 W flow"}
     for kind, port in side.kinds.items():
         port.show(6.0)
-        assert side.hardware.why_unsafe() == "6 A flow", kind
-        assert side.hardware.present()[0].current_a == 6.0
+        assert side.hardware.why_unsafe() == flowing[kind], kind
+        assert side.hardware.flows(side.hardware.present()[0]) == flowing[kind]
         port.present = None
         assert side.hardware.why_unsafe().startswith(f"the current cannot be measured: {kind}.present")
         assert side.hardware.present() == (None, False)
@@ -152,9 +155,9 @@ async def test_a_current_out_of_the_vehicle_counts_as_one_into_it() -> None:
         side = Side(*kinds)
         side.kinds[kinds[0]].show(-7.0)
         side.kinds[kinds[1]].show(6.0)
-        assert side.hardware.present()[0].current_a == -7.0
-        side.kinds[kinds[1]].show(8.0)
-        assert side.hardware.present()[0].current_a == 8.0
+        present = side.hardware.present()[0]
+        assert (present.direct.current_a, present.alternating_a) == (-7.0, 6.0)
+        assert side.hardware.flows(present) == "-7 A flow"
         await side.over()
 
 

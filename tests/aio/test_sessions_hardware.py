@@ -42,12 +42,10 @@ async def test_the_heartbeat_stops_where_the_hardware_is_in_trouble_or_is_not_re
     assert sessions._why_unable() == "a call hangs"
 
 
-@pytest.mark.parametrize("direct", [False, True])
-async def test_between_sessions_the_hardware_is_looked_at_as_what_it_is(
-    direct: bool, monkeypatch: pytest.MonkeyPatch
+async def test_between_sessions_the_hardware_is_looked_at_until_nobody_serves(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without a DC output it is alternating current; the look ends, and the heartbeat with it, when nobody
-    serves any more."""
+    """The heartbeat ends with the look; the voltage of an output is looked at, too."""
     made: list[Any] = []
 
     def supervisor(*what: Any, **how: Any) -> Any:
@@ -57,8 +55,6 @@ async def test_between_sessions_the_hardware_is_looked_at_as_what_it_is(
     monkeypatch.setattr(module, "IdleSupervisor", supervisor)
     plant = Plant()
     sessions = sessions_of(plant.secc)
-    if not direct:
-        sessions._station = SimpleNamespace(power=None, ac=object(), pad=None)
     assert await sessions.settle_idle() is True
     done: list[Any] = []
 
@@ -76,7 +72,7 @@ async def test_between_sessions_the_hardware_is_looked_at_as_what_it_is(
 
     monkeypatch.setattr(module, "IdleLook", Look)
     sessions.open()
-    assert made == [{"alternating": not direct}]
+    assert made == [{}]
     assert await sessions.settle_idle() is False
     assert sessions.heartbeat.reason == ""
     sessions.close()

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from iso15118.aio.ports.hardware import PortLimits
+from iso15118.aio.ports.present import Present
 from iso15118.aio.ports.station_hardware import StationHardware
 from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.errors import ConfigError
@@ -130,10 +131,12 @@ async def test_what_is_missing_to_be_safe_is_said() -> None:
 async def test_what_the_supervision_knows_of_a_sensor_is_believed(
     no_current_a: float | None, counts: float
 ) -> None:
-    hardware = station(Ports(), supervision=SupervisionLimits(no_current_a=no_current_a))
-    assert hardware.is_none(counts - 0.1)
-    assert not hardware.is_none(counts)
-    assert station(Ports()).is_none(4.9)
+    def flows(supervision: SupervisionLimits | None, amperes: float) -> str:
+        return station(Ports(), supervision=supervision).flows(Present(ev.PowerMeasured(0.0, amperes)))
+
+    known = SupervisionLimits(no_current_a=no_current_a)
+    assert [flows(known, amperes) for amperes in (counts - 0.1, counts)] == ["", f"{counts:.0f} A flow"]
+    assert flows(None, 4.9) == ""
 
 
 async def test_hardware_is_live_from_the_first_thing_that_is_asked_of_it() -> None:

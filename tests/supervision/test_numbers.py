@@ -11,10 +11,8 @@ import msgspec
 import pytest
 
 from iso15118.errors import ConfigError
-from iso15118.session.events import PowerMeasured
 from iso15118.session.supervision import (
     Finding,
-    IdleSupervisor,
     Reaction,
     Rule,
     SensorSupervisor,
@@ -396,47 +394,7 @@ def test_two_sensors_of_one_voltage() -> None:
     assert kind(found)[0] is Rule.SENSORS_DISAGREE
 
 
-# -- between sessions, and settings ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("measured", "closed", "rule", "seconds"),
-    [
-        (PowerMeasured(0.0, 0.0), True, Rule.CONTACTOR_LEVEL, 0.3),
-        (PowerMeasured(0.0, -5.1), False, Rule.CURRENT_WITHOUT_PERMISSION, 1.0),
-        (PowerMeasured(float("nan"), 0.0), False, Rule.VOLTAGE_AFTER_END, 5.0),
-        (PowerMeasured(60.1, 0.0), False, Rule.VOLTAGE_AFTER_END, 5.0),
-        (None, True, Rule.CONTACTOR_LEVEL, 0.3),
-    ],
-)
-def test_between_sessions(measured: PowerMeasured | None, closed: bool, rule: Rule, seconds: float) -> None:
-    idle = IdleSupervisor(SupervisionLimits())
-    assert [idle.look(PowerMeasured(60.0, 5.0), False, now) for now in (0.0, 9.0)] == [None, None]
-    assert idle.look(measured, closed, 10.0) is None
-    assert idle.look(measured, closed, 10.0 + seconds - 0.001) is None
-    for now in (10.0 + seconds, 100.0, 1000.0):
-        found = idle.look(measured, closed, now)
-        assert kind(found) == (rule, FAULT)
-        assert found is not None
-        assert rule is not Rule.CONTACTOR_LEVEL or (found.value, found.limit) == (1.0, 0.0)
-    assert idle.look(PowerMeasured(0.0, 0.0), False, 1001.0) is None
-    off = IdleSupervisor(SupervisionLimits(off=(rule,)))
-    assert [off.look(measured, closed, now) for now in (0.0, 50.0)] == [None, None]
-
-
-@pytest.mark.parametrize(
-    ("alternating", "amperes", "found"),
-    [(False, 5.0, False), (False, 5.01, True), (True, 1.0, False), (True, 1.01, True), (True, 5.0, True)],
-)
-def test_between_sessions_less_counts_as_a_current_where_none_is_direct(
-    alternating: bool, amperes: float, found: bool
-) -> None:
-    idle = IdleSupervisor(SupervisionLimits(), alternating=alternating)
-    off = IdleSupervisor(SupervisionLimits(ac_no_current_a=None, no_current_a=None), alternating=alternating)
-    for now in (0.0, 9.0):
-        finding = idle.look(PowerMeasured(0.0, amperes), False, now)
-        assert off.look(PowerMeasured(0.0, amperes), False, now) is None
-    assert (finding is not None) is found
+# -- settings ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", SupervisionLimits.__struct_fields__)

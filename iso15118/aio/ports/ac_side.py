@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from iso15118.energy.ac import NOTHING
 from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits, ChargerBounds
-from iso15118.session.events import AcMeasured, PowerMeasured
+from iso15118.session.events import AcMeasured
 
 from . import readings
 from .guard import Port
@@ -62,12 +62,6 @@ class AcSide(Generic[Limits]):
     def present(self) -> AcMeasured:
         """Values of every phase. Raises ``HardwareError``."""
         return self._port.read("present", readings.alternating)
-
-    def flows(self) -> PowerMeasured:
-        """The greatest current of a phase as one reading. There is no voltage in it: that of the grid is
-        always there. Raises as above."""
-        present = self.present()
-        return PowerMeasured(0.0, max(present.current_a), present.at)
 
     def limits(self) -> Limits:
         """What it can do now. Raises ``HardwareError``."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from iso15118.errors import HardwareError
 from iso15118.session.checks import is_coil_reading
-from iso15118.session.events import PadMeasured, PowerMeasured, ReceiverMeasured
+from iso15118.session.events import PadMeasured, ReceiverMeasured
 from iso15118.session.wireless import PadLimits, ReceiverLimits
 
 from .guard import Port
@@ -22,7 +22,7 @@ from .port_calls import PowerCalls, Report
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["CoilSide", "coil", "id_code_of", "pad", "receiver_limits"]
+__all__ = ["NONE_W", "CoilSide", "coil", "id_code_of", "pad", "receiver_limits"]
 
 NONE_W: Final = 50.0
 """Below this nothing flows: electronics and noise."""
@@ -56,12 +56,6 @@ class CoilSide(Generic[Limits, Measured]):
     def present(self) -> Measured:
         """Values of now. Raises ``HardwareError``."""
         return self.port.read("present", self._read_present)
-
-    def flows(self) -> PowerMeasured:
-        """The power as a reading that counts as a current, where one above ``NO_CURRENT_A`` is
-        too much. Raises as above."""
-        present = self.present()
-        return PowerMeasured(0.0, present.power_w / NONE_W, present.at)
 
     def limits(self) -> Limits:
         """What it can do now. Raises ``HardwareError``."""

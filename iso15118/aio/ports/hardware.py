@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
 
 from msgspec import Meta, Struct
-from msgspec.structs import replace
 
 from iso15118.aio.logs import Log
 from iso15118.errors import HardwareError
@@ -23,11 +22,14 @@ from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
 from iso15118.session.supervision import Rule
 
+from .ac_side import no_alternating
 from .calls import Call
+from .coil_side import NONE_W
 from .contactor_calls import ContactorCalls
 from .guard import Port, each
 from .holds import Hold
 from .port_calls import Report
+from .present import NothingBelow, Present
 
 if TYPE_CHECKING:
     from iso15118.session import actions as act
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from .ac_side import AcSide
     from .coil_side import CoilSide
 
-__all__ = ["NO_CONTACTORS", "NO_CURRENT_A", "Hardware", "PortLimits", "SideHardware", "greatest"]
+__all__ = ["NO_CONTACTORS", "NO_CURRENT_A", "Hardware", "PortLimits", "SideHardware"]
 
 _log = Log(__name__)
 
@@ -46,8 +48,8 @@ _AHEAD_S: Final = 0.5
 """A reading may be so far ahead of the clock: no clock of a sensor is exact."""
 
 NO_CURRENT_A: Final = 5.0
-"""Below this, contactors open without harm and a side counts as safe (IEC 61851-23 names the same
-figure for an emergency)."""
+"""Below this direct current, contactors open without harm and a side counts as safe (IEC 61851-23 names the
+same figure for an emergency)."""
 
 
 class PortLimits(Struct, frozen=True, kw_only=True):
@@ -178,17 +180,10 @@ class NoContactors:
 NO_CONTACTORS: Final = NoContactors()
 
 
+Reading = TypeVar(
+    "Reading", ev.PowerMeasured, ev.InletMeasured, ev.AcMeasured, ev.PadMeasured, ev.ReceiverMeasured
+)
 Direct = TypeVar("Direct", ev.PowerMeasured, ev.InletMeasured)
-
-
-def greatest(direct: Direct | None, others: Sequence[ev.PowerMeasured]) -> Direct | ev.PowerMeasured | None:
-    """The greatest current of all as one reading. Its voltage is that of direct current, where there is such:
-    what flows in another way hides no voltage."""
-    other = max(others, key=lambda one: abs(one.current_a), default=None)
-    if direct is None or other is None:
-        return direct or other
-    more = abs(other.current_a) > abs(direct.current_a)
-    return replace(direct, current_a=other.current_a) if more else direct
 
 
 class SideHardware:
@@ -219,12 +214,10 @@ class SideHardware:
             limits.feedback_s,
             limits.bounce_s,
         )
-        self._no_current_a = NO_CURRENT_A
+        known = None if supervision is None else supervision.no_current_a
+        direct_a = NO_CURRENT_A if known is None else max(NO_CURRENT_A, known)
+        self._nothing = NothingBelow(direct_a, no_alternating(supervision), NONE_W)
         """A sensor of which the supervision knows that it is off by more at zero is believed here, too."""
-        if supervision is not None and supervision.no_current_a is not None:
-            self._no_current_a = max(NO_CURRENT_A, supervision.no_current_a)
-        self._no_direct_a = self._no_current_a
-        """That of direct current, also where another side beside it has less."""
         self._stale_s = math.inf
         """How old a reading may be that shows the hardware as it is."""
         if supervision is not None:
@@ -274,7 +267,7 @@ class SideHardware:
         """For each port on which a call that energises may still have an effect: how long, in s."""
         raise NotImplementedError
 
-    def _measured(self) -> ev.PowerMeasured | ev.InletMeasured | None:
+    def _measured(self) -> Present | None:
         """Present values; None if they cannot be read, or are too old to show anything."""
         raise NotImplementedError
 
@@ -327,13 +320,13 @@ class SideHardware:
         measured = self._measured()
         if measured is None:
             return f"the current cannot be measured: {self.unreadable}"
-        return "" if self.is_none(measured.current_a) else f"{measured.current_a:.0f} A flow"
+        return self.flows(measured)
 
-    def is_none(self, current_a: float) -> bool:
-        """So little counts as no current."""
-        return abs(current_a) < self._no_current_a
+    def flows(self, present: Present) -> str:
+        """What of it is more than counts as none, in words; empty if nothing is."""
+        return present.flows(self._nothing)
 
-    def present(self) -> tuple[ev.PowerMeasured | ev.InletMeasured | None, bool | None]:
+    def present(self) -> tuple[Present | None, bool | None]:
         """Present values and the level of the contactors, as read now; None for what cannot be read, or was
         measured too long ago."""
         return self._measured(), self._contactors.read()
@@ -409,20 +402,21 @@ class SideHardware:
         name: str,
         port: Port | None,
         read: Callable[[Any, str], Direct],
-        *sides: AcSide[Any] | CoilSide[Any, Any] | None,
-    ) -> Direct | ev.PowerMeasured | None:
+        ac: AcSide[Any] | None,
+        coil: CoilSide[Any, Any] | None,
+    ) -> Present | None:
         """What ``_measured`` gives, of a port of direct current and of other sides, where there are any."""
         try:
-            direct = None if port is None else self._young(name, port.read("present", read))
-            others = [self._young(side.name, side.flows()) for side in sides if side is not None]
-            if others and direct is not None and abs(direct.current_a) < self._no_direct_a:
-                direct = replace(direct, current_a=0.0)  # beside another side less than its none is something
+            return Present(
+                None if port is None else self._young(name, port.read("present", read)),
+                0.0 if ac is None else max(self._young(ac.name, ac.present()).current_a),
+                0.0 if coil is None else self._young(coil.name, coil.present()).power_w,
+            )
         except HardwareError as error:
             self.unreadable = str(error)
             return None
-        return greatest(direct, others)
 
-    def _young(self, port: str, reading: Direct) -> Direct:
+    def _young(self, port: str, reading: Reading) -> Reading:
         """A reading of ``port`` that shows the hardware as it is now. Raises ``HardwareError`` for one that
         is too old, and for another clock's time, in the words in which that was first found: the age grows,
         and each change of the words would be news."""

@@ -27,7 +27,7 @@ from iso15118.session.limits import StationLimits
 from iso15118.session.wireless import PadLimits
 
 from . import readings
-from .ac_side import no_alternating, outlet
+from .ac_side import outlet
 from .by_signature import ask_terminal, run_cable_check
 from .calls import Call
 from .coil_side import id_code_of, pad
@@ -37,6 +37,7 @@ from .guard import Port, each
 from .hardware import PortLimits, SideHardware
 from .key_calls import KeyCalls
 from .port_calls import Echo, PowerCalls, Question, meant_yes
+from .present import Present
 from .schedule_calls import ScheduleCalls
 
 if TYPE_CHECKING:
@@ -88,8 +89,6 @@ class StationHardware(SideHardware):
             if calls is not None
         )
         """All that can give power: each is stopped whatever the other does."""
-        if self._ac is not None or self._pad is not None:  # on an outlet less counts as something
-            self._no_current_a = no_alternating(supervision)
         self._device = (
             None
             if station.connection_device is None
@@ -476,5 +475,5 @@ class StationHardware(SideHardware):
         powers = [calls.open_s for calls in self._powers]
         return [left for left in (*powers, self._contactors.open_s, check) if left is not None]
 
-    def _measured(self) -> ev.PowerMeasured | None:
+    def _measured(self) -> Present | None:
         return self._shown("power", self._output, readings.output, self._ac, self._pad)

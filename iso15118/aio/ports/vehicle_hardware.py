@@ -18,7 +18,7 @@ from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
 
 from . import readings
-from .ac_side import charger, no_alternating
+from .ac_side import charger
 from .calls import Call
 from .coil_side import coil
 from .contract_calls import StoreCalls
@@ -28,6 +28,7 @@ from .hardware import PortLimits, SideHardware
 from .inverter import InverterCalls
 from .key_calls import KeyCalls
 from .port_calls import SignalCalls
+from .present import Present
 from .safe_calls import SafeCalls
 
 if TYPE_CHECKING:
@@ -59,8 +60,6 @@ class VehicleHardware(SideHardware):
             if vehicle.charger is None
             else charger(self._loop, vehicle.charger, self._report, limits.power_s)
         )
-        if vehicle.charger is not None or vehicle.receiver is not None:  # there less counts as something
-            self._no_current_a = no_alternating(supervision)
         self._coil = (
             None
             if vehicle.receiver is None
@@ -277,5 +276,5 @@ class VehicleHardware(SideHardware):
         takes = None if self._coil is None else self._coil.calls.open_s
         return [left for left in (self._contactors.open_s, ready, draws, takes) if left is not None]
 
-    def _measured(self) -> ev.PowerMeasured | ev.InletMeasured | None:
+    def _measured(self) -> Present | None:
         return self._shown("inlet", self._inlet, readings.inlet, self._charger, self._coil)

@@ -17,43 +17,67 @@ __all__ = ["IdleSupervisor"]
 
 _CONTACTORS_S = 0.3
 """The feedback of contactors may be so late."""
+_COIL_W = 50.0
+"""Up to this nothing flows through a coil: electronics and noise."""
+_GAP_S = 5.0
+"""So long without a look, which comes once a second, and what was seen before proves nothing of now."""
 
 
 class IdleSupervisor:
     """Judges a connector that serves nobody, or an inlet that is not charged. It may be asked from the end of
     a session on, or at any time later. ``voltage``: look at that, too; what an inlet shows is the station's,
-    and contactors stand between. ``alternating``: there is another side than direct current, so that less
-    counts as one; what a sensor of direct current shows of none comes as 0 A then."""
+    and contactors stand between."""
 
-    def __init__(self, limits: SupervisionLimits, *, voltage: bool = True, alternating: bool = False) -> None:
-        none_a = limits.ac_no_current_a if alternating else limits.no_current_a
-        self._none_a = limits.beyond(Rule.CURRENT_WITHOUT_PERMISSION, none_a)
+    def __init__(self, limits: SupervisionLimits, *, voltage: bool = True) -> None:
+        rule, fault = Rule.CURRENT_WITHOUT_PERMISSION, Reaction.FAULT
+        self._none_a = limits.beyond(rule, limits.no_current_a)
+        self._none_ac_a = limits.beyond(rule, limits.ac_no_current_a)
+        self._none_w = limits.beyond(rule, _COIL_W)
         self._safe_v = limits.beyond(Rule.VOLTAGE_AFTER_END, limits.touch_safe_v) if voltage else math.inf
         self._level_on = limits.contactor_s is not None and Rule.CONTACTOR_LEVEL not in limits.off
-        fault = Reaction.FAULT
-        self._level = Watch(Rule.CONTACTOR_LEVEL, "(1: closed)", (_CONTACTORS_S, fault))
-        self._current = Watch(Rule.CURRENT_WITHOUT_PERMISSION, "A between sessions", (limits.settle_s, fault))
-        self._voltage = Watch(Rule.VOLTAGE_AFTER_END, "V between sessions", (limits.discharge_s, fault))
+        self._level, self._current, self._alternating, self._coil, self._voltage = self._watches = tuple(
+            Watch(rule, what, (seconds, fault), gap_s=_GAP_S)
+            for rule, what, seconds in (
+                (Rule.CONTACTOR_LEVEL, "(1: closed)", _CONTACTORS_S),
+                (rule, "A between sessions", limits.settle_s),
+                (rule, "A in a phase between sessions", limits.settle_s),
+                (rule, "W at the coil between sessions", limits.settle_s),
+                (Rule.VOLTAGE_AFTER_END, "V between sessions", limits.discharge_s),
+            )
+        )
         self._found: dict[Watch, Finding] = {}
 
+    def begin(self) -> None:
+        """A session is over, or looking begins: what was seen before that proves nothing of now."""
+        for watch in self._watches:
+            watch.forget()
+        self._found.clear()
+
     def look(
-        self, measured: PowerMeasured | InletMeasured | None, contactors_closed: bool, now: float
+        self,
+        measured: PowerMeasured | InletMeasured | None,
+        contactors_closed: bool,
+        now: float,
+        *,
+        alternating_a: float = 0.0,
+        coil_w: float = 0.0,
     ) -> Finding | None:
-        """One look at ``now`` (s, any monotonic clock); ``measured`` None: there is no reading, or none that
-        is young enough to show anything, which the caller judges. The finding for as long as it holds, the
+        """One look at ``now`` (s, any monotonic clock). ``measured``: direct current and its voltage; None
+        where there is none, or no reading that is young enough to show anything, which the caller judges.
+        ``alternating_a``: the greatest current of a phase in A, ``coil_w``: the power of a pad or a coil in
+        W, where there are such; each is judged by its own figure. The finding for as long as it holds, the
         worst of several in the order contactors, current, voltage; None when the connector is as it should
         be."""
         self._see(self._level, self._level_on and contactors_closed, 1.0, 0.0, now)
+        values = [(self._alternating, alternating_a, self._none_ac_a), (self._coil, coil_w, self._none_w)]
         if measured is not None:
-            current, voltage = measured.current_a, measured.voltage_v
+            values.append((self._current, measured.current_a, self._none_a))
+            values.append((self._voltage, measured.voltage_v, self._safe_v))
+        for watch, value, limit in values:
             # Written so that what is no number is a finding, too.
-            for watch, value, limit in (
-                (self._current, abs(current), self._none_a),
-                (self._voltage, abs(voltage), self._safe_v),
-            ):
-                self._see(watch, limit < math.inf and not value <= limit, value, limit, now)
+            self._see(watch, limit < math.inf and not abs(value) <= limit, abs(value), limit, now)
         found = None
-        for watch in (self._level, self._current, self._voltage):
+        for watch in self._watches:
             found = worse(found, self._found.get(watch))
         return found
 
