@@ -299,12 +299,25 @@ class HardwareBooks:
         if (taken := taken_at(event.at, now, self._insulation_at)) is None:
             return None
         self._insulation_at = taken
-        joined = facts.power is not None or facts.precharging or facts.contactors_closed
-        if not joined or facts.limits is None or self._alternates or self._wireless:
+        if not self._joined or facts.limits is None:
             self._sensors.rest()
-            return None  # until there is voltage for more than itself, the cable check looks after it
+            return None
         maximum = facts.limits.maximum_voltage_v
         return self._sensors.insulation(ohm, facts.insulation_threshold_ohm, to_earth, maximum, now)
+
+    @property
+    def _joined(self) -> bool:
+        """The DC output has voltage for more than its test. Until then the cable check looks after the
+        insulation, also where it closes the contactors: a monitor that begins to measure, or whose output is
+        discharged again, shows less than there is."""
+        facts = self._facts
+        if self._alternates or self._wireless:
+            return False
+        if facts.power is not None or facts.precharging:
+            return True
+        return facts.contactors_closed and (
+            facts.cable_check_started is None or facts.precharge_started is not None
+        )
 
     def _unusable(self, name: str) -> Finding | None:
         if Rule.UNUSABLE_READINGS in self._config.supervision.off:

@@ -101,7 +101,7 @@ def test_one_does_not_begin_by_an_old_reading_of_the_output(edition: str) -> Non
 class Checked:
     """A cable check that left contactors closed, in any edition: what follows has one name here."""
 
-    def __init__(self, edition: str) -> None:
+    def __init__(self, edition: str, *, over: bool = True) -> None:
         self.drive: Any = {"din": DinDrive, "iso2": Iso2Drive, "iso20": Drive}[edition]()
         self._check, self._pre_charge, self._power, state = {
             "din": (din.CableCheckReq, din.PreChargeReq, din.PowerDeliveryReq, DinState.CABLE_CHECK),
@@ -113,6 +113,8 @@ class Checked:
         self.drive.to(state)
         self.drive.send(self._check)
         self.drive.book.tell(ev.ContactorsChanged(True))
+        if not over:
+            return
         self.drive.book.tell(ev.CableCheckFinished(True))
         self.drive.send(self._check)
         self.drive.book.now += 2.0  # pre-charge does not begin where the clock does
@@ -174,6 +176,22 @@ def test_they_may_stay_closed(edition: str) -> None:
     rig = Checked(edition)
     rig.pre_charge(over=True)
     assert rig.power().response_code.value == "OK"
+
+
+@pytest.mark.parametrize("edition", ["din", "iso2", "iso20"])
+def test_insulation_is_the_business_of_the_check_until_pre_charge_begins(edition: str) -> None:
+    """A monitor that settles, and one whose output is discharged behind the check, show less than there is,
+    wherever the check leaves the contactors."""
+    poor = ev.InsulationMeasured(20e3, 900.0)
+    begun: Any = Checked(edition, over=False)
+    for at in (0.1, 0.2):
+        assert begun.drive.session.handle(poor, begun.drive.book.now + at) == []
+    rig = Checked(edition)
+    assert rig.drive.session.handle(poor, rig.drive.book.now) == []
+    rig.pre_charge(over=False)
+    done = rig.drive.session.handle(poor, rig.drive.book.now)
+    assert {type(one) for one in done} >= {act.StopPower, act.OpenContactors}
+    assert rig.drive.session._facts.abort_rule == Rule.INSULATION.value
 
 
 # -- the voltage of the test
