@@ -289,7 +289,10 @@ class HardwareBooks:
             self._second_at, limits = taken, self._config.supervision
             # Two voltages of different times say nothing about the sensors.
             age = now - min(taken, facts.measured_at)
-            if not facts.energized or age > limits.beyond(Rule.STALE_READINGS, limits.stale_s):
+            if not facts.energized:
+                self._sensors.not_compared()
+                return None
+            if age > limits.beyond(Rule.STALE_READINGS, limits.stale_s):
                 return None
             return self._sensors.second_voltage(event.voltage_v, self.supervisor.voltage_v, now)
         ohm, to_earth = event.resistance_ohm, event.to_earth_v  # type: ignore[union-attr]

@@ -13,15 +13,15 @@ import pytest
 
 from iso15118.evcc import EvccConfig
 from iso15118.messages.iso20 import common_messages as cm
-from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import Processing
 from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
-from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.services import ServiceID
-from iso15118.session.supervision import Finding, Rule, SensorSupervisor, SupervisionLimits
+from iso15118.session.supervision import (
+    Rule,
+    SupervisionLimits,
+)
 from iso15118.testing import SafetyViolation
 from tests.evcc.station import BATTERY_V, Host
 from tests.secc.vehicle import ALL_SERVICES, Drive
@@ -254,72 +254,6 @@ def test_frozen_readings_are_found_though_the_target_comes_back_to_them() -> Non
         if finding is not None:
             seen.append((round(now), *kind(finding)))
     assert seen == [(8, Rule.FROZEN_READINGS, WARN), (19, Rule.FROZEN_READINGS, STOP)]
-
-
-# -- long ago
-
-
-@pytest.mark.parametrize(("gap", "at_once"), [(4.9, True), (5.1, False)])
-def test_a_sample_of_long_ago_proves_nothing_of_now(gap: float, at_once: bool) -> None:
-    supervisor = station()
-    charging(supervisor)
-    assert supervisor.measured(1100.0, 0.0, 0.0, 0.0) is None
-    again = supervisor.measured(1100.0, 0.0, gap, gap)
-    assert (kind(again) == (Rule.OVER_VOLTAGE, FAULT)) is at_once
-    assert kind(supervisor.measured(1100.0, 0.0, gap + 0.1, gap + 0.1)) == (
-        (None, None) if at_once else (Rule.OVER_VOLTAGE, FAULT)
-    )
-
-
-# -- insulation
-
-
-POOR = ev.InsulationMeasured(1_000.0, 799.0)
-
-
-def test_insulation_is_looked_at_wherever_the_output_has_a_voltage_behind_the_cable_check() -> None:
-    def at_pre_charge() -> Drive:
-        drive = Drive().to(State.DC_PRE_CHARGE)
-        drive.send(dc.DCPreChargeReq, ev_processing=Processing.Ongoing)
-        return drive
-
-    def at_rest() -> Drive:
-        drive = Drive().to(State.DC_CHARGE_LOOP)
-        drive.send(dc.DCChargeLoopReq)
-        drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.ScheduleRenegotiation)
-        assert drive.session._facts.power is None
-        return drive
-
-    for bring in (at_pre_charge, at_rest):
-        drive = bring()
-        drive.book.tell(POOR)
-        (stop,) = [one for one in drive.book.actions if isinstance(one, act.StopPower)]
-        assert stop.urgency is EMERGENCY
-        assert drive.session._facts.abort_rule == Rule.INSULATION.value
-
-
-def test_insulation_that_was_poor_long_ago_is_not_poor_since_then() -> None:
-    supervisor = SensorSupervisor(SupervisionLimits())
-
-    def look(now: float) -> Finding | None:
-        return supervisor.insulation(95_000.0, 100_000.0, None, 900.0, now)
-
-    assert look(0.0) is None
-    supervisor.rest()
-    assert look(10.0) is None
-    assert kind(look(11.0)) == (Rule.INSULATION, STOP)
-
-
-def test_an_outlet_and_a_pad_have_no_insulation_of_their_own() -> None:
-    """What a DC side beside them measures then is not of what is alive."""
-    drive = Drive().to(State.DC_CHARGE_LOOP)
-    for name in ("_alternates", "_wireless"):
-        setattr(drive.session._books, name, True)
-        drive.book.tell(POOR)
-        assert drive.session._facts.abort_reason is None
-        setattr(drive.session._books, name, False)
-    drive.book.tell(POOR)
-    assert drive.session._facts.abort_rule == Rule.INSULATION.value
 
 
 # -- who watches the sessions

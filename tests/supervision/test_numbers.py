@@ -394,6 +394,18 @@ def test_two_sensors_of_one_voltage() -> None:
     assert kind(found)[0] is Rule.SENSORS_DISAGREE
 
 
+@pytest.mark.parametrize(("later_s", "found"), [(15.0, True), (15.1, False), (30.0, False)])
+def test_two_moments_in_which_two_sensors_disagree_are_no_time(later_s: float, found: bool) -> None:
+    supervisor = SensorSupervisor(SupervisionLimits())
+    assert supervisor.second_voltage(740.0, 800.0, 0.0) is None
+    assert (supervisor.second_voltage(740.0, 800.0, later_s) is not None) is found
+    assert supervisor.second_voltage(740.0, 800.0, later_s + 1.0) is None or not found
+    supervisor = SensorSupervisor(SupervisionLimits())
+    assert supervisor.second_voltage(740.0, 800.0, 0.0) is None
+    supervisor.not_compared()
+    assert supervisor.second_voltage(740.0, 800.0, 2.0) is None
+
+
 # -- settings ----------------------------------------------------------------------------------------------
 
 

@@ -47,19 +47,26 @@ class AcSupervisor:
         share = at.ac_phase_lost_share
         self._lost_v = -1.0 if share is None or Rule.PHASE_LOST in at.off else share * nominal_v
         self._level_on = at.contactor_s is not None and Rule.CONTACTOR_LEVEL not in at.off
-        amperes, watts, stop = f"A in a phase {where}", f"W {where}", Reaction.STOP
-        self._w_voltage = Watch(
-            Rule.OVER_VOLTAGE, f"V in a phase {where}", (at.over_voltage_s, at.over_voltage_reaction)
+        volts, amperes, watts = f"V in a phase {where}", f"A in a phase {where}", f"W {where}"
+        (
+            self._w_voltage,
+            self._w_current,
+            self._w_power,
+            self._w_reverse,
+            self._w_permission,
+            self._w_lost,
+        ) = tuple(
+            Watch(rule, what, (seconds, reaction), gap_s=limits.gap_s)
+            for rule, what, seconds, reaction in (
+                (Rule.OVER_VOLTAGE, volts, at.over_voltage_s, at.over_voltage_reaction),
+                (Rule.OVER_CURRENT, amperes, at.ac_over_current_s, at.over_current_reaction),
+                (Rule.OVER_POWER, watts, at.over_power_s, at.over_power_reaction),
+                (Rule.REVERSE_CURRENT, watts, at.reverse_current_s, at.reverse_current_reaction),
+                (Rule.CURRENT_WITHOUT_PERMISSION, amperes, at.no_current_s, at.no_current_reaction),
+                (Rule.PHASE_LOST, volts, at.ac_phase_lost_s, Reaction.STOP),
+            )
         )
-        self._w_current = Watch(Rule.OVER_CURRENT, amperes, (at.ac_over_current_s, at.over_current_reaction))
-        self._w_power = Watch(Rule.OVER_POWER, watts, (at.over_power_s, at.over_power_reaction))
-        self._w_reverse = Watch(
-            Rule.REVERSE_CURRENT, watts, (at.reverse_current_s, at.reverse_current_reaction)
-        )
-        self._w_permission = Watch(
-            Rule.CURRENT_WITHOUT_PERMISSION, amperes, (at.no_current_s, at.no_current_reaction)
-        )
-        self._w_lost = Watch(Rule.PHASE_LOST, f"V in a phase {where}", (at.ac_phase_lost_s, stop))
+        # Their level holds until they tell another one, whether anybody looks or not.
         self._w_level = Watch(Rule.CONTACTOR_LEVEL, "(1: closed)", (at.contactor_s, at.contactor_reaction))
 
     # -- what is told --------------------------------------------------------------------------------------

@@ -30,8 +30,8 @@ class BatterySupervisor:
         self._stale_s = limits.beyond(Rule.STALE_READINGS, limits.stale_s)
         self._hot_on = Rule.INLET_HOT not in limits.off
         stages = (limits.hot_stop_s, Reaction.STOP), (limits.battery_fault_s, Reaction.FAULT)
-        self._w_charger = Watch(Rule.INLET_HOT, "A in a phase at the charger", *stages)
-        self._w_coil = Watch(Rule.INLET_HOT, "W at the coil", *stages)
+        self._w_charger = Watch(Rule.INLET_HOT, "A in a phase at the charger", *stages, gap_s=limits.gap_s)
+        self._w_coil = Watch(Rule.INLET_HOT, "W at the coil", *stages, gap_s=limits.gap_s)
 
     def wait_from(self, now: float) -> None:
         """Energy may flow: reports are waited for from now on. That makes the last one no younger."""

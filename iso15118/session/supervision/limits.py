@@ -21,6 +21,7 @@ __all__ = ["SupervisionLimits"]
 
 _FAULT, _STOP = Reaction.FAULT, Reaction.STOP
 _NO_POWER_W = 500.0
+_LOOKS_S = 5.0
 
 
 class SupervisionLimits(Struct, frozen=True, kw_only=True):
@@ -228,8 +229,10 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
 
     @property
     def gap_s(self) -> float:
-        """So long without a sample that was judged by a rule, in s, and it is looked at anew."""
-        return 5.0 * self.beyond(Rule.STALE_READINGS, self.stale_s)
+        """So long without a sample that was judged by a rule, in s, and it is looked at anew. Five times
+        ``stale_s``, and five looks at least, which come once a second where nothing is asked of the hardware:
+        else each would begin anew."""
+        return max(5.0 * self.beyond(Rule.STALE_READINGS, self.stale_s), _LOOKS_S)
 
     @property
     def least_v(self) -> float:

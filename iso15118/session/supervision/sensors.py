@@ -11,6 +11,9 @@ from .rules import Finding, Reaction, Rule, Watch, worse
 __all__ = ["SensorSupervisor"]
 
 _INF = math.inf
+_GAP_S = 15.0
+"""A second sensor may be a meter on a slow bus. So long without a sample of it, and the one before proves
+nothing of now."""
 
 
 class SensorSupervisor:
@@ -23,7 +26,8 @@ class SensorSupervisor:
         self._insulation_on = Rule.INSULATION not in limits.off
         self._sensors_v = limits.beyond(Rule.SENSORS_DISAGREE, limits.sensors_v)
         self._earth_v = limits.beyond(Rule.VOLTAGE_TO_EARTH, limits.earth_v)
-        self._w_sensors = Watch(Rule.SENSORS_DISAGREE, "V apart", (limits.sensors_s, Reaction.FAULT))
+        stage = (limits.sensors_s, Reaction.FAULT)
+        self._w_sensors = Watch(Rule.SENSORS_DISAGREE, "V apart", stage, gap_s=_GAP_S)
 
     def insulation(
         self, resistance_ohm: float, least_ohm: float, to_earth_v: float | None, maximum_v: float, now: float
@@ -54,6 +58,10 @@ class SensorSupervisor:
     def rest(self) -> None:
         """Nothing is looked at for now: what was seen before proves nothing of later."""
         self._insulation_at = None
+
+    def not_compared(self) -> None:
+        """A second voltage was told while the output is off: what was seen before proves nothing of later."""
+        self._w_sensors.forget()
 
     def second_voltage(self, voltage_v: float, first_v: float, now: float) -> Finding | None:
         """The same voltage by another sensor, against a young sample of the first."""

@@ -92,9 +92,8 @@ class VehicleSupervisor:
         # Their level holds until they tell another one, whether anybody looks or not.
         self._w_level = Watch(Rule.CONTACTOR_LEVEL, "(1: closed)", (at.contactor_s, at.contactor_reaction))
         self._watches = (*measured, self._w_level)
-        self._w_reported = Watch(
-            Rule.STATION_REPORTS_OTHER, "V or A reported by the station", (at.reported_s, Reaction.WARN)
-        )
+        what, stage = "V or A reported by the station", (at.reported_s, Reaction.WARN)
+        self._w_reported = Watch(Rule.STATION_REPORTS_OTHER, what, stage, gap_s=limits.gap_s)
         self._quick = self._pending = False
         self._low_a = self._high_a = self._low_v = self._high_v = 0.0
         self._shorten()

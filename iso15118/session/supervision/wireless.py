@@ -33,10 +33,10 @@ class WirelessSupervisor:
         self._none_w = beyond(Rule.CURRENT_WITHOUT_PERMISSION, at.no_power_w)
         watts = f"W {where}"
         # The power is all that is measured of a coil: too much of it is what too much current is elsewhere.
-        self._w_power = Watch(Rule.OVER_POWER, watts, (at.over_power_s, at.over_current_reaction))
-        self._w_permission = Watch(
-            Rule.CURRENT_WITHOUT_PERMISSION, watts, (at.no_current_s, at.no_current_reaction)
-        )
+        stage = at.over_power_s, at.over_current_reaction
+        self._w_power = Watch(Rule.OVER_POWER, watts, stage, gap_s=limits.gap_s)
+        stage = at.no_current_s, at.no_current_reaction
+        self._w_permission = Watch(Rule.CURRENT_WITHOUT_PERMISSION, watts, stage, gap_s=limits.gap_s)
 
     def told_power(self, power_w: float, now: float) -> None:
         """So much may flow from now on; less has its time to be obeyed."""
