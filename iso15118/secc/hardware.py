@@ -26,6 +26,7 @@ from iso15118.session.supervision import (
     SensorSupervisor,
     StationSupervisor,
     WirelessSupervisor,
+    worse,
 )
 from iso15118.timing import Timer, TimerTable
 
@@ -152,21 +153,27 @@ class HardwareBooks:
 
     @property
     def fresh_until(self) -> float:
-        """Until when what is measured of the live output is young enough."""
+        """Until when what is measured of the live output is young enough, and an insulation that is too low
+        may still become better."""
         if self._alternates and self.ac is not None:
             return self.ac.fresh_until
         if self._wireless and self.pad is not None:
             return self.pad.fresh_until
-        return self.supervisor.fresh_until
+        fresh, due = self.supervisor.fresh_until, self._sensors.insulation_due
+        return fresh if fresh < due else due
 
     def stale(self) -> Finding | None:
-        """No reading of the live output is young enough."""
+        """What the clock shows: no reading of the live output is young enough, or its insulation has been too
+        low for too long."""
         now = self._facts.now
         if self._alternates and self.ac is not None:
             return self.ac.stale(now)
         if self._wireless and self.pad is not None:
             return self.pad.stale(now)
-        return self.supervisor.stale(now)
+        if not self._joined:
+            self._sensors.rest()
+        found = self._sensors.insulation_late(now)
+        return worse(found, self.supervisor.stale(now))
 
     def _ac_power(self, bounds: AcBounds) -> None:
         facts = self._facts

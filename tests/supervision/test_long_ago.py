@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from iso15118.session.supervision import (
     VehicleSupervisor,
     WirelessSupervisor,
 )
+from tests.secc.test_cable_checks import Checked
 from tests.secc.vehicle import Drive
 from tests.supervision.test_numbers import FAULT, STOP, charging, kind, station
 
@@ -56,7 +58,7 @@ def of_phases(supervisor: AcSupervisor, volts: float, amperes: float, watts: flo
     return supervisor.measured((volts,) * 3, (amperes,) * 3, watts, at, at)
 
 
-OVER_GAP = {
+OVER_GAP: dict[str, Any] = {
     "outlet, voltage": (lambda ac, at: of_phases(ac, 300.0, 0.0, 0.0, at), Rule.OVER_VOLTAGE),
     "outlet, current": (lambda ac, at: of_phases(ac, 230.0, 30.0, 0.0, at), Rule.OVER_CURRENT),
     "outlet, power": (lambda ac, at: of_phases(ac, 230.0, 16.0, 20e3, at), Rule.OVER_POWER),
@@ -142,6 +144,80 @@ def test_insulation_that_was_poor_long_ago_is_not_poor_since_then() -> None:
     supervisor.rest()
     assert look(10.0) is None
     assert kind(look(11.0)) == (Rule.INSULATION, STOP)
+
+
+@pytest.mark.parametrize("edition", ["din", "iso2", "iso20"])
+@pytest.mark.parametrize("better", [False, True])
+def test_an_insulation_that_is_told_once_holds_until_a_better_one_is_told(edition: str, better: bool) -> None:
+    """As of a monitor that tells what changes: the rule is kept by the clock."""
+    rig = Checked(edition)
+    rig.pre_charge(over=False)
+    session, began = rig.drive.session, rig.drive.book.now
+    volts = rig.drive.output.voltage_v
+
+    def told_by(event: ev.Event, at: float) -> None:
+        assert not any(isinstance(one, act.StopPower) for one in session.handle(event, began + at))
+
+    told_by(ev.InsulationMeasured(90e3), 0.0)
+    for turn in range(1, 20):
+        told_by(ev.PowerMeasured(volts, 0.0), 0.05 * turn)
+        assert session.deadline <= began + 1.0
+    if better:
+        told_by(ev.InsulationMeasured(100e3), 0.96)
+        assert session.deadline > began + 1.0
+    session.handle_timeout(began + 1.0)
+    rule = None if better else Rule.INSULATION.value
+    assert (session._facts.stop_rule or None) == rule
+    if not better:
+        assert session.deadline > began + 1.0, "once"
+        assert "insulation: 90000.0 ohm to earth, limit 100000.0" in session._facts.stop_wanted
+
+
+def test_an_insulation_that_was_told_before_the_output_was_off_is_no_finding_of_the_clock() -> None:
+    drive = Drive().to(State.DC_CHARGE_LOOP)
+    drive.send(dc.DCChargeLoopReq)
+    books, facts = drive.session._books, drive.session._facts
+    assert books.further(ev.InsulationMeasured(90e3)) is None
+    facts.power, facts.precharging, facts.contactors_closed = None, False, False
+    facts.now += 1.0
+    books.supervisor.live_from(facts.now)
+    assert books.stale() is None
+    facts.contactors_closed = True
+    assert books.stale() is None
+    assert books.fresh_until == facts.now + 1.0
+
+
+def test_an_insulation_that_is_too_low_is_found_once_for_each_time_that_it_is_told() -> None:
+    supervisor = SensorSupervisor(SupervisionLimits())
+
+    def tell(ohm: float, now: float) -> Finding | None:
+        return supervisor.insulation(ohm, 100e3, None, 900.0, now)
+
+    assert supervisor.insulation_due == math.inf
+    assert supervisor.insulation_late(1e9) is None
+    assert tell(90e3, 5.0) is None
+    assert supervisor.insulation_due == 6.0
+    assert tell(85e3, 5.5) is None
+    assert supervisor.insulation_due == 6.0, "since it was first too low"
+    assert supervisor.insulation_late(5.99) is None
+    late = supervisor.insulation_late(6.0)
+    assert late is not None
+    assert (late.rule, late.reaction, late.value, late.limit, late.since) == (
+        Rule.INSULATION,
+        STOP,
+        85e3,
+        100e3,
+        5.0,
+    )
+    assert supervisor.insulation_late(7.0) is None
+    assert kind(tell(90e3, 7.5)) == (Rule.INSULATION, STOP)
+    assert supervisor.insulation_late(8.0) is None
+    assert kind(tell(79e3, 8.5)) == (Rule.INSULATION, FAULT)
+    assert supervisor.insulation_due == math.inf
+    assert tell(1e6, 9.0) is None
+    off = SensorSupervisor(SupervisionLimits(off=(Rule.INSULATION,)))
+    assert off.insulation(1.0, 100e3, None, 900.0, 0.0) is None
+    assert off.insulation_due == math.inf
 
 
 def test_an_outlet_and_a_pad_have_no_insulation_of_their_own() -> None:

@@ -169,7 +169,8 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     frozen_stop_s: Annotated[float, Meta(ge=0.1, le=3600.0)] | None = 10.0
     """How long until an orderly stop. Proposal."""
     insulation_s: HowLong = 1.0
-    """insulation: below the service's threshold (100 or 125 kOhm) for so long: an orderly stop."""
+    """insulation: below the service's threshold (100 or 125 kOhm) for so long: an orderly stop. What a
+    monitor told holds until it tells something else; one that says nothing at all is no finding."""
     insulation_fault_share: Share | None = 0.8
     """Below this share of the threshold it is a fault at once. Proposal."""
     sensors_v: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 50.0

@@ -22,6 +22,10 @@ class SensorSupervisor:
     def __init__(self, limits: SupervisionLimits) -> None:
         self.limits = limits
         self._insulation_at: float | None = None
+        self._poor = 0.0, 0.0
+        """The last level of the insulation below its threshold, and that, in ohm."""
+        self.insulation_due = _INF
+        """When that has lasted long enough, unless a better one is told before."""
         self._earth_seen = -_INF
         self._insulation_on = Rule.INSULATION not in limits.off
         self._sensors_v = limits.beyond(Rule.SENSORS_DISAGREE, limits.sensors_v)
@@ -32,17 +36,19 @@ class SensorSupervisor:
     def insulation(
         self, resistance_ohm: float, least_ohm: float, to_earth_v: float | None, maximum_v: float, now: float
     ) -> Finding | None:
-        """Insulation while energy flows, and the voltage of a pole to earth."""
+        """Insulation while energy flows, and the voltage of a pole to earth. What is told of the insulation
+        holds until something else is told: ``insulation_late`` is to be asked at ``insulation_due``."""
         found = None
         if not resistance_ohm < least_ohm or not self._insulation_on:
-            self._insulation_at = None
+            self._insulation_at, self.insulation_due = None, _INF
         else:
             share = self.limits.insulation_fault_share
             since = self._insulation_at = now if self._insulation_at is None else self._insulation_at
-            fault = share is not None and resistance_ohm < share * least_ohm
-            if fault or now - since >= self.limits.insulation_s - 1e-9:
-                reaction = Reaction.FAULT if fault else Reaction.STOP
-                found = Finding(Rule.INSULATION, resistance_ohm, least_ohm, since, reaction, "ohm to earth")
+            self._poor, self.insulation_due = (resistance_ohm, least_ohm), since + self.limits.insulation_s
+            if share is not None and resistance_ohm < share * least_ohm:
+                found = self._too_low(since, Reaction.FAULT)
+            else:
+                found = self.insulation_late(now + 1e-9)
         if to_earth_v is None:
             return found
         limit = min(self._earth_v, self.limits.earth_factor * maximum_v)
@@ -55,9 +61,20 @@ class SensorSupervisor:
             found, Finding(Rule.VOLTAGE_TO_EARTH, to_earth_v, limit, seen, Reaction.FAULT, "V to earth")
         )
 
+    def insulation_late(self, now: float) -> Finding | None:
+        """The insulation is below its threshold for long enough, whether it was told again or not. Once for
+        each time that it is told."""
+        if self._insulation_at is None or now < self.insulation_due:
+            return None
+        return self._too_low(self._insulation_at, Reaction.STOP)
+
+    def _too_low(self, since: float, reaction: Reaction) -> Finding:
+        self.insulation_due = _INF
+        return Finding(Rule.INSULATION, *self._poor, since, reaction, "ohm to earth")
+
     def rest(self) -> None:
         """Nothing is looked at for now: what was seen before proves nothing of later."""
-        self._insulation_at = None
+        self._insulation_at, self.insulation_due = None, _INF
 
     def not_compared(self) -> None:
         """A second voltage was told while the output is off: what was seen before proves nothing of later."""
