@@ -201,6 +201,38 @@ def test_who_negotiates_again_and_again_gains_no_time() -> None:
     assert seen[:2] == [(0.5, Rule.VOLTAGE_ABOVE_ASKED, STOP), (1.0, Rule.VOLTAGE_ABOVE_ASKED, FAULT)]
 
 
+def test_a_pre_charge_with_less_current_is_followed_in_its_time() -> None:
+    """The order alone may take as long as a supply has for one, and each further one puts off nothing."""
+    for again in (False, True):
+        supervisor = station()
+        supervisor.pre_charge(400.0, 10.0, 0.0)
+        seen: list[object] = []
+        for number in range(40):
+            at = 0.05 * number
+            supervisor.pre_charge(400.0, 1.0 - (0.01 * number if again else 0.0), at)
+            finding = supervisor.measured(300.0, 9.5, at, at)
+            if finding is not None:
+                seen.append((round(at, 6), *kind(finding)))
+        assert seen == [(1.25, Rule.PRE_CHARGE_CURRENT, FAULT)], again
+    supervisor = station()
+    supervisor.pre_charge(400.0, 10.0, 0.0)
+    supervisor.set_power(400.0, 1.0, 400.0, False, 0.5)
+    supervisor.pre_charge(400.0, 1.0, 1.0)
+    assert [supervisor.measured(300.0, 9.5, at, at) is None for at in (1.0, 1.2)] == [True, False]
+
+
+def test_the_time_of_a_lower_current_excuses_none_above_the_one_before() -> None:
+    supervisor = station()
+    supervisor.pre_charge(400.0, 10.0, 0.0)
+    supervisor.pre_charge(400.0, 1.0, 0.0)
+    seen = [supervisor.measured(300.0, 15.1, at, at) for at in (0.0, 0.2)]
+    assert [kind(one)[0] for one in seen] == [None, Rule.PRE_CHARGE_CURRENT]
+    for off in ({"off": (Rule.PRE_CHARGE_CURRENT,)}, {"pre_charge_factor": None}):
+        supervisor = station(SupervisionLimits(**off))
+        supervisor.pre_charge(400.0, 0.0, 0.0)
+        assert [supervisor.measured(300.0, 15.1, at, at) for at in (0.0, 2.0)] == [None, None]
+
+
 def test_a_pre_charge_begins_anew_behind_power() -> None:
     supervisor = station()
     pre_charge(supervisor)

@@ -68,7 +68,7 @@ class StationSupervisor:
         self._bound_v = self._bound_w = 0.0
         self._bound_v_from = -_INF
         self._takes_back = False
-        self._pre_charge_v, self._pre_charge_a = Ceiling(), 0.0
+        self._pre_charge_v, self._pre_charge_a = Ceiling(), Ceiling()
         self._closing: tuple[float, float] | None = None
         """The contactors are on their way to close over this voltage, and what it may be off."""
         self._frozen: tuple[float, float] | None = None
@@ -192,15 +192,14 @@ class StationSupervisor:
 
     def pre_charge(self, voltage_v: float, current_a: float, now: float) -> None:
         """Pre-charge to this voltage with at most so much current."""
+        factor = self.limits.beyond(Rule.PRE_CHARGE_CURRENT, self.limits.pre_charge_factor)
+        most_a = factor * current_a if factor < _INF else _INF
         if self._asked is not _Asked.PRE_CHARGE:
             self._turn(_Asked.PRE_CHARGE)
-            self._pre_charge_v = Ceiling(voltage_v)
-        # An unloaded output discharges itself slowly.
+            self._pre_charge_v, self._pre_charge_a = Ceiling(voltage_v), Ceiling(most_a)
+        # An unloaded output discharges itself slowly, and a supply takes its time to follow.
         self._pre_charge_v.ask(voltage_v, now, self.limits.discharge_s, _INF, _INF)
-        factor = self.limits.pre_charge_factor
-        self._pre_charge_a = _INF if factor is None else factor * current_a
-        if Rule.PRE_CHARGE_CURRENT in self.limits.off:
-            self._pre_charge_a = _INF
+        self._pre_charge_a.ask(most_a, now, self.limits.settle_s, _INF, _INF)
 
     def set_power(
         self, voltage_v: float, current_a: float, power_w: float, takes_back: bool, now: float
@@ -355,7 +354,7 @@ class StationSupervisor:
                     Rule.PRE_CHARGE_VOLTAGE, self.limits.pre_charge_v
                 )
                 found = worse(found, self._w_pre_v.look(voltage > limit, voltage, limit, now))
-                limit = max(self._pre_charge_a, self._offset_a)
+                limit = max(self._pre_charge_a.at(now), self._offset_a)
                 found = worse(found, self._w_pre_a.look(abs(current) > limit, current, limit, now))
                 return worse(found, self._over_voltage(voltage, now))
             case _Asked.POWER:
