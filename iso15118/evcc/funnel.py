@@ -163,6 +163,8 @@ class Funnel:
         """What this one judges was told to take or give power."""
         if not self.energized or self._source is not source:
             self._behind_source.wait_from(self._talk.now)
+            if source is not None:
+                source.live_from(self._talk.now)
         self._source = source
         self._told_safe, self._may_draw, self._at_once = False, True, False
 

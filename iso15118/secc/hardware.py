@@ -176,10 +176,12 @@ class HardwareBooks:
         return worse(found, self.supervisor.stale(now))
 
     def _ac_power(self, bounds: AcBounds) -> None:
-        facts = self._facts
+        facts, alive = self._facts, self._facts.energized and self._alternates
         facts.ac_power, self._alternates, self._wireless = bounds, True, False
         self._live()
         if self.ac is not None:
+            if not alive:
+                self.ac.live_from(facts.now)
             self.ac.told_power(
                 bounds.phases,
                 bounds.charge_a,
@@ -190,10 +192,12 @@ class HardwareBooks:
             )
 
     def _pad_power(self, power_w: float) -> None:
-        facts = self._facts
+        facts, alive = self._facts, self._facts.energized and self._wireless
         facts.pad_power, self._alternates, self._wireless = power_w, False, True
         self._live()
         if self.pad is not None:
+            if not alive:
+                self.pad.live_from(facts.now)
             self.pad.told_power(power_w, facts.now)
 
     def _live(self) -> None:

@@ -95,6 +95,34 @@ def vehicle() -> End:
     return end
 
 
+def test_an_outlet_that_comes_alive_again_has_time_to_be_read() -> None:
+    end = station(amperes=0.0)
+    end.tell(ev.SignalChanged(B))
+    end.tell(ev.ContactorsChanged(False))
+    end.now += 60.0
+    end.tell(None)
+    end.tell(ev.SignalChanged(C))
+    assert end.session._live
+    assert end.session.deadline == pytest.approx(end.now + 1.0)
+    end.tell(None)
+    assert end.session.ended is None
+
+
+def test_so_has_a_charger() -> None:
+    end = vehicle()
+    end.amperes = 0.0
+    end.tell(DutyChanged(None))
+    end.run(0.2)
+    end.now += 60.0
+    end.tell(end.battery)
+    end.tell(flowing(0.0))
+    end.now += 0.95
+    end.tell(end.battery)
+    end.tell(DutyChanged(26.7))
+    assert end.session._live
+    assert end.session.deadline == pytest.approx(end.now + 1.0)
+
+
 # -- the end of the time to stop
 
 

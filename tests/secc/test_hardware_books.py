@@ -262,6 +262,35 @@ def test_a_device_has_its_time_to_be_where_it_was_told_to_be(kind: Any) -> None:
     assert rig.facts.device_deadline == rig.timers.deadline_of(Timer.CONNECTION_DEVICE) == NOW + 55.0
 
 
+# -- what comes alive
+
+
+@pytest.mark.parametrize(
+    ("has", "asks", "reading"),
+    [
+        ("dc", act.SetPower(400.0, 10.0, 4000.0), ev.PowerMeasured(0.0, 0.0)),
+        ("ac", act.SetAcPower(THREE), ev.AcMeasured()),
+        ("pad", act.SetPad(500.0), ev.PadMeasured(power_w=0.0)),
+    ],
+)
+def test_an_output_that_comes_alive_again_has_time_to_be_read(
+    has: str, asks: act.Action, reading: Any
+) -> None:
+    rig = Books(has)
+    rig.keep(asks)
+    assert rig.books.fresh_until == NOW + 1.0
+    rig.books.measured(reading)
+    rig.keep(act.StopPower(ORDERLY), act.OpenContactors(ORDERLY, "a rest"))
+    rig.facts.now = NOW + 60.0
+    rig.keep(asks)
+    assert rig.books.fresh_until == NOW + 61.0
+    assert rig.books.stale() is None
+    rig.keep(act.StopPower(ORDERLY))
+    rig.facts.now = NOW + 60.9
+    rig.keep(asks)
+    assert rig.books.fresh_until == NOW + 61.0, "it was alive all the time"
+
+
 # -- readings that are none
 
 

@@ -172,7 +172,8 @@ def test_a_pause_of_the_energy_is_none_of_the_time() -> None:
     session = session_with(DRAW, *REST)
     session._talk.now = NOW + 9.0
     session._book([DRAW])
-    session.handle(ev.AcMeasured(), NOW + 9.0)
+    assert session.deadline == NOW + 10.0, "the charger and the battery have it again"
+    session.handle(ev.AcMeasured(), NOW + 9.5)
     assert session.deadline == NOW + 10.0
 
 
@@ -228,6 +229,8 @@ def test_a_station_that_goes_over_to_another_kind_needs_readings_of_that() -> No
     assert found_one is not None
     assert "coil" in found_one.what
     rig.keep(*rest, act.SetAcPower(THREE))
+    assert rig.books.stale() is None, "it comes alive"
+    rig.facts.now = NOW + 2.0
     found_one = rig.books.stale()
     assert found_one is not None
     assert "AC" in found_one.what

@@ -246,6 +246,8 @@ class BasicStation(BasicSession[_Timer]):
         amperes = 0.0 if nothing else current_for(self._percent) or 0.0
         charge_a: Phases = each(amperes, self._phases)
         charge_w: Phases = each(amperes * self._outlet.nominal_voltage_v, self._phases)
+        if not self._live:
+            self._supervisor.live_from(now)
         self._energises()
         self._supervisor.told_power(self._phases, charge_a, sum(charge_w), NOTHING, 0.0, now)
         return [act.SetAcPower(AcBounds(phases=self._phases, charge_a=charge_a, charge_w=charge_w))]

@@ -187,6 +187,7 @@ class BasicVehicle(BasicSession[_Timer]):
         self._bounds = bounds
         if not self._live:
             self._behind_charger.wait_from(now)
+            self._supervisor.live_from(now)
         self._energises()
         self._timers.clear(_Timer.VOLTAGE)
         self._supervisor.told_power(phases, bounds.current_a, sum(watts), NOTHING, 0.0, now)

@@ -71,6 +71,12 @@ class AcSupervisor:
 
     # -- what is told --------------------------------------------------------------------------------------
 
+    def live_from(self, now: float) -> None:
+        """The outlet or the charger comes alive: readings are waited for from now on. That makes the last one
+        no younger."""
+        self._waited_from = now
+        self.fresh_until = max(self.sampled_at, now) + self._stale_s
+
     def told_power(
         self,
         phases: int,
@@ -82,7 +88,7 @@ class AcSupervisor:
     ) -> None:
         """These bounds are in force: currents per phase, powers of all phases."""
         if self.fresh_until == _INF:
-            self._wait_from(now)
+            self.live_from(now)
         self._phases, hold = phases, self.limits.ac_adapt_s
         for index in range(3):
             self._charge_a[index].ask(charge_a[index], now, hold, _INF, _INF)
@@ -130,7 +136,7 @@ class AcSupervisor:
         if self.fresh_until > now:
             return None
         since = max(self.sampled_at, self._waited_from)
-        self._wait_from(now)
+        self.live_from(now)
         return Finding(
             Rule.STALE_READINGS,
             now - since,
@@ -139,10 +145,6 @@ class AcSupervisor:
             self.limits.stale_reaction,
             "s without a reading of AC",
         )
-
-    def _wait_from(self, now: float) -> None:
-        self._waited_from = now
-        self.fresh_until = max(self.sampled_at, now) + self._stale_s
 
     def _level(self, now: float) -> Finding | None:
         if not self._level_on:

@@ -38,10 +38,16 @@ class WirelessSupervisor:
         stage = at.no_current_s, at.no_current_reaction
         self._w_permission = Watch(Rule.CURRENT_WITHOUT_PERMISSION, watts, stage, gap_s=limits.gap_s)
 
+    def live_from(self, now: float) -> None:
+        """The pad or the coil comes alive: readings are waited for from now on. That makes the last one no
+        younger."""
+        self._waited_from = now
+        self.fresh_until = max(self.sampled_at, now) + self._stale_s
+
     def told_power(self, power_w: float, now: float) -> None:
         """So much may flow from now on; less has its time to be obeyed."""
         if self.fresh_until == _INF:
-            self._wait_from(now)
+            self.live_from(now)
         self._stopped = False
         self._ceiling.ask(power_w, now, self.limits.ac_adapt_s, _INF, _INF)
 
@@ -67,12 +73,8 @@ class WirelessSupervisor:
         if self.fresh_until > now:
             return None
         since = max(self.sampled_at, self._waited_from)
-        self._wait_from(now)
+        self.live_from(now)
         what = "s without a reading of the coil"
         return Finding(
             Rule.STALE_READINGS, now - since, self._stale_s, since, self.limits.stale_reaction, what
         )
-
-    def _wait_from(self, now: float) -> None:
-        self._waited_from = now
-        self.fresh_until = max(self.sampled_at, now) + self._stale_s
