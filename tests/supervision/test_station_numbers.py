@@ -228,8 +228,9 @@ def test_a_voltage_above_the_target_needs_a_current() -> None:
     for limits, amperes, stops in (
         (SupervisionLimits(), 5.0, False),
         (SupervisionLimits(), 5.1, True),
-        (SupervisionLimits(no_current_a=None), 0.0, False),
-        (SupervisionLimits(no_current_a=None), 0.5, True),
+        (SupervisionLimits(no_current_a=None), 5.0, False),
+        (SupervisionLimits(no_current_a=None), 5.1, True),
+        (SupervisionLimits(no_current_a=8.0), 8.0, False),
     ):
         supervisor = station(limits)
         charging(supervisor)

@@ -262,7 +262,12 @@ def test_every_word_of_the_battery_counts() -> None:
         (0.0, False, Rule.BATTERY_WANTS_NONE, 2.0),
         (1.0, True, Rule.INLET_HOT, 5.0),
     ):
-        for no_current_a, amperes, found in ((None, 0.0, []), (None, 0.5, [(seconds, rule, STOP)])):
+        for no_current_a, amperes, found in (
+            (None, 5.0, []),  # a rule that is switched off makes no other one stricter
+            (None, 5.1, [(seconds, rule, STOP)]),
+            (8.0, 8.0, []),
+            (8.0, 8.1, [(seconds, rule, STOP)]),
+        ):
             supervisor = vehicle(SupervisionLimits(no_current_a=no_current_a))
             supervisor.battery(880.0, wanted, hot, -50.0, -50.0)
             assert found_at(supervisor, 800.0, amperes, 6.0) == found
@@ -346,12 +351,12 @@ def test_what_was_within_before_a_change_is_looked_at_anew(
     assert not supervisor.within(*sample, 5.0)
 
 
-def test_a_hot_inlet_without_a_threshold_for_no_current_allows_none() -> None:
+def test_a_hot_inlet_without_a_threshold_for_no_current_allows_what_is_none_by_default() -> None:
     supervisor = vehicle(SupervisionLimits(no_current_a=None))
     supervisor.battery(880.0, 300.0, True, -50.0, -50.0)
     supervisor.measured(0.0, 0.0, 0.0, 0.0)
-    assert supervisor.within(0.0, 0.0, 0.5)
-    assert not supervisor.within(0.0, 0.5, 1.0)
+    assert supervisor.within(0.0, 5.0, 0.5)
+    assert not supervisor.within(0.0, 5.1, 1.0)
 
 
 def test_a_station_that_tells_other_values() -> None:

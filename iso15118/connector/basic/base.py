@@ -274,5 +274,4 @@ class BasicSession(Generic[T]):
     @property
     def _none_flows(self) -> bool:
         """The last reading shows no current that counts."""
-        limit = self._supervisor.limits.ac_no_current_a
-        return max(self._measured.current_a) < (1.0 if limit is None else limit)
+        return max(self._measured.current_a) < self._supervisor.limits.ac_none_a

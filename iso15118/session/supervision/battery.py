@@ -49,11 +49,11 @@ class BatterySupervisor:
 
     def charger(self, current_a: float, now: float) -> Finding | None:
         """The greatest current of a phase at the on-board charger, in A."""
-        return self._flows(self._w_charger, current_a, self.limits.ac_no_current_a or 0.0, now)
+        return self._flows(self._w_charger, current_a, self.limits.ac_none_a, now)
 
     def coil(self, power_w: float, now: float) -> Finding | None:
-        """The power of the coil, in W; what counts as none is ``over_power_w``, as when it has to stop."""
-        return self._flows(self._w_coil, power_w, self.limits.over_power_w or 0.0, now)
+        """The power of the coil, in W; what counts as none is ``no_power_w``, as when it has to stop."""
+        return self._flows(self._w_coil, power_w, self.limits.no_power_w, now)
 
     def _flows(self, watch: Watch, value: float, none: float, now: float) -> Finding | None:
         return watch.look(self._hot_on and self._hot and value > none, value, none, now)

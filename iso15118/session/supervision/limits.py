@@ -20,7 +20,7 @@ from .rules import HIGHEST_V, Reaction, Rule
 __all__ = ["SupervisionLimits"]
 
 _FAULT, _STOP = Reaction.FAULT, Reaction.STOP
-_NO_POWER_W = 500.0
+_NO_POWER_W, _NO_CURRENT_A, _NO_AC_CURRENT_A = 500.0, 5.0, 1.0
 _LOOKS_S = 5.0
 
 
@@ -67,8 +67,9 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     """How long. Proposal."""
     reverse_current_reaction: Reaction = _FAULT
     """What is done."""
-    no_current_a: Annotated[float, Meta(ge=0.1, le=100.0)] | None = 5.0
-    """current-without-permission, no-decay: what counts as no current; IEC 61851-23 has 5 A."""
+    no_current_a: Annotated[float, Meta(ge=0.1, le=100.0)] | None = _NO_CURRENT_A
+    """current-without-permission, no-decay: what counts as no current; IEC 61851-23 has 5 A. None switches
+    these two off; other rules that need to know it have 5 A then."""
     no_current_s: HowLong = 0.1
     """How long, once the time to stop is over: two samples."""
     no_current_reaction: Reaction = _FAULT
@@ -104,9 +105,9 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     ac_adapt_s: HowLong = 5.0
     """How long a vehicle may take to follow a lowered bound, each by itself where several follow one another;
     IEC 61851-1 gives it 5 s for the duty cycle."""
-    ac_no_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 1.0
+    ac_no_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = _NO_AC_CURRENT_A
     """current-without-permission with AC: what counts as no current in any phase;
-    ISO 15118-2 opens below 1 A."""
+    ISO 15118-2 opens below 1 A. None as above: inlet-hot has 1 A then."""
     ac_stop_s: HowLong = 3.0
     """How long the current may take to end after it was asked to, in an orderly way;
     an emergency has settle_s."""
@@ -227,6 +228,17 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
         """Less than this, in W, is no power at a pad or a coil: ``over_power_w``, or its default where that
         is None."""
         return _NO_POWER_W if self.over_power_w is None else self.over_power_w
+
+    @property
+    def none_a(self) -> float:
+        """No more direct current than this, in A, is none: ``no_current_a``, or its default where that is
+        None."""
+        return _NO_CURRENT_A if self.no_current_a is None else self.no_current_a
+
+    @property
+    def ac_none_a(self) -> float:
+        """The same in a phase of AC, by ``ac_no_current_a``."""
+        return _NO_AC_CURRENT_A if self.ac_no_current_a is None else self.ac_no_current_a
 
     @property
     def gap_s(self) -> float:

@@ -412,7 +412,7 @@ class StationSupervisor:
     def _off_bound(self, voltage: float, current: float) -> tuple[bool, float]:
         """Whether current flows beyond the voltage that is asked for, and where that begins."""
         room = max(self._asked_v, self.limits.asked_voltage_share * self._bound_v)
-        flows = abs(current) > (self.limits.no_current_a or 0.0)
+        flows = abs(current) > self.limits.none_a
         if self._takes_back:
             return flows and voltage < self._bound_v - room, self._bound_v - room
         return flows and voltage > self._bound_v + room, self._bound_v + room

@@ -59,7 +59,7 @@ class VehicleSupervisor:
         self._most_back = min(discharge_a * self._rated + self._over_a, HIGHEST_A)
         if discharge_a <= 0.0 and self._reverse_a < _INF:
             self._most_back = HIGHEST_A  # what comes back from who gives nothing has a rule of its own
-        self._least_a = min(self._none_a, limits.no_current_a or 0.0, self._over_a, HIGHEST_A)
+        self._least_a = min(self._none_a, limits.none_a, self._over_a, HIGHEST_A)
         self._ceiling_v = self._most_v()
         self._battery_on = Rule.BATTERY_WANTS_NONE not in at.off
         self._hot_on = Rule.INLET_HOT not in at.off
@@ -274,10 +274,10 @@ class VehicleSupervisor:
             self._w_reverse.look(self._discharging.floor <= 0.0 and -current > back, current, -back, now),
         )
         if self._battery_on:
-            wanted = self._wanted.at(now) + (limits.no_current_a or 0.0)
+            wanted = self._wanted.at(now) + limits.none_a
             found = worse(found, self._w_battery.look(current > wanted, current, wanted, now))
         if self._hot_on:
-            none = limits.no_current_a or 0.0
+            none = limits.none_a
             found = worse(found, self._w_hot.look(self._hot and abs(current) > none, current, none, now))
         return found
 
