@@ -68,6 +68,28 @@ def test_a_station_does_not_take_a_voltage_the_wrong_way_round_for_a_low_one(pha
     assert found(supervisor, -2000.0, 0.0) == []
 
 
+@pytest.mark.parametrize(
+    ("settings", "least_v"),
+    [
+        ({}, -60.0),
+        ({"reversed_v": 20.0}, -20.0),
+        ({"reversed_v": None}, -2000.0),
+        ({"touch_safe_v": None}, -60.0),
+        ({"touch_safe_v": 120.0}, -60.0),
+        ({"over_voltage_factor": None, "inlet_voltage_v": None}, -60.0),
+        ({"off": (Rule.OVER_VOLTAGE,)}, -2000.0),
+    ],
+)
+def test_the_wrong_way_round_has_a_setting_of_its_own(settings: dict[str, Any], least_v: float) -> None:
+    limits = SupervisionLimits(**settings)
+    charged, charging_vehicle = station(limits), vehicle(limits)
+    charging(charged)
+    for supervisor in (charged, charging_vehicle):
+        assert found(supervisor, least_v, 0.0) == []
+        if least_v > -2000.0:
+            assert [one[1] for one in found(supervisor, least_v - 0.1, 0.0)] == [Rule.OVER_VOLTAGE]  # type: ignore[index]
+
+
 def test_neither_does_it_after_the_end_or_a_vehicle_with_closed_contactors() -> None:
     supervisor = station()
     charging(supervisor)

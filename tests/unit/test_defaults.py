@@ -115,6 +115,7 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "inlet_rating_s": 0.5,
         "reverse_current_a": 2.0,
         "reverse_current_share": 0.01,
+        "reversed_v": 60.0,
         "reverse_current_s": 0.2,
         "no_current_a": 5.0,
         "no_current_s": 0.1,

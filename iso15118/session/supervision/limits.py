@@ -40,6 +40,10 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     """How long; two samples. EVerest's software trips within 400 ms."""
     over_voltage_reaction: Reaction = _FAULT
     """What is done about over-voltage, by either role."""
+    reversed_v: Annotated[float, Meta(ge=1.0, le=2000.0)] | None = 60.0
+    """over-voltage, both roles: the wrong way round by more than this. cable-check-voltage during the check as
+    well. Below 60 V nobody is in danger (IEC 61851-23), and a sensor may be off by some. None switches off
+    this part only."""
     over_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 5.0
     """over-current: above what is asked by this, or by over_current_share if that is more. Proposal;
     accuracy of a supply's current."""
@@ -138,8 +142,8 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     wrong_direction_reaction: Reaction = _STOP
     """What is done."""
     touch_safe_v: Annotated[float, Meta(ge=1.0, le=120.0)] | None = 60.0
-    """cable-check-voltage before the check, and voltage-after-end: below this the output counts as
-    discharged (IEC 61851-23)."""
+    """cable-check-voltage before the check, and voltage-after-end, also between sessions: below this the output
+    counts as discharged (IEC 61851-23)."""
     discharge_s: HowLong = 5.0
     """voltage-after-end, and cable-check-voltage before the check: how long the output may take
     to be discharged. Proposal."""
@@ -250,7 +254,7 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     @property
     def least_v(self) -> float:
         """Below this, in V, a DC voltage is the wrong way round: what a sensor of none may show at most."""
-        return -min(self.beyond(Rule.OVER_VOLTAGE, self.touch_safe_v), HIGHEST_V)
+        return -min(self.beyond(Rule.OVER_VOLTAGE, self.reversed_v), HIGHEST_V)
 
     def beyond(self, rule: Rule, threshold: float | None) -> float:
         """The threshold of a rule; infinite for one that is switched off."""
