@@ -13,13 +13,26 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from iso15118.errors import ConfigError
 from iso15118.ranges import Count, HowLong, Share, check_fields, listed_once
 
 from .rules import HIGHEST_V, Reaction, Rule
 
 __all__ = ["SupervisionLimits"]
 
+Lasting = Annotated[float, Meta(ge=0.0, le=60.0)]
+"""How long a rule has to be broken, or may take to be kept, in s; 0: one sample is enough. More than a minute
+would switch it off in effect, which ``off`` is for."""
+
 _FAULT, _STOP = Reaction.FAULT, Reaction.STOP
+_STAGES = (
+    (Rule.OVER_CURRENT, "over_current_s", "over_current_fault_s"),
+    (Rule.VOLTAGE_ABOVE_ASKED, "asked_voltage_stop_s", "asked_voltage_fault_s"),
+    (Rule.FROZEN_READINGS, "frozen_warn_s", "frozen_stop_s"),
+    (Rule.BATTERY_WANTS_NONE, "battery_stop_s", "battery_fault_s"),
+    (Rule.INLET_HOT, "hot_stop_s", "battery_fault_s"),
+)
+"""What a rule does first, and what later."""
 _NO_POWER_W, _NO_CURRENT_A, _NO_AC_CURRENT_A = 500.0, 5.0, 1.0
 _LOOKS_S = 5.0
 
@@ -36,49 +49,49 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     """over-voltage, station: times what both sides can stand. EVerest trips at 550, 825, 935, 1100 and 1375 V
     for maxima of up to 500, 750, 850, 1000 V and above; above 1250 V, which only couplers of 1500 V have, the
     trip is at 1650 V. The lesser of both holds."""
-    over_voltage_s: HowLong = 0.1
+    over_voltage_s: Lasting = 0.1
     """How long; two samples. EVerest's software trips within 400 ms."""
     over_voltage_reaction: Reaction = _FAULT
     """What is done about over-voltage, by either role."""
     reversed_v: Annotated[float, Meta(ge=1.0, le=2000.0)] | None = 60.0
-    """over-voltage, both roles: the wrong way round by more than this. cable-check-voltage during the check as
-    well. Below 60 V nobody is in danger (IEC 61851-23), and a sensor may be off by some. None switches off
-    this part only."""
+    """over-voltage, both roles, and cable-check-voltage in the check: the wrong way round by more than this.
+    Below 60 V nobody is in danger (IEC 61851-23), and a sensor may be off by some. None switches off this
+    part only."""
     over_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 5.0
     """over-current: above what is asked by this, or by over_current_share if that is more. Proposal;
     accuracy of a supply's current."""
     over_current_share: Share = 0.05
     """The same as a share of what is asked."""
-    over_current_s: HowLong = 0.5
+    over_current_s: Lasting = 0.5
     """How long. Proposal."""
     over_current_reaction: Reaction = _FAULT
     """What a station does; a vehicle stops first (over_current_fault_s)."""
-    over_current_fault_s: HowLong | None = 2.0
+    over_current_fault_s: Lasting | None = 2.0
     """Vehicle: it asks the station to stop after over_current_s, and opens after this. Proposal."""
     rating_factor: Annotated[float, Meta(ge=1.0, le=2.0)] | None = 1.05
     """over-current: times the greatest current that was offered (station) or declared (vehicle), and
     over_current_a on top. Proposal."""
-    rating_s: HowLong = 0.0
+    rating_s: Lasting = 0.0
     """How long, station: one sample is enough."""
-    inlet_rating_s: HowLong = 0.5
+    inlet_rating_s: Lasting = 0.5
     """How long, vehicle. Proposal."""
     reverse_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 2.0
     """reverse-current: more than this the wrong way, or than reverse_current_share
     if that is more. Proposal."""
     reverse_current_share: Share = 0.01
     """The same as a share of the greatest current: sensors of 3000 A have an offset."""
-    reverse_current_s: HowLong = 0.2
+    reverse_current_s: Lasting = 0.2
     """How long. Proposal."""
     reverse_current_reaction: Reaction = _FAULT
     """What is done."""
     no_current_a: Annotated[float, Meta(ge=0.1, le=100.0)] | None = _NO_CURRENT_A
     """current-without-permission, no-decay: what counts as no current; IEC 61851-23 has 5 A. None switches
     these two off; other rules that need to know it have 5 A then."""
-    no_current_s: HowLong = 0.1
+    no_current_s: Lasting = 0.1
     """How long, once the time to stop is over: two samples."""
     no_current_reaction: Reaction = _FAULT
     """What is done."""
-    settle_s: HowLong = 1.0
+    settle_s: Lasting = 1.0
     """Time to begin with a lowered bound or an orderly stop, and all the time that an emergency has: below
     5 A in 1 s (IEC 61851-23)."""
     ramp_a_per_s: Annotated[float, Meta(ge=0.1, le=1e6)] = 25.0
@@ -104,15 +117,15 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     IEC 61851-1 lets a station open at 2 A above a maximum of up to 20 A, and at 1.1 times a greater one."""
     ac_over_current_share: Share = 0.1
     """The same as a share of the bound."""
-    ac_over_current_s: HowLong = 1.0
+    ac_over_current_s: Lasting = 1.0
     """How long; IEC 61851-1 has one second."""
-    ac_adapt_s: HowLong = 5.0
+    ac_adapt_s: Lasting = 5.0
     """How long a vehicle may take to follow a lowered bound, each by itself where several follow one another;
     IEC 61851-1 gives it 5 s for the duty cycle."""
     ac_no_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = _NO_AC_CURRENT_A
     """current-without-permission with AC: what counts as no current in any phase;
     ISO 15118-2 opens below 1 A. None as above: inlet-hot has 1 A then."""
-    ac_stop_s: HowLong = 3.0
+    ac_stop_s: Lasting = 3.0
     """How long the current may take to end after it was asked to, in an orderly way;
     an emergency has settle_s."""
     ac_reverse_w: Annotated[float, Meta(ge=0.0, le=1e6)] | None = 300.0
@@ -123,7 +136,7 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     1 (vehicle). None: neither. Grids keep within 10 %. Proposal."""
     ac_phase_lost_share: Share | None = 0.5
     """phase-lost: below this share of the nominal voltage. Proposal."""
-    ac_phase_lost_s: HowLong = 5.0
+    ac_phase_lost_s: Lasting = 5.0
     """How long until an orderly stop; the limits of the outlet are to be lowered at once."""
 
     # -- station
@@ -131,20 +144,20 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     """voltage-above-asked: above the bound by this, or by asked_voltage_share if that is more. Proposal."""
     asked_voltage_share: Share = 0.05
     """The same as a share of the bound."""
-    asked_voltage_stop_s: HowLong | None = 0.5
+    asked_voltage_stop_s: Lasting | None = 0.5
     """How long until an orderly stop. Proposal."""
-    asked_voltage_fault_s: HowLong | None = 1.0
+    asked_voltage_fault_s: Lasting | None = 1.0
     """How long until an emergency."""
     wrong_direction_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 5.0
     """wrong-direction: charging by more than this though the vehicle was asked to give. Proposal."""
-    wrong_direction_s: HowLong = 1.0
+    wrong_direction_s: Lasting = 1.0
     """How long, after the current had time to turn."""
     wrong_direction_reaction: Reaction = _STOP
     """What is done."""
     touch_safe_v: Annotated[float, Meta(ge=1.0, le=120.0)] | None = 60.0
-    """cable-check-voltage before the check, and voltage-after-end, also between sessions: below this the output
-    counts as discharged (IEC 61851-23)."""
-    discharge_s: HowLong = 5.0
+    """cable-check-voltage before the check, and voltage-after-end, also between sessions: below this the
+    output counts as discharged (IEC 61851-23)."""
+    discharge_s: Lasting = 5.0
     """voltage-after-end, and cable-check-voltage before the check: how long the output may take
     to be discharged. Proposal."""
     voltage_after_end_reaction: Reaction = Reaction.WARN
@@ -157,43 +170,43 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     offset_share: Share = 0.002
     """cable-check-current, pre-charge-current: this share of the greatest current if that is more, since a
     sensor of 3000 A shows a few amperes where none flow. Proposal; the accuracy of your sensor at zero."""
-    cable_check_s: HowLong = 0.1
+    cable_check_s: Lasting = 0.1
     """How long, both."""
     pre_charge_v: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 20.0
     """pre-charge-voltage: above the target by more than this; the difference at
     which contactors may close."""
     pre_charge_factor: Annotated[float, Meta(ge=1.0, le=100.0)] | None = 1.5
     """pre-charge-current: times ``SeccConfig.precharge_current_a``. Proposal."""
-    pre_charge_s: HowLong = 0.2
+    pre_charge_s: Lasting = 0.2
     """How long, both. Contactors that close over a small difference make a short current."""
     frozen_a: Annotated[float, Meta(ge=0.1, le=1000.0)] | None = 10.0
     """frozen-readings: the current asked for changed by more than this and the readings
     did not follow. Proposal."""
-    frozen_warn_s: Annotated[float, Meta(ge=0.1, le=3600.0)] | None = 5.0
+    frozen_warn_s: Annotated[float, Meta(ge=0.1, le=600.0)] | None = 5.0
     """How long until a warning. Proposal."""
-    frozen_stop_s: Annotated[float, Meta(ge=0.1, le=3600.0)] | None = 10.0
+    frozen_stop_s: Annotated[float, Meta(ge=0.1, le=600.0)] | None = 10.0
     """How long until an orderly stop. Proposal."""
-    insulation_s: HowLong = 1.0
+    insulation_s: Lasting = 1.0
     """insulation: below the service's threshold (100 or 125 kOhm) for so long: an orderly stop. What a
     monitor told holds until it tells something else; one that says nothing at all is no finding."""
     insulation_fault_share: Share | None = 0.8
     """Below this share of the threshold it is a fault at once. Proposal."""
     sensors_v: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 50.0
     """sensors-disagree: more than this apart; EVerest's value."""
-    sensors_s: HowLong = 1.0
+    sensors_s: Lasting = 1.0
     """How long."""
     earth_v: Annotated[float, Meta(ge=1.0, le=2000.0)] | None = 550.0
     """voltage-to-earth: above this, or above earth_factor times the negotiated voltage if that
     is less; EVerest's values."""
     earth_factor: Annotated[float, Meta(ge=0.5, le=2.0)] = 1.1
     """The same as a factor."""
-    earth_s: HowLong = 2.0
+    earth_s: Lasting = 2.0
     """voltage-to-earth: twice within this time."""
     over_power_w: Annotated[float, Meta(ge=0.0, le=1e6)] | None = _NO_POWER_W
     """over-power: above the bound by over_power_share of it and this. Proposal."""
     over_power_share: Share = 0.05
     """The same as a share."""
-    over_power_s: HowLong = 1.0
+    over_power_s: Lasting = 1.0
     """How long. Proposal."""
     over_power_reaction: Reaction = _STOP
     """What is done."""
@@ -207,14 +220,14 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     if that is more. Proposal."""
     inlet_voltage_share: Share = 0.01
     """The same as a share."""
-    inlet_voltage_s: HowLong = 0.2
+    inlet_voltage_s: Lasting = 0.2
     """How long. Proposal."""
-    battery_stop_s: HowLong | None = 2.0
+    battery_stop_s: Lasting | None = 2.0
     """battery-wants-none: how long until an orderly stop, after the current had time to fall. DC only.
     Proposal."""
-    battery_fault_s: HowLong | None = 10.0
+    battery_fault_s: Lasting | None = 10.0
     """battery-wants-none and inlet-hot: how long until an emergency. Proposal."""
-    hot_stop_s: HowLong | None = 5.0
+    hot_stop_s: Lasting | None = 5.0
     """inlet-hot: how long until an orderly stop. Proposal."""
     reported_voltage_v: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 10.0
     """station-reports-other: further from the own voltage than this and 5 percent. Only warns. Proposal."""
@@ -226,6 +239,14 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         check_fields(self, "supervision")
         listed_once("supervision.off", self.off)
+        for rule, first, then in _STAGES:
+            soon, late = getattr(self, first), getattr(self, then)
+            if soon is not None and late is not None and soon > late and rule not in self.off:
+                raise ConfigError(
+                    f"supervision.{first}",
+                    f"{soon!r} is longer than supervision.{then}, {late!r}, which is what comes after it",
+                    f"at most so long, or a greater {then}",
+                )
 
     @property
     def no_power_w(self) -> float:
