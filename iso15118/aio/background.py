@@ -149,7 +149,9 @@ class _Loop:
 
     def call(self, work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float | None) -> T:
         """What ``work`` returns or raises. Raises ``LinkTimeoutError`` when it takes longer; it is cancelled
-        then. Raises ``MisuseError`` when the loop has ended, or is ended meanwhile."""
+        then. Raises ``MisuseError`` when the loop has ended, or is ended meanwhile, and on its own
+        thread: that would wait for itself."""
+        self.need_another_thread()
         with self._lock:
             if self._gone:
                 raise MisuseError(self._gone)
@@ -169,6 +171,14 @@ class _Loop:
             raise
         finally:
             self._called.discard(future)
+
+    def need_another_thread(self) -> None:
+        """Raises ``MisuseError`` on the thread of the loop."""
+        if threading.current_thread() is self._thread:
+            raise MisuseError(
+                f"this was called on the thread of {self._thread.name}, which would wait for itself: "
+                f"call it from another thread"
+            )
 
     async def _tracked(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         task = asyncio.current_task()
@@ -265,9 +275,10 @@ class _Background(Generic[Served]):
 
     def _leave(self) -> None:
         loop, served = self._loop, self._served
-        self._loop = self._served = None
         if loop is None:
             return
+        loop.need_another_thread()
+        self._loop = self._served = None
         within_s = loop.may_take_s()
         try:
             if served is not None and not loop.taken_away:

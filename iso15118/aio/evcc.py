@@ -225,12 +225,12 @@ class EvccClient:
         ``resume``: the ``ticket`` of the result of a session that was paused; if the station does not go on
         with that, a new one begins.
 
-        Raises ``ConfigError`` if a certificate of ours has expired, and ``LinkError`` if no station is found
-        or the connection fails before the session begins, ``TlsError`` if one side refuses the other,
-        ``HardwareError`` if the battery does not report, a port does not take a listener, or the vehicle is
-        out of service: an alarm, or hardware that the last session left unsafe and that cannot be made safe
-        now. Raises ``ConfigError`` for a port that another client has which is open or runs, ``MisuseError``
-        while another session of it runs. While it is being closed this waits for that end.
+        Raises ``ConfigError`` if a certificate of ours has expired, or for a port that another client has
+        which is open or runs; ``LinkError`` if no station is found or the connection fails before the session
+        begins, ``TlsError`` if one side refuses the other, ``HardwareError`` if the battery does not report,
+        a port does not take a listener, or the vehicle is out of service: an alarm, or hardware that the last
+        session left unsafe and that cannot be made safe now; ``MisuseError`` while another session of it
+        runs, and in another event loop than the one in which it is open. While it is being closed this waits.
         """
         if self._tls is not None and not self._running:
             self._tls.check()
@@ -238,11 +238,12 @@ class EvccClient:
 
     async def run_without_messages(self, make: Callable[[], Session], *, number: int = 0) -> SessionResult:
         """A session of another kind on this hardware, which ``make`` gives. Cancelled, and in what it raises,
-        as ``run``. Raises ``MisuseError`` while a session of it runs."""
+        as ``run``. Raises ``MisuseError`` as ``run`` does."""
         return await self._one(number, lambda: self._run_alone(make))
 
     async def _one(self, number: int, session: Callable[[], Awaitable[SessionResult]]) -> SessionResult:
         await self._life.settled()
+        self._life.need_its_loop("run")
         if self._running:
             raise MisuseError("a session of this client is running")
         _HOLDERS.hold(self)
@@ -302,9 +303,8 @@ class EvccClient:
             self.heartbeat.start()
 
     def duty_changed(self, event: DutyChanged) -> None:
-        """The pilot's duty cycle is another one, for a session that lives by it. On the loop's thread."""
-        if self._driver is not None and not self._driver.over:
-            self._driver.tell(event)
+        """The pilot's duty cycle is another one, for a session that lives by it. From any thread."""
+        self._inbox.on_loop(partial(self._deliver, event))
 
     @property
     def state(self) -> ServiceState:
@@ -353,11 +353,12 @@ class EvccClient:
         return self._driver is not None and self._driver.hardware is not None
 
     def stop(self, reason: str) -> None:
-        """End the session in an orderly way."""
+        """End the session in an orderly way. From any thread."""
         self.tell(ev.StopRequested(reason))
 
     def pause(self, reason: str) -> None:
-        """Pause the session as soon as it may be; the result has the ticket for ``run(resume=...)``."""
+        """Pause the session as soon as it may be; the result has the ticket for ``run(resume=...)``.
+        From any thread."""
         self.tell(ev.PauseRequested(reason))
 
     def emergency_shutdown(self, reason: str) -> None:
@@ -367,9 +368,8 @@ class EvccClient:
 
     def link_lost(self) -> None:
         """The data link is gone: the session that runs ends now, and its connection is dropped.
-        From the loop's thread only."""
-        if self._driver is not None:
-            self._driver.link_lost()
+        From any thread."""
+        self._inbox.on_loop(lambda: None if self._driver is None else self._driver.link_lost())
 
     def tell(self, event: ev.Event) -> None:
         """Hand an event to the session that runs, if one does; from any thread. A fault or an emergency that

@@ -107,18 +107,26 @@ class RenewableTls:
         return asyncio.get_running_loop().create_task(self._watch.run(held), name="expiry of certificates")
 
     def renew(self, source: TlsSource) -> None:
-        """Make new connections from this source; from the event loop's thread. Connections that are there
-        keep theirs.
+        """Make new connections from this source. Connections that are there keep theirs. On the event loop's
+        thread; from another one call ``judged`` there, and ``take`` on the loop's.
 
-        Raises ConfigError for a source of the other role, or with a certificate of ours that has expired;
-        then nothing changes.
+        Raises as ``judged``; then nothing changes.
         """
+        self.take(self.judged(source))
+
+    def judged(self, source: TlsSource) -> TlsSource:
+        """What ``take`` may take. From any thread. Raises ConfigError for a source of the other role, or with
+        a certificate of ours that has expired."""
         if source.role != self._source.role:
             wanted = self._source.role
             raise ConfigError("tls", f"a {source.role}'s context in place of a {wanted}'s", "the same role")
         if isinstance(source, RenewableTls):
             source = source.source
         _check(chains_of(source), self._clock())
+        return source
+
+    def take(self, source: TlsSource) -> None:
+        """Make new connections from this source, which was judged. On the event loop's thread."""
         self._source = source
         _log.warning("new connections use %r", source)
         self._watch.look()

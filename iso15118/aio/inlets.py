@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from msgspec import Struct
 
 from iso15118.aio.ports.guard import Callback, describe, each
+from iso15118.aio.ports.loop_thread import LoopThread
 from iso15118.connector.inlet_ports import contactors_behind, is_behind_inlet
 from iso15118.errors import ConfigError, LinkError, MisuseError, V2GError
 
@@ -81,6 +82,7 @@ class SeveralInlets:
         self._running: dict[str, asyncio.Task[Attempt]] = {}
         self._stopped = ""
         self._opened = AsyncExitStack()
+        self._thread = LoopThread()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -111,6 +113,13 @@ class SeveralInlets:
         if self._running:
             raise MisuseError("a visit of this vehicle is under way")
         self._stopped = ""
+        self._thread.enter(asyncio.get_running_loop())
+        try:
+            return await self._visit()
+        finally:
+            self._thread.leave()
+
+    async def _visit(self) -> list[Attempt]:
         names = self.arbiter.order
         if self.arbiter.settings.several:
             return await self._try(names)
@@ -122,20 +131,19 @@ class SeveralInlets:
         return attempts
 
     def stop(self, reason: str) -> None:
-        """End the visit: sessions that run end in an orderly way, and no other one begins. From the loop's
-        thread only."""
-        self._end(reason, *(partial(self._clients[name].stop, reason) for name in self.in_session))
+        """End the visit: sessions that run end in an orderly way, and no other one begins. From any
+        thread."""
+        self._thread.do(lambda: self._end(reason, lambda client: client.stop(reason)))
 
     def emergency_shutdown(self, reason: str) -> None:
-        """Off the cables now: likewise, and sessions that run end as an emergency. From the loop's
-        thread only."""
-        self._end(
-            reason, *(partial(self._clients[name].emergency_shutdown, reason) for name in self.in_session)
-        )
+        """Off the cables now: likewise, and sessions that run end as an emergency. From any
+        thread."""
+        self._thread.do(lambda: self._end(reason, lambda client: client.emergency_shutdown(reason)))
 
-    def _end(self, reason: str, *asked: Callable[[], object]) -> None:
+    def _end(self, reason: str, ask: Callable[[EvccClient | PluggedEvcc], object]) -> None:
         """Every client is asked, whatever another one raises."""
         self._stopped = reason or "it was stopped"
+        asked = [partial(ask, self._clients[name]) for name in self.in_session]
         for error in each(*asked, self._begin_no_more):
             _log.error("an inlet could not be asked to end its session: %s", describe(error), error=error)
 

@@ -89,6 +89,16 @@ class Lifecycle:
                 f"this {self._what} has not been opened: use it with 'async with', or await open() first"
             )
 
+    def need_its_loop(self, what: str) -> None:
+        """Raises ``MisuseError`` that names ``what`` in another event loop than the one in which it is
+        open."""
+        loop = self._loop
+        if not self.closed and loop is not None and loop is not asyncio.get_running_loop():
+            raise MisuseError(
+                f"{what} was called in another event loop than the one of this {self._what}: "
+                f"use asyncio.run_coroutine_threadsafe({what}(...), loop)"
+            )
+
     async def settled(self) -> None:
         """Wait for an end that is under way."""
         while (end := self._under_way()) is not None:

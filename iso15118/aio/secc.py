@@ -243,8 +243,9 @@ class SeccServer(SeccReadings):
 
     async def serve_forever(self) -> None:
         """Wait until the server is closed or this is cancelled. Raises ``MisuseError`` where it was never
-        opened."""
+        opened, and in another event loop than the server's."""
         self._life.need_begun()
+        self._life.need_its_loop("serve_forever")
         while self._life.open and self._presence is not None:
             if accepting := self._presence.accepting:
                 done, _ = await asyncio.wait(accepting, return_when=asyncio.FIRST_COMPLETED)
@@ -313,12 +314,16 @@ class SeccServer(SeccReadings):
 
     async def show(self) -> None:
         """Answer discovery from now on; with ``sdp=False`` it does not begin with it. Raises ``LinkError``
-        if the port cannot be had."""
+        if the port cannot be had, and ``MisuseError`` in another event loop than the server's."""
+        self._life.need_its_loop("show")
         if self._presence is not None:
             await self._presence.show()
 
     def hide(self) -> None:
-        """Answer discovery no more; who knows the address may still connect."""
+        """Answer discovery no more; who knows the address may still connect. From any thread."""
+        self.sessions.inbox.on_loop(self._hide)
+
+    def _hide(self) -> None:
         if self._presence is not None:
             self._presence.hide()
 
@@ -359,14 +364,14 @@ class SeccServer(SeccReadings):
 
     def renew(self, tls: TlsSource) -> None:
         """Make new connections from these certificates, roots and evidence; a session
-        that runs goes on with its own.
+        that runs goes on with its own. From any thread.
 
         Raises ``ConfigError`` for what cannot take their place, then nothing changes;
         ``MisuseError`` without TLS.
         """
         if self._tls is None:
             raise MisuseError("this server has no TLS")
-        self._tls.renew(tls)
+        self.sessions.inbox.on_loop(partial(self._tls.take, self._tls.judged(tls)))
 
     def stop(self, reason: str) -> None:
         """End the session that runs in an orderly way; ``reason`` is for the log and
@@ -374,7 +379,8 @@ class SeccServer(SeccReadings):
         self.tell(ev.StopRequested(reason))
 
     def pause(self, reason: str) -> None:
-        """Ask the vehicle that charges for a pause. It may end the session instead, or charge on."""
+        """Ask the vehicle that charges for a pause. It may end the session instead, or charge on.
+        From any thread."""
         self.tell(ev.PauseRequested(reason))
 
     def emergency_shutdown(self, reason: str) -> None:
@@ -394,7 +400,10 @@ class SeccServer(SeccReadings):
 
     def link_lost(self) -> None:
         """The data link is gone: the session that runs ends now, and all connections are dropped.
-        From the loop's thread only."""
+        From any thread."""
+        self.sessions.inbox.on_loop(self._drop_all)
+
+    def _drop_all(self) -> None:
         if self._reception is not None:
             self._reception.drop()
         if self.sessions.driver is not None:
@@ -458,7 +467,9 @@ class SeccServer(SeccReadings):
         self, make: Callable[[StationHardware], Session], show: Callable[[SetPilot], None]
     ) -> bool:
         """A session of another kind gets the hardware, and nobody else is served until it has ended. False:
-        another one has it still, or the server is not open."""
+        another one has it still, or the server is not open. Raises ``MisuseError`` on another thread than
+        that of the event loop."""
+        self.sessions.inbox.thread.need("serve_without_messages")
         if self.sessions.busy or not self._life.open:
             return False
         if self._reception is not None:

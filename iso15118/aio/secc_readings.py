@@ -88,6 +88,8 @@ class SeccReadings:
     async def wait_finished(self, count: int) -> SessionResult:
         """Wait until ``count`` sessions in all have come to their end; gives the one that was the
         ``count``-th. So who counts gets every result once, up to the 256 that are kept; they are kept beyond
-        ``close``. Raises ``MisuseError`` for an older one, and where the server was never opened."""
+        ``close``. Raises ``MisuseError`` for an older one, where the server was never opened, and in another
+        event loop than that of a server which is open."""
         self._life.need_begun()
+        self._life.need_its_loop("wait_finished")
         return await self.sessions.wait_finished(count)

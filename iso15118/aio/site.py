@@ -211,7 +211,8 @@ class Site:
 
     async def wait_finished(self, count: int) -> None:
         """Wait until ``count`` sessions in all, at whatever connectors, have ended and been told. Raises
-        ``MisuseError`` while it is not open."""
+        ``MisuseError`` while it is not open, and in another event loop than its own."""
+        self._life.need_its_loop("wait_finished")
         while self.finished < count:
             if self._news is None:
                 raise MisuseError("this site is not open")
@@ -260,12 +261,12 @@ class Site:
         return min(beats, key=lambda beat: beat.age, default=None)
 
     def stop(self, reason: str) -> None:
-        """End every session in an orderly way."""
+        """End every session in an orderly way. From any thread."""
         self._all(lambda server: server.stop(reason))
 
     def emergency_shutdown(self, reason: str) -> None:
         """Power off now, at every connector; those without a session go out of service
-        until ``back_in_service``."""
+        until ``back_in_service``. From any thread."""
         self._all(lambda server: server.emergency_shutdown(reason))
 
     def _all(self, ask: Callable[[SeccServer | PluggedSecc], None]) -> None:

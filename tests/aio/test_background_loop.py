@@ -302,6 +302,8 @@ def test_callers_wait_half_a_minute_to_open_and_to_close_and_five_for_a_session(
 
         def end(self, within_s: float) -> None: ...
 
+        def need_another_thread(self) -> None: ...
+
     class Served(Thing):
         async def wait_finished(self, count: int) -> int:
             return count

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from iso15118.aio.logs import Log
 from iso15118.aio.ports.guard import Callback, each
+from iso15118.aio.ports.loop_thread import LoopThread
 from iso15118.aio.ports.outputs import AssertedOutputs
 from iso15118.connector.news import Phase, PhaseEntered, TimerLate
 from iso15118.link.primitives import (
@@ -76,8 +77,9 @@ class ConnectionDriver:
 
     ``carry_out`` gets what is for discovery and sessions; ``news`` hears of phases, D-LINK_READY,
     lateness and the link's notes. ``first`` hears every change of the basic signalling before the machine
-    does: a session has to know why it loses its link; ``settled`` is called after each turn. ``tell`` is
-    for the event loop's thread only.
+    does: a session has to know why it loses its link; ``settled`` is called after each turn. ``tell`` can be
+    called from any thread, and a signalling may push from any; ``open`` and ``close`` belong to the loop in
+    which it was made.
     """
 
     def __init__(
@@ -101,6 +103,9 @@ class ConnectionDriver:
         self._news = Callback("who hears of the connector", news, lasting=True)
         self._settled = settled
         self._loop = asyncio.get_running_loop()
+        self.thread = LoopThread()
+        """That of the loop."""
+        self.thread.enter(self._loop)
         self._queue: deque[Event | None] = deque()
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
@@ -113,7 +118,8 @@ class ConnectionDriver:
 
     async def open(self) -> None:
         """Switch on, again after ``close`` too. The outputs are put to rest first, whatever was left there.
-        Raises what the medium raises."""
+        Raises what the medium raises, and ``MisuseError`` on another thread than that of its loop."""
+        self.thread.need("open")
         self._rest()
         self._open = True
         try:
@@ -166,10 +172,13 @@ class ConnectionDriver:
         self._news(LinkNote(text))
 
     def tell(self, event: Event) -> None:
-        """Hand an event to the machine: now, or after what it is dealing with."""
-        self._push(event)
+        """Hand an event to the machine: now, or after what it is dealing with. From any thread."""
+        self.thread.do(partial(self._push, event))
 
     def _signalled(self, event: Event) -> None:
+        self.thread.do(partial(self._heard_signal, event))
+
+    def _heard_signal(self, event: Event) -> None:
         if not self._open:
             if _is_unplugged(event):
                 self._missed.clear()  # what came before it is another plug-in

@@ -140,13 +140,13 @@ class PluggedEvcc(ServiceCommands):
         return self._client is not None and self._client.begun
 
     def stop(self, reason: str) -> None:
-        """End the session that runs in an orderly way."""
+        """End the session that runs in an orderly way. From any thread."""
         if self._client is not None:
             self._client.stop(reason)
 
     def pause(self, reason: str) -> None:
         """Pause the session that runs; the link sleeps then until ``tell(WakeUp())``, or
-        until the station wakes it up."""
+        until the station wakes it up. From any thread."""
         if self._client is not None:
             self._client.pause(reason)
 
@@ -161,8 +161,10 @@ class PluggedEvcc(ServiceCommands):
 
         Raises ``ConfigError`` if a certificate of ours has expired, and ``LinkError`` where no session came
         about, ``TlsError`` where one side refused the other, ``HardwareError`` where the battery does not
-        report, and what the medium raises. Raises ``MisuseError`` while it runs.
+        report, and what the medium raises. Raises ``MisuseError`` while it runs, and on another thread
+        than that of the event loop in which it was made.
         """
+        self.driver.thread.need("run")
         if self._in_use:
             raise MisuseError("this inlet is in use")
         if self._tls is not None:
@@ -200,13 +202,15 @@ class PluggedEvcc(ServiceCommands):
     def restart(self, reason: str) -> None:
         """Begin anew while ``run`` runs, without pulling the plug: a session that runs ends first, then the
         vehicle matches again, or wakes the station up with toggles of the pilot (with V3 on MCS). Nothing
-        while it is unplugged. Raises ``MisuseError`` where ``run`` is not running: run it again."""
+        while it is unplugged. From any thread. Raises ``MisuseError`` where ``run`` is not running: run it
+        again."""
         if self._over is None:
             raise MisuseError("the inlet is not in use; run() begins anew by itself")
         self.driver.tell(Restart(reason))
 
     def tell(self, event: Event) -> None:
-        """Hand a D-LINK request, ``WakeUp`` or a change of the basic signalling to the connection."""
+        """Hand a D-LINK request, ``WakeUp`` or a change of the basic signalling to the connection.
+        From any thread."""
         self.driver.tell(event)
 
     # -- inside -------------------------------------------------------------------------------------------

@@ -188,8 +188,10 @@ class PluggedSecc(ServiceCommands):
         """Switch the link on. Where the interface has no address before the link is up, the server follows
         then. Raises ``ConfigError`` if a certificate of ours has expired, and ``MisuseError`` where it is
         open, or is closed meanwhile. After that, and after ``close``, it can be opened again; while it is
-        being closed this waits for that end.
+        being closed this waits for that end. Raises ``MisuseError`` on another thread than that of the event
+        loop in which it was made.
         """
+        self.driver.thread.need("open")
         if self._tls is not None:
             self._tls.check()
         number = await self._life.begin()
@@ -226,24 +228,25 @@ class PluggedSecc(ServiceCommands):
             await self.driver.close()
 
     def tell(self, event: Event) -> None:
-        """Hand a D-LINK request, ``WakeUp`` or a change of the basic signalling to the connection."""
+        """Hand a D-LINK request, ``WakeUp`` or a change of the basic signalling to the connection.
+        From any thread."""
         self.driver.tell(event)
 
     def renew(self, tls: TlsSource) -> None:
-        """As ``SeccServer.renew``, whether a server stands now or not. Raises ``MisuseError``
-        for a station without TLS."""
+        """As ``SeccServer.renew``, whether a server stands now or not; from any thread. Raises
+        ``MisuseError`` for a station without TLS."""
         if self._tls is None:
             raise MisuseError("this connector has no TLS")
-        self._tls.renew(tls)
+        self.driver.thread.do(partial(self._tls.take, self._tls.judged(tls)))
 
     def restart(self, reason: str) -> None:
         """Begin anew without pulling the plug, whatever state this is: a session that runs ends first, then
         the station wakes the vehicle up (state F and 5 %; S3 open and closed), which may match and charge
-        again. Nothing while it is unplugged."""
+        again. Nothing while it is unplugged. From any thread."""
         self.driver.tell(Restart(reason))
 
     def stop(self, reason: str) -> None:
-        """End the session that runs in an orderly way."""
+        """End the session that runs in an orderly way. From any thread."""
         if self._server is not None:
             self._server.stop(reason)
 
@@ -272,6 +275,7 @@ class PluggedSecc(ServiceCommands):
         ``count``-th. Raises ``MisuseError`` where the connector was never opened, and as
         ``SeccServer.wait_finished``."""
         self._life.need_begun()
+        self._life.need_its_loop("wait_finished")
         server = await asyncio.shield(self._served)
         return await server.wait_finished(count)
 

@@ -7,8 +7,7 @@ time that a server is opened.
 from __future__ import annotations
 
 import math
-import threading
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -19,6 +18,7 @@ from iso15118.session import events as ev
 
 from . import readings
 from .guard import Port, brief, shown
+from .loop_thread import LoopThread
 
 if TYPE_CHECKING:
     import asyncio
@@ -49,8 +49,8 @@ class Inbox:
     """
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = 0
+        self.thread = LoopThread()
+        """That of the loop, from ``open`` to ``close``."""
         self._deliver: Callable[[ev.Event], None] | None = None
         self._listening: set[str] = set()
         self.signal: ev.SignalChanged | None = None
@@ -65,17 +65,20 @@ class Inbox:
 
     def open(self, loop: asyncio.AbstractEventLoop, deliver: Callable[[ev.Event], None]) -> None:
         """Deliver from now on; to be called on the loop's thread."""
-        self._loop, self._deliver, self._thread = loop, deliver, threading.get_ident()
+        self._deliver = deliver
+        self.thread.enter(loop)
 
     def close(self) -> None:
         """Keep what comes, and deliver nothing."""
-        self._loop = self._deliver = None
+        self._deliver = None
+        self.thread.leave()
 
     @property
     def orphaned(self) -> bool:
         """Nobody can be told: it is closed, or its loop is, which is what a program leaves
         behind that closed nothing."""
-        return self._loop is None or self._loop.is_closed()
+        loop = self.thread.loop
+        return loop is None or loop.is_closed()
 
     def listen(self, *ports: Port) -> None:
         """Have these ports push here, those that do not yet. Raises ``HardwareError`` naming one that
@@ -90,33 +93,18 @@ class Inbox:
         """Something happened. Raises ``MisuseError``, in the caller's thread, for what is no event,
         has a field of another type, carries no finite number, or can only come over the connection;
         nothing of it is kept then."""
-        event = checked(event)
-        loop = self._loop
-        if loop is None or threading.get_ident() == self._thread:
-            self._take(event)
-            return
-        try:
-            loop.call_soon_threadsafe(self._take, event)
-        except RuntimeError:  # that loop is closed, and nobody opened this again
-            self._take(event)
+        self.thread.do(partial(self._take, checked(event)))
 
     def on_loop(self, call: Callable[[], object]) -> None:
-        """Make this call on the loop's thread: at once from there, or while there is no loop; in its next
-        turn from another thread."""
-        loop = self._loop
-        if loop is None or threading.get_ident() == self._thread:
-            call()
-            return
-        try:
-            loop.call_soon_threadsafe(call)
-        except RuntimeError:  # that loop is closed, and nobody opened this again
-            call()
+        """As ``LoopThread.do``."""
+        self.thread.do(call)
 
     def latched(self) -> list[ev.Event]:
         """What a session that begins now has to know. Limits are not among them: it asks for those itself."""
         return [event for event in (self.signal, self.set_point, self.plan, self.dso) if event is not None]
 
     def _take(self, event: ev.Event) -> None:
+        loop = self.thread.loop
         match event:
             case ev.SignalChanged():
                 self.signal = event
@@ -126,13 +114,13 @@ class Inbox:
                 self.limits = event
             case ev.PlanChanged():
                 # A session that begins later counts from the same moment.
-                if event.begins is None and self._loop is not None:
-                    event = msgspec.structs.replace(event, begins=self._loop.time())
+                if event.begins is None and loop is not None:
+                    event = msgspec.structs.replace(event, begins=loop.time())
                 self.plan = event
             case ev.SchedulesGiven(number=0):
                 # What has no begin begins now, also for a session that begins later.
-                if self._loop is not None:
-                    event = msgspec.structs.replace(event, offers=begun(event.offers, self._loop.time()))
+                if loop is not None:
+                    event = msgspec.structs.replace(event, offers=begun(event.offers, loop.time()))
                 self.plan = event
             case ev.AcLimitsChanged():
                 self.ac_limits = event
