@@ -254,10 +254,10 @@ async def test_a_cable_check_that_was_cut_short_may_switch_on_once_more_and_is_s
     hardware.make_safe("test")
     await asyncio.sleep(SOON)
     assert cable.cancelled == 1
-    assert ports.made == ["stop EMERGENCY", "open EMERGENCY: test"]
+    assert ports.made == ["stop EMERGENCY", "open EMERGENCY: test", "stop EMERGENCY"], "when it has ended"
     assert hardware.why_unsafe() == "a call that energises may still have an effect"
     await asyncio.sleep(1.0)
-    assert ports.made[2:] == ["stop EMERGENCY"]
+    assert ports.made[3:] == ["stop EMERGENCY"], "when its time is over"
     assert hardware.safe
     hardware.close()
     ports, cable = Ports(), Cable(hangs=True)
@@ -375,6 +375,6 @@ async def test_a_cable_check_is_stopped_once_more_though_the_first_stop_has_not_
     await asyncio.sleep(0.01)
     hardware.make_safe("test")
     await asyncio.sleep(0.13)
-    assert ports.made.count("stop EMERGENCY") == 2
+    assert ports.made.count("stop EMERGENCY") == 3
     hardware.close()
     await asyncio.sleep(0)

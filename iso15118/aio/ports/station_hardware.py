@@ -426,7 +426,7 @@ class StationHardware(SideHardware):
         """One that nobody waited for any more: its test voltage may have come after the stop."""
         if self._closed:
             self._hold.ended(call)
-        elif not self._check_echo.pending:
+        else:
             self._stop_again()
 
     def _check_failed(self, complaint: str) -> None:
