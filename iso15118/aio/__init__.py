@@ -18,6 +18,7 @@ from .driver import ActionFilter, Observer
 from .heartbeat import Heartbeat, HeartbeatMissed, LoopLate, WatchdogThread
 from .results import SessionResult
 from .service import ServiceState
+from .threads import in_thread
 
 if TYPE_CHECKING:
     from iso15118.aio.plug.connector import LinkParts
@@ -52,6 +53,7 @@ __all__ = [
     "StreamLimits",
     "WatchdogThread",
     "find_interface",
+    "in_thread",
 ]
 
 
