@@ -119,7 +119,8 @@ class ContactorPort(Protocol):
 
     async def open(self, urgency: Urgency, reason: str) -> None:
         """Open them, waiting for the current to fall if ``urgency`` is orderly. Must be harmless when they
-        are open, and while a closing is under way; it may be asked for again at any time."""
+        are open, and while a closing is under way; it may be asked for again at any time. False, or a number
+        below 0, says that it did not work; so does whatever it raises."""
         ...
 
     @property
@@ -145,7 +146,7 @@ class DcPowerPort(Protocol):
 
     async def stop(self, urgency: Urgency) -> None:
         """Current to zero. Must be harmless when none flows, and while another call is under way; it may be
-        asked for again at any time. False says that it did not work; so does whatever it raises."""
+        asked for again at any time. False, or a number below 0, says that it failed, as an error does."""
         ...
 
     @property
@@ -182,7 +183,7 @@ class AcPowerPort(Protocol):
 
     async def stop(self, urgency: Urgency) -> None:
         """Nothing may flow any more. An outlet that can only open its contactor does nothing here. Must be
-        harmless when nothing flows; False says that it did not work; so does whatever it raises."""
+        harmless when nothing flows; False, or a number below 0, says that it failed, as an error does."""
         ...
 
     @property
@@ -358,7 +359,7 @@ class OnBoardChargerPort(Protocol):
 
     async def stop(self, urgency: Urgency) -> None:
         """Current to zero. Must be harmless when none flows, and while another call is under way; it may be
-        asked for again at any time. False says that it did not work; so does whatever it raises."""
+        asked for again at any time. False, or a number below 0, says that it failed, as an error does."""
         ...
 
     @property

@@ -26,7 +26,7 @@ class PadPort(Protocol):
 
     async def stop(self, urgency: Urgency) -> None:
         """Send nothing. Must be harmless when nothing is sent, and while another call is under way; it may be
-        asked for again at any time. False says that it did not work; so does whatever it raises."""
+        asked for again at any time. False, or a number below 0, says that it failed, as an error does."""
         ...
 
     @property

@@ -306,24 +306,6 @@ async def test_a_call_that_leads_nowhere_safe_is_not_made_again() -> None:
     await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize(
-    ("result", "complaint"),
-    [(None, ""), (True, ""), (0, ""), (False, "port.open returned False: it was not done")],
-)
-async def test_only_false_says_that_it_was_not_done(result: Any, complaint: str) -> None:
-    complaints: list[str] = []
-    calls = SafeCalls(asyncio.get_running_loop(), "port.open", 0.5, complaints.append)
-
-    async def open_them() -> Any:
-        return result
-
-    calls.ask(open_them)
-    assert complaints == [complaint]
-    assert calls.failed is bool(complaint)
-    calls.close()
-    await asyncio.sleep(0)
-
-
 async def test_a_late_call_that_says_false_is_late() -> None:
     complaints: list[str] = []
     calls = SafeCalls(asyncio.get_running_loop(), "port.open", 0.05, complaints.append)

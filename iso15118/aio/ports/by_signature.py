@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .port_calls import once
+from .answers import once
 
 if TYPE_CHECKING:
     from iso15118.session import actions as act

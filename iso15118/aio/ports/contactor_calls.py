@@ -15,8 +15,9 @@ from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
 
 from . import readings
+from .answers import meant_yes
 from .calls import Call, Lane
-from .port_calls import RANK, Echo, Report, meant_yes
+from .port_calls import RANK, Echo, Report
 from .safe_calls import SafeCalls
 
 if TYPE_CHECKING:

@@ -21,9 +21,10 @@ from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.printable import printable
 from iso15118.session import events as ev
 
+from .answers import meant_yes
 from .contract_store import unhurried
 from .guard import Port, brief
-from .port_calls import Question, meant_yes
+from .port_calls import Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-__all__ = ["RANK", "Echo", "PowerCalls", "Question", "Report", "SignalCalls", "meant_yes", "once"]
+__all__ = ["RANK", "Echo", "PowerCalls", "Question", "Report", "SignalCalls"]
 
 _log = Log(__name__)
 
@@ -63,22 +63,6 @@ class Report:
         fault = ev.HardwareFault(port, reason)
         self.faults.append(fault)
         return (fault,)
-
-
-_graced: set[str] = set()
-
-
-def once(text: str, *values: object) -> None:
-    """A port is written for an older release of this package: said once a process."""
-    if text % values not in _graced:
-        _graced.add(text % values)
-        _log.warning(text, *values)
-
-
-def meant_yes(name: str, wanted: str) -> None:
-    """A port returned None where "yes" has to be said: taken for yes until the next minor release,
-    with one warning a process."""
-    once("%s returned None; it has to return %s. From version 0.2 on, None is no answer", name, wanted)
 
 
 class Echo:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from .answers import not_done
 from .calls import Call, Lane, Make
 
 if TYPE_CHECKING:
@@ -124,8 +125,6 @@ class SafeCalls:
         self._tell(call)
 
     def _tell(self, call: Call) -> None:
-        complaint = call.complaint
-        if not complaint and call.result is False:
-            complaint = f"{self._name} returned False: it was not done"
+        complaint = call.complaint or not_done(self._name, call.result)
         known, self.failed = self.failed, bool(complaint)
         self._over("" if known else complaint)

@@ -28,6 +28,7 @@ from iso15118.session.wireless import PadLimits
 
 from . import readings
 from .ac_side import outlet
+from .answers import meant_yes
 from .by_signature import ask_terminal, run_cable_check
 from .calls import Call
 from .coil_side import id_code_of, pad
@@ -36,7 +37,7 @@ from .coupling_calls import DeviceCalls
 from .guard import Port, each
 from .hardware import PortLimits, SideHardware
 from .key_calls import KeyCalls
-from .port_calls import Echo, PowerCalls, Question, meant_yes
+from .port_calls import Echo, PowerCalls, Question
 from .present import Present
 from .schedule_calls import ScheduleCalls
 
