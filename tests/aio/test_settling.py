@@ -283,6 +283,17 @@ async def test_the_slower_signs_are_looked_at_less_often() -> None:
     hardware.close()
 
 
+@pytest.mark.parametrize(("name", "ms"), [
+    ("power_s", 500), ("pre_charge_s", 8000), ("contactors_s", 3000), ("feedback_s", 500), ("bounce_s", 100),
+    ("device_s", 55_000), ("immobilize_s", 5000), ("signal_s", 500), ("meter_s", 1000), ("contract_s", 55_000),
+    ("store_s", 10_000), ("look_s", 50), ("authorization_s", 180_000),
+])  # fmt: skip
+def test_milliseconds_are_no_seconds(name: str, ms: int) -> None:
+    """A stop that hangs was found after 500 s."""
+    with pytest.raises(ConfigError, match=rf"ports\.{name}: {ms} is out of range.*from 0\.001 to .*, in s"):
+        PortLimits(**{name: ms})
+
+
 @pytest.mark.parametrize("name", PortLimits.__struct_fields__)
 def test_a_limit_of_a_port_is_a_duration(name: str) -> None:
     for value in (0.0, -1.0, float("inf"), float("nan")):

@@ -14,12 +14,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from iso15118.aio import SessionResult
+from iso15118.aio import PortLimits, SessionResult
+from iso15118.aio.ports.station_hardware import StationHardware
 from iso15118.session.actions import EndReason
 from iso15118.session.events import EmergencyShutdown, InletMeasured, PowerMeasured
 from iso15118.session.supervision import SupervisionLimits
 
+from .parts import Parts
 from .site import QUICK_PORTS, Plant, Site, evcc_config, secc_config, site
+from .test_settling import Ports
 
 R = EndReason
 LIMITS = msgspec.structs.replace(QUICK_PORTS, contactors_s=3.0, look_s=0.05, feedback_s=0.5)
@@ -133,6 +136,44 @@ async def test_a_reading_with_the_time_of_another_clock_is_a_fault_by_name(role:
         bad = mine if role == "evcc" else theirs
         assert bad.ended.reason is R.HARDWARE_FAULT
         assert f"{port}.present.at" in bad.ended.detail
+
+
+async def test_the_heartbeat_stops_while_contactors_are_closed_though_they_were_told_to_open_and_that_hangs() -> (
+    None
+):
+    """Whatever time the port is given: ``supervision.contactor_s`` counts."""
+
+    class Hangs(Ports):
+        async def open(self, urgency: Any, reason: str) -> None:
+            await asyncio.sleep(1e6)
+
+    ports = Hangs()
+    ports.closed = True
+    supervision = SupervisionLimits(contactor_s=1.0)
+    parts: Any = Parts(power=ports, contactors=ports, authorizer=ports)
+    limits = PortLimits(contactors_s=60.0)
+    hardware = StationHardware(parts, limits, lambda event: None, supervision=supervision)
+    clock = asyncio.get_running_loop().time
+    hardware.start()
+    hardware.make_safe("the button")
+    await asyncio.sleep(0.9)
+    hardware.measure(clock())
+    assert hardware.trouble == ""
+    await asyncio.sleep(0.2)
+    hardware.measure(clock())
+    assert hardware.trouble == "the contactors were told to open 1 s ago, and are closed"
+    ports.closed = False
+    hardware.measure(clock() + 1.0)
+    assert hardware.trouble == ""
+    hardware.close()
+    off = SupervisionLimits(contactor_s=None)
+    ports.closed = True
+    hardware = StationHardware(parts, limits, lambda event: None, supervision=off)
+    hardware.start()
+    await asyncio.sleep(10.0)
+    assert hardware.trouble == ""
+    hardware.close()
+    await asyncio.sleep(0)
 
 
 async def test_the_heartbeat_stops_while_contactors_that_were_opened_are_closed() -> None:

@@ -53,6 +53,8 @@ class ContactorCalls:
         self._close_wanted = False
         self._open_wanted = True
         """The last word was to open."""
+        self._told_at = self._closed_at = loop.time()
+        """When they were told to open, by the first word of several, and when they were first seen closed."""
         self._stuck = False
         """They were still closed after an opening, and that has been told."""
         self.level = False
@@ -66,6 +68,13 @@ class ContactorCalls:
     def stuck(self) -> bool:
         """Opened by the last call, and closed all the same when their feedback had had its time."""
         return self._stuck
+
+    @property
+    def told_to_open_s(self) -> float:
+        """For how long they have been told to open while they were closed as last seen, in s."""
+        if not (self._open_wanted and self.level):
+            return 0.0
+        return self._loop.time() - max(self._told_at, self._closed_at)
 
     @property
     def under_way(self) -> Call | None:
@@ -89,6 +98,8 @@ class ContactorCalls:
 
     def open(self, urgency: Urgency, reason: str, *, anew: bool = False) -> None:
         """Open them, now; ``anew``: even if that is under way already."""
+        if not self._open_wanted:
+            self._told_at = self._loop.time()
         self._open_wanted, self._close_wanted = True, False
         self.opens.ask(self._port.call("open", urgency, reason), RANK[urgency], anew=anew)
         if self._lane.call is not None:
@@ -198,6 +209,8 @@ class ContactorCalls:
             self._late_feedback = None
 
     def _know(self, closed: bool) -> None:
+        if closed and not self.level:
+            self._closed_at = self._loop.time()
         self.level, self._stuck, self._differs_from = closed, self._stuck and closed, math.inf
         if not closed:
             self._feedback_over()

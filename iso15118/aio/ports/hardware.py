@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
 from msgspec import Meta, Struct
 
 from iso15118.aio.logs import Log
-from iso15118.errors import HardwareError
+from iso15118.errors import ConfigError, HardwareError
 from iso15118.ranges import Duration, check_fields
 from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
@@ -54,42 +54,47 @@ same figure for an emergency)."""
 
 class PortLimits(Struct, frozen=True, kw_only=True):
     """How long a port may take to answer, in s. Later is a fault and ends the session safely; of the meter
-    and the authorizer it is a warning. Raises ``ConfigError`` for a value that is no duration.
+    and the authorizer it is a warning. The greatest values are far from what hardware needs: beyond them a
+    value is in ms by mistake, and a safe call that hangs would not be found for minutes. Raises
+    ``ConfigError`` for a value that is no such duration, with the field, its range and the unit.
     """
 
-    power_s: Duration = 0.5
+    power_s: Annotated[float, Meta(ge=0.001, le=10.0)] = 0.5
     """Set-points and stops: to take the order, not to reach what it says. One charge loop lasts no longer
     [V2G20-1500]."""
-    pre_charge_s: Duration = 8.0
+    pre_charge_s: Annotated[float, Meta(ge=0.001, le=60.0)] = 8.0
     """Pre-charge may wait for its voltage."""
-    contactors_s: Duration = 3.0
+    contactors_s: Annotated[float, Meta(ge=0.001, le=60.0)] = 3.0
     """Closing and opening [V2G20-860] [V2G20-862]; an orderly opening waits for the current to fall."""
     feedback_s: Annotated[float, Meta(ge=0.001, le=3.0)] = 0.5
     """How much later than ``contactors.open`` returns their level may follow. Proposal: auxiliary contacts,
     and a bus that is polled. The answer to the vehicle waits for the level: opening and this together have
     to stay below ``contactor_answer`` of the timing (1.4 s, with ISO 15118-2 3 s) and
     ``supervision.contactor_s`` (3.3 s), or an orderly stop ends as "contactors did not open in time"."""
-    bounce_s: Duration = 0.1
+    bounce_s: Annotated[float, Meta(ge=0.001, le=5.0)] = 0.1
     """A level of the contactors that nobody asked for has to last so long: auxiliary contacts bounce when a
     coil goes over to its holding current. Proposal."""
-    device_s: Duration = 55.0
+    device_s: Annotated[float, Meta(ge=0.001, le=600.0)] = 55.0
     """Bringing a connection device to the vehicle, and retracting it."""
-    immobilize_s: Duration = 5.0
+    immobilize_s: Annotated[float, Meta(ge=0.001, le=60.0)] = 5.0
     """Locking the vehicle's drive, or letting it go."""
-    signal_s: Duration = 0.5
+    signal_s: Annotated[float, Meta(ge=0.001, le=10.0)] = 0.5
     """Showing another state on the control pilot."""
-    meter_s: Duration = 1.0
+    meter_s: Annotated[float, Meta(ge=0.001, le=60.0)] = 1.0
     authorization_s: Duration = 180.0
-    contract_s: Duration = 55.0
+    contract_s: Annotated[float, Meta(ge=0.001, le=600.0)] = 55.0
     """Decisions about contracts, and answers of the contract-certificate service [V2G20-1582]."""
-    store_s: Duration = 10.0
+    store_s: Annotated[float, Meta(ge=0.001, le=600.0)] = 10.0
     """Keeping a contract that was installed."""
     look_s: Annotated[float, Meta(ge=0.001, le=1.0)] = 0.05
     """How often the hardware is measured and looked at while anything is asked of it,
     whatever the vehicle does."""
 
     def __post_init__(self) -> None:
-        check_fields(self, "ports")
+        try:
+            check_fields(self, "ports")
+        except ConfigError as error:
+            raise ConfigError(error.key, error.reason, f"{error.hint}, in s") from None
 
     @classmethod
     def of(cls, timing: Timing) -> PortLimits:
@@ -222,6 +227,10 @@ class SideHardware:
         """How old a reading may be that shows the hardware as it is."""
         if supervision is not None:
             self._stale_s = supervision.beyond(Rule.STALE_READINGS, supervision.stale_s)
+        self._opens_s = math.inf
+        """How long contactors may be closed after they were told to open, whatever time ``open`` has."""
+        if supervision is not None:
+            self._opens_s = supervision.beyond(Rule.CONTACTOR_LEVEL, supervision.contactor_s)
         self._refused: dict[str, str] = {}
         """Ports whose readings have the wrong time, and the words for it."""
         self._changed: asyncio.Future[None] | None = None
@@ -283,7 +292,12 @@ class SideHardware:
         """See ``Hardware``."""
         if self._safe_calls_failed():
             return self.faults[-1].reason if self.faults else "a call that makes safe failed"
-        return "the contactors were opened, and are closed" if self._contactors.stuck else ""
+        if self._contactors.stuck:
+            return "the contactors were opened, and are closed"
+        told_s = self._contactors.told_to_open_s
+        if told_s > self._opens_s:
+            return f"the contactors were told to open {told_s:.0f} s ago, and are closed"
+        return ""
 
     @property
     def safe(self) -> bool:
