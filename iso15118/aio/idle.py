@@ -128,7 +128,7 @@ class IdleLook:
         finding = self._supervisor.look(
             measured.direct, closed, now, alternating_a=measured.alternating_a, coil_w=measured.coil_w
         )
-        return "" if finding is None else brief(finding.detail)
+        return hardware.limits_unknown() if finding is None else brief(finding.detail)
 
 
 def _hear(event: Event) -> None:

@@ -125,6 +125,7 @@ async def test_what_cannot_be_read_is_trouble() -> None:
     for change, words in (
         ({"level": "x", "obeys": False}, "the level of the contactors cannot be read"),
         ({"present": None}, "the output cannot be measured: power.present is NoneType, not PowerMeasured"),
+        ({"limits": None}, "power.limits is NoneType, not StationLimits"),
     ):
         bench = Bench()
         vars(bench.ports).update(change)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from iso15118.aio.logs import flush
-from iso15118.aio.ports import port_calls
+from iso15118.aio.ports import answers
 from iso15118.aio.ports.by_signature import run_cable_check
 from iso15118.aio.ports.calls import Call
 from iso15118.aio.ports.contactor_calls import ContactorCalls
@@ -194,10 +194,10 @@ async def test_a_call_that_was_cut_short_is_no_fault_when_it_ends_late() -> None
 async def test_what_is_said_once_a_process_is_said_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(port_calls, "_graced", set())
+    monkeypatch.setattr(answers, "_graced", set())
     for _ in range(3):
-        port_calls.meant_yes("contactors.close", "True")
-    port_calls.meant_yes("contactors.open", "True")
+        answers.meant_yes("contactors.close", "True")
+    answers.meant_yes("contactors.open", "True")
     assert flush(60.0)
     assert [record.message.split(" ", 1)[0] for record in caplog.records] == [
         "contactors.close",
@@ -224,7 +224,7 @@ class Older:
 async def test_a_cable_check_of_an_older_kind_is_called_without_the_threshold(
     kind: str, called: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(port_calls, "_graced", set())
+    monkeypatch.setattr(answers, "_graced", set())
     older = Older()
     port = Guarded(SimpleNamespace(run=getattr(older, kind)), "cable_check")
     assert await run_cable_check(port, StartCableCheck(500.0, 10.0, 125e3)) is True
@@ -409,7 +409,7 @@ async def test_contactors_that_bounce_when_their_feedback_has_come_are_not_stuck
 async def test_a_closing_that_says_nothing_is_taken_for_a_yes(
     result: Any, warns: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(port_calls, "_graced", set())
+    monkeypatch.setattr(answers, "_graced", set())
     port = Port()
     contactors = port.contactors()
     contactors.close()

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from iso15118.aio.logs import flush
-from iso15118.aio.ports import port_calls
+from iso15118.aio.ports import answers
 from iso15118.aio.ports.station_hardware import StationHardware
 from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.session import actions as act
@@ -144,7 +144,7 @@ async def test_the_energy_of_a_session_is_between_its_first_and_its_last_reading
         ev.MeterRead("M", 100.0, 10.0),
         ev.MeterRead("M", 200.0, 15.0, at=now() + 0.01),
         ev.MeterRead("M", 150.0, 12.0, at=now() + 0.005),
-        ev.MeterRead("M", 350.0, 30.0, at=now() + 1e6),
+        ev.MeterRead("M", 350.0, 30.0, at=now() + 0.3),
     ]
     told: list[ev.Event] = []
     hardware = station(Ports(), told, meter=meter)
@@ -167,6 +167,48 @@ async def test_the_energy_of_a_session_is_between_its_first_and_its_last_reading
     assert told_at[1] == began + 0.01
     hardware.close()
     assert station(Ports(), told).energy is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"at": 1e9}, "s ahead of the event loop's clock, loop.time()"),
+        ({"at": -3600.0}, "s old, more than 300 s: it is frozen, or its time is of another clock"),
+        ({"charged_wh": 98.0}, "meter.read.charged_wh ran back from 100.0 to 98.0 Wh"),
+        ({"discharged_wh": 8.0}, "meter.read.discharged_wh ran back from 10.0 to 8.0 Wh"),
+        ({"meter_id": "OTHER"}, "meter.read.meter_id was 'M', and is 'OTHER'"),
+    ],
+)
+async def test_a_reading_of_the_meter_that_no_bill_can_go_on_with_is_no_reading_and_is_said_once(
+    wrong: dict[str, Any], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The session goes on, and what it charged is known as of the last good reading: never below 0."""
+    meter, told = Meter(), list[ev.Event]()
+    good: dict[str, Any] = {"meter_id": "M", "charged_wh": 100.0, "discharged_wh": 10.0}
+    if "at" in wrong:
+        wrong = {"at": now() + wrong["at"]}
+    meter.readings = [
+        ev.MeterRead(**good),
+        *(ev.MeterRead(**(good | {"charged_wh": 140.0} | wrong)) for _ in range(2)),
+        ev.MeterRead(**(good | {"charged_wh": 99.5})),
+    ]
+    hardware = station(Ports(), told, meter=meter)
+    hardware.start()
+    await asyncio.sleep(SOON)
+    for _ in range(2):
+        hardware.do(act.ReadMeter())
+        await asyncio.sleep(SOON)
+    assert len(told) == 1
+    assert hardware.energy == (0.0, 0.0)
+    assert flush(60.0)
+    assert caplog.text.count(words) == 1
+    hardware.do(act.ReadMeter())
+    await asyncio.sleep(SOON)
+    assert len(told) == 2, "it was rounded on its way"
+    assert hardware.energy == (0.0, 0.0)
+    assert not hardware.faults
+    hardware.close()
+    await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(("on_its_way", "asked"), [(False, 1), (True, 2)])
@@ -223,7 +265,7 @@ async def test_a_meter_that_does_not_answer_is_waited_for_as_long_as_it_may_take
 async def test_what_a_cable_check_answers(
     answer: Any, told: ev.Event, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(port_calls, "_graced", set())
+    monkeypatch.setattr(answers, "_graced", set())
     seen: list[ev.Event] = []
     hardware = station(Ports(), seen, cable=Cable(answer))
     hardware.do(act.StartCableCheck(500.0, now() + 1.0, 100e3))

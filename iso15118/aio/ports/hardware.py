@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from .ac_side import AcSide
     from .coil_side import CoilSide
 
-__all__ = ["NO_CONTACTORS", "NO_CURRENT_A", "Hardware", "PortLimits", "SideHardware"]
+__all__ = ["AHEAD_S", "NO_CONTACTORS", "NO_CURRENT_A", "Hardware", "PortLimits", "SideHardware"]
 
 _log = Log(__name__)
 
 _MORE_ATTEMPTS: Final = 2
-_AHEAD_S: Final = 0.5
+AHEAD_S: Final = 0.5
 """A reading may be so far ahead of the clock: no clock of a sensor is exact."""
 
 NO_CURRENT_A: Final = 5.0
@@ -340,6 +340,11 @@ class SideHardware:
         """What of it is more than counts as none, in words; empty if nothing is."""
         return present.flows(self._nothing)
 
+    def limits_unknown(self) -> str:
+        """Why a session could not be told now what the hardware can do, so that none would begin; empty if it
+        could."""
+        return ""
+
     def present(self) -> tuple[Present | None, bool | None]:
         """Present values and the level of the contactors, as read now; None for what cannot be read, or was
         measured too long ago."""
@@ -408,7 +413,7 @@ class SideHardware:
 
     def _not_ahead(self, port: str, at: float | None, now: float) -> None:
         """Raises ``HardwareError`` for another clock's time: what lies ahead would never be too old."""
-        if at is not None and at > now + _AHEAD_S:
+        if at is not None and at > now + AHEAD_S:
             raise HardwareError(f"{port} is {at - now:.1f} s ahead of the event loop's clock, loop.time()")
 
     def _shown(

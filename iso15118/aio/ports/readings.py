@@ -24,6 +24,7 @@ __all__ = [
     "alternating",
     "battery",
     "charger_limits",
+    "follows",
     "inlet",
     "is_unchanged",
     "level",
@@ -43,6 +44,10 @@ MOST_WH: Final = 1e9
 """Of a battery."""
 MOST_METER_WH: Final = 1e15
 """Of a meter's whole life; more does not fit into a message either."""
+OLDEST_METER_S: Final = 300.0
+"""Of a reading of the meter: one that is polled every minute is younger. Proposal."""
+METER_ROUNDS_WH: Final = 1.0
+"""By so much less a counter may seem to be, where a number on its way was rounded."""
 MOST_S: Final = 1e10
 """On any clock: 300 years."""
 _PLAIN: Final = frozenset((float, type(None)))
@@ -157,6 +162,30 @@ def meter(value: Any, name: str) -> MeterRead:
     if reading.signature is not None and type(reading.signature) is not bytes:
         raise HardwareError(f"{name}.signature is {type(reading.signature).__name__}, not bytes")
     return reading
+
+
+def follows(reading: MeterRead, last: MeterRead | None, now: float, ahead_s: float) -> None:
+    """Whether a bill may go on with this reading of a meter, which comes at ``now`` (s), after the ``last``.
+    Raises ``HardwareError`` for the time of another clock, for one that is too old to be of this session's
+    energy, for counters that ran back and for another meter."""
+    at = reading.at
+    if at is not None and at > now + ahead_s:
+        raise HardwareError(f"meter.read.at is {at - now:.1f} s ahead of the event loop's clock, loop.time()")
+    if at is not None and at < now - OLDEST_METER_S:
+        raise HardwareError(
+            f"meter.read was {now - at:.0f} s old, more than {OLDEST_METER_S:g} s: "
+            f"it is frozen, or its time is of another clock than the event loop's, loop.time()"
+        )
+    if last is None:
+        return
+    if reading.meter_id and last.meter_id and reading.meter_id != last.meter_id:
+        raise HardwareError(
+            f"meter.read.meter_id was {shown(last.meter_id)}, and is {shown(reading.meter_id)}"
+        )
+    for field in ("charged_wh", "discharged_wh"):
+        before, number = getattr(last, field), getattr(reading, field)
+        if number < before - METER_ROUNDS_WH:
+            raise HardwareError(f"meter.read.{field} ran back from {before:.1f} to {number:.1f} Wh")
 
 
 def level(value: Any, port: str) -> bool:

@@ -35,7 +35,7 @@ from .coil_side import id_code_of, pad
 from .contract_calls import ContractCalls
 from .coupling_calls import DeviceCalls
 from .guard import Port, each
-from .hardware import PortLimits, SideHardware
+from .hardware import AHEAD_S, PortLimits, SideHardware
 from .key_calls import KeyCalls
 from .port_calls import Echo, PowerCalls, Question
 from .present import Present
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 __all__ = ["StationHardware"]
 
 _log = Log(__name__)
+
+_MOST_SAID: Final = 8
+"""So many complaints about the meter are said in a session."""
 
 
 class StationHardware(SideHardware):
@@ -112,7 +115,7 @@ class StationHardware(SideHardware):
         self._keys = KeyCalls(loop, self._news)
         self._first_reading: ev.MeterRead | None = None
         self._last_reading: ev.MeterRead | None = None
-        self._meter_complained = False
+        self._meter_said: set[str] = set()
         self._do: Final[dict[type, Callable[[Any], None]]] = {
             act.SetPower: self._set_power,
             act.SetAcPower: self._set_ac_power,
@@ -231,6 +234,14 @@ class StationHardware(SideHardware):
             return None
         return self._output.read("capabilities", readings.station_limits)
 
+    def limits_unknown(self) -> str:
+        """See ``SideHardware``."""
+        try:
+            self.limits(), self.ac_limits(), self.pad_limits()
+        except HardwareError as error:
+            return str(error)
+        return ""
+
     def managed(self, event: ev.LimitsChanged | ev.AcLimitsChanged) -> ev.Event | None:
         """The energy manager allows this from now on; what holds then, None for what there is not.
         Raises as ``limits`` does."""
@@ -325,7 +336,10 @@ class StationHardware(SideHardware):
         first, last = self._first_reading, self._last_reading
         if first is None or last is None:
             return None
-        return last.charged_wh - first.charged_wh, last.discharged_wh - first.discharged_wh
+        return (
+            max(last.charged_wh - first.charged_wh, 0.0),  # by rounding it may seem to be less
+            max(last.discharged_wh - first.discharged_wh, 0.0),
+        )
 
     def _close(self) -> None:
         self._closed = True
@@ -446,6 +460,7 @@ class StationHardware(SideHardware):
         reading, last = readings.meter(result, "meter.read"), self._last_reading
         known = -math.inf if last is None or last.at is None else last.at
         at = taken_at(reading.at, self._loop.time(), known)
+        readings.follows(reading, None if at is None else last, self._loop.time(), AHEAD_S)
         if at is not None:  # else the session drops it, too
             self._last_reading = reading = msgspec.structs.replace(reading, at=at)
             self._first_reading = self._first_reading or reading
@@ -453,8 +468,9 @@ class StationHardware(SideHardware):
 
     def _not_read(self, complaint: str) -> None:
         self._wake()
-        if not self._meter_complained:
-            self._meter_complained = True
+        said = "".join(letter for letter in complaint if not letter.isdigit())  # whatever its numbers
+        if said not in self._meter_said and len(self._meter_said) < _MOST_SAID:
+            self._meter_said.add(said)
             _log.warning("no reading of the energy meter: %s", complaint)
 
     # -- safe ---------------------------------------------------------------------------------------------
