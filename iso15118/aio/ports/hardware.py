@@ -94,7 +94,7 @@ class PortLimits(Struct, frozen=True, kw_only=True):
         try:
             check_fields(self, "ports")
         except ConfigError as error:
-            raise ConfigError(error.key, error.reason, f"{error.hint}, in s") from None
+            raise ConfigError(error.key, error.reason, error.hint + ", in s") from None
 
     @classmethod
     def of(cls, timing: Timing) -> PortLimits:
