@@ -8,13 +8,13 @@ and no fault of tomorrow night.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Any, Final
 
 from iso15118.errors import ConfigError
 
-__all__ = ["Kind", "check_ports", "not_to_be_told", "refuse_common_ports"]
+__all__ = ["Kind", "check_ports", "not_to_be_told", "refuse_common_ports", "signature_of"]
 
 
 class Kind(Enum):
@@ -41,7 +41,7 @@ _OF_ONE: Final = (
     "heartbeat",
 )
 """Ports behind which something is switched, measured or watched that belongs to one
-connector, or one inlet."""
+connector, or one inlet. A monitor of insulation may serve several, one after the other."""
 
 
 def refuse_common_ports(one: object, other: object, hint: str) -> None:
@@ -64,6 +64,12 @@ def not_to_be_told(call: Any, *values: str) -> str | None:
     if _surely_refuses(call, values):
         return f"it cannot be called with {', '.join(values)} alone"
     return None
+
+
+def signature_of(method: Callable[..., Any]) -> inspect.Signature:
+    """What it takes when it is called: of a decorator's wrapper its own, and not that of what it wraps, to
+    which it may add values. Raises as ``inspect.signature``."""
+    return inspect.signature(method, follow_wrapped=False)
 
 
 def check_ports(
@@ -135,7 +141,7 @@ def _check_values(port: object, name: str, attribute: str, kind: Kind, protocols
         return
     values = tuple(inspect.signature(said).parameters)[1:]  # without self
     try:
-        takes = inspect.signature(getattr(port, attribute))
+        takes = signature_of(getattr(port, attribute))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:  # a builtin, or one that says nonsense of itself
@@ -147,12 +153,28 @@ def _check_values(port: object, name: str, attribute: str, kind: Kind, protocols
         except TypeError as error:
             wrong = error if wrong is None else wrong
         else:
+            _check_order(takes, name, attribute, kind, values)
             return
     raise ConfigError(
         name,
         f"it is called with ({', '.join(values)}), and takes ({', '.join(takes.parameters)}): {wrong}",
         f"write `{'async def' if kind is Kind.ASKED else 'def'} {attribute}({', '.join(('self', *values))})`",
     )
+
+
+def _check_order(
+    takes: inspect.Signature, name: str, attribute: str, kind: Kind, values: tuple[str, ...]
+) -> None:
+    """A parameter with the name of another value would get this one: amperes for volts."""
+    positional = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    taken = [one.name for one in takes.parameters.values() if one.kind in positional]
+    for gets, called in zip(taken, values, strict=False):
+        if gets != called and gets in values:
+            raise ConfigError(
+                name,
+                f"it is called with ({', '.join(values)}) in this order, and its {gets} would get {called}",
+                f"write `{'async def' if kind is Kind.ASKED else 'def'} {attribute}({', '.join(('self', *values))})`",
+            )
 
 
 def _remedy(attribute: str, kind: Kind) -> str:
@@ -205,7 +227,7 @@ def _surely_later(method: Any) -> bool:
 def _surely_refuses(method: Any, values: tuple[str, ...]) -> bool:
     """It cannot be called with so many values. Believed where there is no signature to be had."""
     try:
-        inspect.signature(method).bind(*values)
+        signature_of(method).bind(*values)
     except TypeError as error:
         return "argument" in str(error)
     except (KeyboardInterrupt, SystemExit):
@@ -223,6 +245,8 @@ def _surely_not_awaitable(method: Any) -> bool:
     what is annotated or wrapped.
     """
     found = inspect.unwrap(method)
+    if inspect.iscoroutinefunction(method):  # whatever it wraps
+        return False
     if inspect.iscoroutinefunction(found) or not (inspect.isfunction(found) or inspect.ismethod(found)):
         return False
     if found.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE:

@@ -116,3 +116,69 @@ def test_what_can_be_called_so_passes_and_so_does_what_does_not_say(good: Any) -
 def test_values_come_in_their_order_and_not_by_name() -> None:
     with pytest.raises(ConfigError, match=r"contactors\.open: it is called with"):
         replaced(("Vehicle", "contactors", "open", Kind.ASKED), by_name)
+
+
+def with_bus(method: Any) -> Any:
+    """A decorator that adds a value of its own."""
+
+    @functools.wraps(method)
+    async def call(self: Any, *values: Any) -> Any:
+        return await method(self, "bus", *values)
+
+    return call
+
+
+def awaited(method: Any) -> Any:
+    """One that makes a coroutine of a plain function."""
+
+    @functools.wraps(method)
+    async def call(*values: Any) -> Any:
+        return method(*values)
+
+    return call
+
+
+class Decorated:
+    """Contactors whose methods are decorated."""
+
+    closed = False
+
+    @with_bus
+    async def close(self, bus: str) -> bool:
+        return bool(bus)
+
+    @with_bus
+    async def open(self, bus: str, urgency: Any, reason: str) -> None: ...
+
+
+class Plain:
+    """Contactors whose methods are plain functions, which a decorator runs."""
+
+    closed = False
+
+    @awaited
+    def close(self) -> bool:
+        return True
+
+    @awaited
+    def open(self, urgency: Any, reason: str) -> None: ...
+
+
+@pytest.mark.parametrize("contactors", [Decorated(), Plain()])
+def test_of_a_decorated_method_counts_what_the_decorator_takes(contactors: Any) -> None:
+    bundle_of("Station", contactors=contactors)
+
+
+@pytest.mark.parametrize(
+    ("names", "gets"),
+    [(("current_a", "voltage_v", "power_w"), "current_a would get voltage_v"),
+     (("volts", "power_w", "amperes"), "power_w would get current_a")],
+)  # fmt: skip
+def test_a_parameter_that_would_get_another_value_is_refused_by_name(
+    names: tuple[str, ...], gets: str
+) -> None:
+    """Amperes for volts: their number is right, and nothing else would tell."""
+    made: dict[str, Any] = {}
+    exec(f"async def set_power({', '.join(names)}): ...", made)
+    with pytest.raises(ConfigError, match=rf"power\.set_power: .*{gets}"):
+        replaced(("Station", "power", "set_power", Kind.ASKED), made["set_power"])

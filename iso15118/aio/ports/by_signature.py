@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from iso15118.session.port_checks import signature_of
 
 from .answers import once
 
@@ -43,7 +44,7 @@ def run_cable_check(port: Port, action: act.StartCableCheck) -> Any:
 
 def _binds(method: Callable[..., Any], *values: object) -> bool:
     try:
-        inspect.signature(method).bind(*values)
+        signature_of(method).bind(*values)
     except TypeError:
         return False
     return True
