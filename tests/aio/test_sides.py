@@ -257,7 +257,7 @@ async def test_a_meter_that_does_not_answer_is_waited_for_as_long_as_it_may_take
         (False, ev.CableCheckFinished(False, "")),
         ("40 kOhm", ev.CableCheckFinished(False, "40 kOhm")),
         ("", ev.CableCheckFinished(False, "no reason given")),
-        (5, ev.CableCheckFinished(False, "cable_check.run returned int")),
+        (5, ev.CableCheckFinished(False, "cable_check.run returned int, not True or False")),
         (OSError("bus"), ev.HardwareFault("cable check", "cable_check.run raised OSError: bus")),
     ],
     ids=repr,

@@ -164,8 +164,7 @@ class ContactorCalls:
         elif call.result is None:
             meant_yes("contactors.close", "True when they are closed")
         elif type(call.result) is not bool:
-            kind = type(call.result).__name__
-            self._report.fault("contactors", f"contactors.close returned {kind}, not True or False")
+            self._report.fault("contactors", f"contactors.close returned {readings.no_flag(call.result)}")
         if closed is not None and not call.complaint:
             self._tell(closed)
 

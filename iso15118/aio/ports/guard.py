@@ -26,6 +26,7 @@ __all__ = [
     "Port",
     "Running",
     "brief",
+    "class_name",
     "come_back",
     "describe",
     "each",
@@ -65,7 +66,7 @@ def brief(text: object) -> str:
         words = str.__getitem__(str(text), slice(2 * _LONGEST_TEXT))
     except BaseException as error:
         come_back(error)
-        return f"{_kind(text)}, which has no text"
+        return f"{class_name(text)}, which has no text"
     words = "".join(letter if letter.isprintable() else " " for letter in words)
     return words if len(words) <= _LONGEST_TEXT else words[: _LONGEST_TEXT - 3] + "..."
 
@@ -76,7 +77,7 @@ def shown(value: object) -> str:
         text = repr(value)
     except BaseException as error:
         come_back(error)
-        return f"{_kind(value)}, which has no text"
+        return f"{class_name(value)}, which has no text"
     return brief(text)
 
 
@@ -87,11 +88,11 @@ def describe(error: BaseException) -> str:
             break
         error = BaseExceptionGroup.exceptions.__get__(error)[0]  # whatever its class says of itself
     text = brief(error)
-    kind = _kind(error)
+    kind = class_name(error)
     return brief(f"{kind}: {text}") if text and not text.startswith(kind) else text or kind
 
 
-def _kind(value: object) -> str:
+def class_name(value: object) -> str:
     """The name of its class, whatever the class says of itself."""
     name: str = type.__dict__["__name__"].__get__(type(value))
     return name
@@ -322,7 +323,9 @@ class Port:
         finally:
             running.took(name, _clock() - began)
         return (
-            f"{name} returned {_kind(answer)}, for which nobody waits: write `def {method}`" if later else ""
+            f"{name} returned {class_name(answer)}, for which nobody waits: write `def {method}`"
+            if later
+            else ""
         )
 
 

@@ -17,11 +17,12 @@ from iso15118.session.checks import is_ac_reading
 from iso15118.session.events import AcMeasured, BatteryChanged, InletMeasured, MeterRead, PowerMeasured
 from iso15118.session.limits import StationLimits, VehicleLimits
 
-from .guard import shown
+from .guard import class_name, shown
 from .plain import plain
 
 __all__ = [
     "alternating",
+    "another",
     "battery",
     "charger_limits",
     "follows",
@@ -29,6 +30,7 @@ __all__ = [
     "is_unchanged",
     "level",
     "meter",
+    "no_flag",
     "outlet_limits",
     "output",
     "station_limits",
@@ -262,8 +264,26 @@ def _limits(limits: Limits, port: str) -> Limits:
 
 def _exact(value: Any, kind: type[Reading], name: str) -> Reading:
     if type(value) is not kind:
-        raise HardwareError(f"{name} is {type(value).__name__}, not {kind.__name__}")
+        raise HardwareError(f"{name} is {another(value, kind)}")
     return value
+
+
+def no_flag(value: object) -> str:
+    """What was returned where True or False is wanted, in words."""
+    found = class_name(value)
+    return another(value, bool) if found.strip("_") == "bool" else f"{found}, not True or False"
+
+
+def another(value: object, kind: type) -> str:
+    """What a value is that is of another class than ``kind``, in words: with its module where the names alone
+    do not tell, and how to mend that."""
+    found, wanted = class_name(value), kind.__name__
+    if found.strip("_") != wanted:
+        return f"{found}, not {wanted}"
+    module = type.__dict__["__module__"].__get__(type(value))
+    if kind is bool:
+        return f"{module}.{found}, not Python's own True or False: return bool(...)"
+    return f"{module}.{found}, not {kind.__module__}.{wanted}: import that one"
 
 
 def _plain(reading: Reading, fields: tuple[tuple[str, float], ...], name: str) -> Reading:

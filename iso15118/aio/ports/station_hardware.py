@@ -434,7 +434,7 @@ class StationHardware(SideHardware):
         if type(result) is str:
             reason = result or "no reason given"
         else:
-            reason = "" if good or result is False else f"cable_check.run returned {type(result).__name__}"
+            reason = "" if good or result is False else f"cable_check.run returned {readings.no_flag(result)}"
         self._news(ev.CableCheckFinished(good, reason if not good else "", self._check_number))
 
     def _check_ended(self, call: Call) -> None:
@@ -449,7 +449,7 @@ class StationHardware(SideHardware):
 
     def _authorized(self, result: object) -> None:
         if type(result) is not bool:
-            raise HardwareError(f"authorizer.authorize returned {type(result).__name__}, not True or False")
+            raise HardwareError(f"authorizer.authorize returned {readings.no_flag(result)}")
         self._news(ev.AuthorizationDecided(result, self._authorization))
 
     def _not_authorized(self, complaint: str) -> None:
