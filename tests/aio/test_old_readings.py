@@ -94,6 +94,12 @@ async def test_hardware_is_not_safe_by_an_old_reading(make: Any, port: str, kind
         (0.9, SupervisionLimits(), ""),
         (1.1, SupervisionLimits(), f"{port}.present was 1.1 s old, more than supervision.stale_s (1 s)"),
         (60.0, SupervisionLimits(), f"{port}.present was 60.0 s old, more than supervision.stale_s (1 s)"),
+        (
+            7200.0,
+            SupervisionLimits(),
+            f"{port}.present was 7200.0 s old, more than supervision.stale_s (1 s); "
+            "if its sensor works, the time is of another clock than loop.time()",
+        ),
         (60.0, SupervisionLimits(stale_s=None), ""),
         (60.0, NONE, ""),
         (-0.4, SupervisionLimits(), ""),

@@ -14,6 +14,8 @@ from iso15118.session.events import ContactorsChanged, Event, HardwareFault
 
 ORDERLY, EMERGENCY = Urgency.ORDERLY, Urgency.EMERGENCY
 
+LATE = "power.set_power did not answer within 0.2 s, PortLimits.power_s: it takes the order and waits for no value"
+
 
 class Port:
     """Notes every call; each waits to be answered, unless it is among ``quick``."""
@@ -166,7 +168,7 @@ async def test_a_set_point_that_is_late_is_one_fault() -> None:
     power = port.power()
     power.want(amperes(5.0))
     await asyncio.sleep(0.25)
-    assert port.events == [HardwareFault("power", "power.set_power did not answer within 0.2 s")]
+    assert port.events == [HardwareFault("power", LATE)]
     power.close()
 
 

@@ -164,7 +164,9 @@ async def test_the_station_answers_nonsense_in_the_charge_loop(case: str) -> Non
         assert [fault.port for fault in theirs.faults] == [port]
         # Open contactors and a current below 5 A have to be seen: what cannot be measured is not safe.
         assert theirs.safe is (attribute == "limits")
-        await asyncio.sleep(0.1)  # the first look between sessions: nobody is invited to one that cannot begin
+        await asyncio.sleep(
+            0.1
+        )  # the first look between sessions: nobody is invited to one that cannot begin
         assert here.server.state is ServiceState.OUT_OF_SERVICE
         assert plant.station_safe
         assert mine.ended.reason is R.REFUSED, mine.ended

@@ -47,6 +47,9 @@ _MORE_ATTEMPTS: Final = 2
 AHEAD_S: Final = 0.5
 """A reading may be so far ahead of the clock: no clock of a sensor is exact."""
 
+_ANOTHER_CLOCK_S: Final = 600.0
+"""A reading that is older than this may as well have the time of a clock which began with the program."""
+
 NO_CURRENT_A: Final = 5.0
 """Below this direct current, contactors open without harm and a side counts as safe (IEC 61851-23 names the
 same figure for an emergency)."""
@@ -444,6 +447,8 @@ class SideHardware:
             self._not_ahead(f"{port}.present.at", at, now)
             if at is not None and now - at > self._stale_s:
                 most = f"more than supervision.stale_s ({self._stale_s:g} s)"
+                if now - at > _ANOTHER_CLOCK_S:
+                    most += "; if its sensor works, the time is of another clock than loop.time()"
                 raise HardwareError(
                     f"{Rule.STALE_READINGS.value}: {port}.present was {now - at:.1f} s old, {most}"
                 )

@@ -220,8 +220,10 @@ class PowerCalls:
             self._begin()
 
     def _late(self, call: Call) -> None:
-        if not call.dropped:
-            self._report.fault(self._name, call.complaint)
+        if call.dropped:
+            return
+        hint = "" if self._pre_charging else ", PortLimits.power_s: it takes the order and waits for no value"
+        self._report.fault(self._name, call.complaint + hint)
 
     def _stop_again(self) -> None:
         urgency = self._stopped
