@@ -31,7 +31,7 @@ from tests.secc.pad import PadDrive, lists
 from tests.secc.pantograph import HERE, PantographDrive
 from tests.secc.test_beside import LoopDrive
 from tests.secc.test_pause import back, ticket
-from tests.secc.vehicle import ALL_SERVICES, BATTERY_V, Drive
+from tests.secc.vehicle import ALL_SERVICES, BATTERY_V, Drive, held_back
 
 Code = ResponseCode
 Progress = cm.ChargeProgress
@@ -175,7 +175,7 @@ def contactor() -> Any:
 def not_applied() -> Any:
     drive = at(State.POWER_DELIVERY)
     drive.measure(BATTERY_V - 100.0)
-    return drive.send(cm.PowerDeliveryReq)
+    return held_back(drive, drive.send(cm.PowerDeliveryReq))
 
 
 def emergency() -> Any:

@@ -14,6 +14,7 @@ from iso15118.aio.ports.station_hardware import StationHardware
 from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.aio.service import ServiceState
 from iso15118.session import events as ev
+from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.supervision import IdleSupervisor, Rule, SupervisionLimits
 from tests.aio.parts import Parts
 from tests.aio.site import QUICK_PORTS, Plant, site
@@ -227,6 +228,7 @@ async def test_of_several_sides_each_has_its_own_none(
     of one side says anything of the other. Between sessions a figure of None switches its side off."""
     direct = Sensor(ev.PowerMeasured, voltage_v=0.0, current_a=direct_a)
     alternating = Sensor(ev.AcMeasured, current_a=(outlet_a, 0.0, 0.0))
+    alternating.limits = AcStationLimits.of(current_a=16.0)
     parts: Any = Parts(contactors=direct, cable_check=direct, authorizer=direct, power=direct, ac=alternating)
     supervision = SupervisionLimits(**limits)
     hardware = StationHardware(parts, QUICK_PORTS, lambda event: None, supervision=supervision)
