@@ -19,6 +19,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
 from iso15118.session.supervision import SupervisionLimits
+from iso15118.timing import Timing
 from tests.aio.parts import Parts
 from tests.aio.site import QUICK_PORTS
 from tests.evcc.station import battery
@@ -300,3 +301,28 @@ def test_a_limit_of_a_port_is_a_duration(name: str) -> None:
         with pytest.raises(ConfigError, match=f"ports.{name}"):
             PortLimits(**{name: value})
     assert getattr(PortLimits(**{name: 0.5}), name) == 0.5
+
+
+def test_timings_that_a_laboratory_stretches_are_no_fault_of_the_limits_of_ports() -> None:
+    most = PortLimits.of(
+        Timing(
+            pre_charge_performance=3600.0,
+            contactor_close=3600.0,
+            ongoing_performance=3600.0,
+            authorization_ongoing_timeout=3600.0,
+        )
+    )
+    assert (most.pre_charge_s, most.contactors_s, most.contract_s, most.device_s) == (
+        60.0,
+        60.0,
+        600.0,
+        600.0,
+    )
+    assert most.authorization_s == 3600.0
+    usual = PortLimits.of(Timing())
+    assert (usual.pre_charge_s, usual.contactors_s, usual.contract_s, usual.device_s) == (
+        8.0,
+        3.0,
+        55.0,
+        55.0,
+    )
