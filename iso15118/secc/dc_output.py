@@ -260,7 +260,7 @@ def open_contactors(facts: Facts, opened: Callable[[], Answer]) -> Wait:
             return opened()
         if not timed_out:
             return None
-        flows = abs(facts.measured.current_a) > (supervision.no_current_a or 0.0)
+        flows = abs(facts.measured.current_a) > supervision.none_a
         return Wait((StopPower(Urgency.EMERGENCY),) if flows else (), deadline, finish)
 
     ramp_until = max(facts.now, deadline - supervision.settle_s)

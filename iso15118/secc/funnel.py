@@ -217,7 +217,7 @@ class Funnel(ConnectionDevice):
             current, none = max(facts.ac_measured.current_a), limits.ac_no_current_a
         else:
             current, none = abs(facts.measured.current_a), limits.no_current_a
-            if current > (none or 0.0):
+            if current > limits.none_a:
                 falls_until = self._books.supervisor.falls_until
                 leaves_until = max(leaves_until, falls_until + limits.settle_s)  # as it is then measured
         if facts.now < leaves_until:

@@ -214,3 +214,14 @@ def test_an_alarm_behind_the_end_opens_contactors_that_an_orderly_opening_still_
     assert [one.urgency for one in ended if isinstance(one, act.OpenContactors)] == [ORDERLY]
     drive.book.tell(ev.EmergencyShutdown("button"))
     assert opens(drive) == [EMERGENCY]
+
+
+def test_what_counts_as_no_current_is_known_where_its_rule_is_off() -> None:
+    """A sensor that shows 0.3 A of none hastens nothing."""
+    supervision = SupervisionLimits(no_current_a=None)
+    drive = Drive(config=SeccConfig(supervision=supervision)).to(State.DC_CHARGE_LOOP)
+    drive.measure(BATTERY_V, 0.3)
+    request = drive.request(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.Stop)
+    drive.book.tell(ev.MessageReceived(request))
+    drive.book.wait(0.5)
+    assert stops(drive) == []
