@@ -6,6 +6,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
+from iso15118.aio import logs
 from iso15118.aio.ports.guard import Port
 from iso15118.aio.ports.port_calls import Question
 
@@ -158,3 +161,61 @@ async def test_a_program_that_ends_ends_a_reader_that_is_waited_for() -> None:
     await asyncio.sleep(0.01)
     assert meter.cancelled == 3
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_that_it_is_not_called_is_said_once_until_a_call_of_it_has_ended(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def said() -> int:
+        logs.flush()
+        return caplog.text.count("meter.read is not called again until an earlier call of it has ended")
+
+    meter = Meter(thread=False)
+    asked = Asked(meter, reads=False)
+    await asked.ask(3)
+    assert said() == 0
+    await asked.ask(3)
+    assert said() == 1
+    meter.over.set()
+    await asyncio.sleep(0.01)
+    meter.over.clear()
+    await asked.ask(3)
+    assert said() == 1
+    await asked.ask(2)
+    assert said() == 2
+    meter.over.set()
+    await asyncio.sleep(0.01)
+    asked.question.close()
+    await asyncio.sleep(0)
+
+
+async def test_a_reader_that_was_cancelled_twice_is_waited_for_though_those_calls_have_ended() -> None:
+    """That they were dropped, and ended, shows nothing of a thread behind them."""
+    meter = Meter(thread=True)
+    asked = Asked(meter, reads=True)
+    for dropped in (1, 2):
+        asked.question.ask(asked.port.call("read"), LIMIT_S)
+        await asyncio.sleep(2 * LIMIT_S)  # late, and cancelled
+        assert (meter.begun, meter.cancelled) == (dropped, dropped)
+        assert not asked.question.under_way
+    asked.question.ask(asked.port.call("read"), LIMIT_S)
+    await asyncio.sleep(2 * LIMIT_S)
+    assert meter.cancelled == 2, "the third one is waited for"
+    meter.over.set()
+    await asyncio.sleep(0.01)
+    asked.question.close()
+    await asyncio.sleep(0)
+
+
+async def test_any_answer_begins_the_count_anew() -> None:
+    meter = Meter(thread=True)
+    asked = Asked(meter, reads=True)
+    await asked.ask()
+    meter.over.set()
+    await asked.ask()
+    meter.over.clear()
+    await asked.ask(2)
+    assert (meter.begun, meter.cancelled) == (4, 3), "none of them is the third in a row"
+    assert asked.answers == ["reading"]
+    asked.question.close()
+    await asyncio.sleep(0)
