@@ -176,6 +176,36 @@ async def test_where_nobody_has_it_the_one_who_left_it_makes_it_safe(
     assert gone.left_behind == ""
 
 
+@pytest.mark.parametrize("safe_first", [False, True])
+async def test_of_several_who_have_it_the_last_one_does(safe_first: bool) -> None:
+    """A caretaker that has told it to be safe hears of no fault: there is no session to end."""
+    ports = Stubborn("close")
+    await left(station(ports), closing())
+    told: list[list[ev.Event]] = [[], [], []]
+    holds = [station(ports)(one) for one in told]
+    assert [hold.faults for hold in holds] == [[]] * 3
+    if safe_first:
+        holds[-1].make_safe("between sessions")
+        await asyncio.sleep(0.1)
+    made: list[int] = []
+    for number, hold in enumerate(holds):
+        make_safe = hold.make_safe
+
+        def noted(*values: Any, number: int = number, make: Any = make_safe, **more: Any) -> None:
+            made.append(number)
+            make(*values, **more)
+
+        hold.make_safe = noted  # type: ignore[method-assign]
+    ports.over.set()
+    await asyncio.sleep(0.01)
+    assert made == [2]
+    faults = [one for one in told[2] if isinstance(one, ev.HardwareFault)]
+    assert faults == [], "nothing was asked of it in a session"
+    for hold in holds:
+        hold.close()
+    await asyncio.sleep(0.0)
+
+
 async def test_another_connector_is_not_concerned() -> None:
     """Though it has the same terminal and the same insulation monitor."""
     ports, others = Stubborn("close"), Ports()
