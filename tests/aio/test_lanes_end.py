@@ -53,6 +53,26 @@ async def test_a_lane_ends_with_its_call_when_its_task_was_cancelled_by_others()
     assert tasks() == 0
 
 
+@pytest.mark.parametrize("before", ["ended", "dropped"])
+async def test_it_does_so_behind_other_calls_of_the_same_task(before: str) -> None:
+    """What was made of an earlier cancellation says nothing of this one."""
+    log, where = Log(), Lane(asyncio.get_running_loop())
+    where.begin(log.call(lambda: swallows(0.02 if before == "ended" else 1.0)))
+    await asyncio.sleep(0.001)
+    if before == "dropped":
+        where.drop()
+    await log.until(1)
+    await asyncio.sleep(0)
+    assert tasks() == 1
+    where.begin(log.call(lambda: swallows(0.05)))
+    await asyncio.sleep(0.001)
+    cancel_others()
+    await log.until(2)
+    await asyncio.sleep(0)
+    assert log.calls == [(before, "done"), ("ended", "done")]
+    assert tasks() == 0
+
+
 @pytest.mark.parametrize("how", ["late", "dropped", "its own timeout"])
 async def test_a_lane_that_nobody_else_cancels_goes_on_serving_by_its_task(how: str) -> None:
     log, where = Log(), Lane(asyncio.get_running_loop())
@@ -65,6 +85,25 @@ async def test_a_lane_that_nobody_else_cancels_goes_on_serving_by_its_task(how: 
     where.close()
     await asyncio.sleep(0)
     assert tasks() == 0
+
+
+async def test_a_call_that_is_dropped_before_its_task_has_it_does_not_end_the_task() -> None:
+    log, where = Log(), Lane(asyncio.get_running_loop())
+    where.begin(log.call(lambda: swallows(0.02)))
+    await log.until(1)
+    await asyncio.sleep(0)
+    serving = where._task
+    assert serving is not None
+    where.begin(log.call(lambda: swallows(1.0)))
+    where.drop()
+    await log.until(2)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert log.calls[1:] == [("dropped", "done")]
+    assert where._task is serving
+    assert not serving.done()
+    where.close()
+    await asyncio.sleep(0)
 
 
 async def test_a_lane_that_is_cancelled_by_itself_and_by_others_ends() -> None:
