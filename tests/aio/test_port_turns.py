@@ -421,3 +421,39 @@ async def test_a_closing_that_says_nothing_is_taken_for_a_yes(
     assert not any("contactors.close " in reason for reason in reasons)
     contactors.shut_down()
     await turns()
+
+
+async def test_for_how_long_contactors_are_closed_against_the_last_word() -> None:
+    """Since the first word of several, or since they closed by themselves if that was later."""
+    port = Port()
+    contactors = port.contactors()
+    told: list[float] = []
+
+    async def after(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        told.append(round(contactors.told_to_open_s, 1))
+
+    await after(10.0)  # nobody has asked for anything, and they are open
+    port.closed = True
+    contactors._know(True)  # they closed by themselves
+    await after(1.0)
+    contactors._know(True)
+    await after(1.0)
+    contactors.open(EMERGENCY, "test")
+    contactors.open(EMERGENCY, "again")
+    await after(1.0)
+    contactors._know(False)
+    await after(1.0)
+    contactors._know(True)
+    await after(1.0)
+    assert told == [0.0, 1.0, 2.0, 3.0, 0.0, 1.0]
+    told.clear()
+    contactors.close()
+    await after(1.0)
+    contactors.open(EMERGENCY, "test")
+    await after(1.0)
+    contactors.open(EMERGENCY, "again")
+    await after(1.0)
+    assert told == [0.0, 1.0, 2.0]
+    contactors.shut_down()
+    await turns()
