@@ -4,6 +4,7 @@ sessions what it is told and what the last one left behind. And the heartbeat of
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import pytest
@@ -168,3 +169,21 @@ async def test_the_heart_of_an_open_client_stops_while_its_hardware_is_not_safe_
         assert client.heartbeat.count == count
         contactors.stuck = False
         await until(lambda: client.heartbeat.reason == "")
+
+
+async def test_what_an_open_client_is_told_from_another_thread_is_done_on_that_of_its_loop() -> None:
+    async with site() as here, here.client() as client:
+        done: list[int] = []
+        tell = client._service.tell
+
+        def told(reason: str) -> None:
+            done.append(threading.get_ident())
+            tell(reason)
+
+        client._service.tell = told  # type: ignore[method-assign]
+        caller = threading.Thread(target=client.out_of_service, args=("maintenance",))
+        caller.start()
+        await asyncio.to_thread(caller.join)
+        await until(lambda: client.out_of_service_because != "")
+        assert done == [threading.get_ident()]
+        assert of(client) is OUT
