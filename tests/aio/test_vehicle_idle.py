@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from iso15118.aio.logs import flush
 from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.service import ServiceState
 from iso15118.errors import ConfigError, HardwareError, LinkError
@@ -65,6 +66,7 @@ async def test_contactors_of_a_vehicle_that_close_between_sessions_are_opened_an
         plant.vehicle.inlet.request_close(plant.circuit.time)
         await until(lambda: of(client) is OUT)
         assert "contactor-level" in client.out_of_service_because
+        assert flush(60.0)
         assert "out of service: contactor-level" in caplog.text
         await until(lambda: of(client) is AVAILABLE)
         assert plant.vehicle_safe
