@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from iso15118 import exi
+from iso15118.aio.logs import flush
 from iso15118.aio.recording import Recorder
 from iso15118.errors import ConfigError
 from iso15118.trace import pcapng
@@ -177,6 +178,7 @@ def test_a_full_disk_costs_the_recording_and_is_said_once(
     monkeypatch.setattr(os, "write", write)
     with caplog.at_level(logging.ERROR):
         recorder = session(tmp_path)
+        assert flush(60.0)
     assert recorder.failed == "No space left on device"
     for folder in recorder.folders:
         said = [one for one in caplog.messages if str(folder) in one]
