@@ -10,8 +10,16 @@ from itertools import pairwise
 import pytest
 
 from iso15118.energy.ac import NOTHING, each
-from iso15118.session.supervision import AcSupervisor, Ceiling, Reaction, Rule, SupervisionLimits
+from iso15118.session.supervision import (
+    AcSupervisor,
+    Ceiling,
+    Reaction,
+    Rule,
+    StationSupervisor,
+    SupervisionLimits,
+)
 from iso15118.session.supervision.rules import _MOST_STEPS
+from iso15118.session.supervision.sensors import SensorSupervisor
 
 INF = math.inf
 HOLD = 5.0
@@ -160,3 +168,54 @@ def test_steps_as_short_as_the_shortest_are_put_together() -> None:
     assert ceiling.at(hold) == 32.0
     assert ceiling.at(hold + 0.5 + 1 / 32) == 20.0, "the one before, for as long as both together"
     assert ceiling.at(hold + 0.5 + 1 / 8) == 12.0
+
+
+def falling(to: float = 0.0, *, rate: float = 25.0) -> Ceiling:
+    ceiling = Ceiling(500.0)
+    ceiling.ask(to, 10.0, 1.0, rate, 600.0)
+    return ceiling
+
+
+def test_when_no_more_may_flow_than_was_asked_for() -> None:
+    assert Ceiling(16.0).settled_at == -INF
+    assert falling().settled_at == pytest.approx(10.0 + 1.0 + 500.0 / 25.0)
+    assert falling(100.0).settled_at == pytest.approx(10.0 + 1.0 + 400.0 / 25.0)
+    assert falling(rate=INF).settled_at == pytest.approx(11.0)
+    assert falling(500.0).settled_at == -INF
+    stepping = lowered((10.0, 16.0), (12.0, 10.0))
+    assert stepping.settled_at == 17.0
+    for ceiling in (falling(), falling(100.0), stepping):
+        at = ceiling.settled_at
+        assert ceiling.at(at - 0.01) > ceiling.floor
+        assert ceiling.at(at + 1e-9) == ceiling.floor
+
+
+@pytest.mark.parametrize(
+    ("charge_a", "discharge_a", "falls"),
+    [(0.0, 0.0, True), (0.5, 0.0, False), (0.0, -0.5, False), (100.0, 0.0, False)],
+)
+def test_a_current_that_nobody_asks_for_any_more_falls_until_then(
+    charge_a: float, discharge_a: float, falls: bool
+) -> None:
+    station = StationSupervisor(SupervisionLimits())
+    station.negotiated(1000.0, 500.0, 500.0)
+    station.set_power(1000.0, 400.0, 400_000.0, False, 0.0)
+    station.measured(800.0, 400.0, 1.0, 1.0)
+    assert station.falls_until == -INF
+    station.set_power(1000.0, charge_a + discharge_a, 400_000.0, discharge_a < 0.0, 10.0)
+    until = station.falls_until
+    assert (until == pytest.approx(10.0 + 1.0 + 400.0 / 25.0)) is falls
+    assert falls or until == -INF
+
+
+def test_an_insulation_of_a_whole_second_is_one_however_the_clock_rounds() -> None:
+    since, now = 0.1, 0.1
+    for _ in range(10):
+        now += 0.1
+    assert since + 1.0 > now
+    sensors = SensorSupervisor(SupervisionLimits())
+    assert sensors.insulation(90_000.0, 100_000.0, None, 800.0, since) is None
+    found = sensors.insulation(90_000.0, 100_000.0, None, 800.0, now)
+    assert found is not None
+    assert found.rule is Rule.INSULATION
+    assert sensors.insulation_late(now) is None, "once for each time that it is told"
