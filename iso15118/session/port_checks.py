@@ -226,15 +226,16 @@ def _surely_later(method: Any) -> bool:
 
 def _surely_refuses(method: Any, values: tuple[str, ...]) -> bool:
     """It cannot be called with so many values. Believed where there is no signature to be had."""
+    refuses = False
     try:
         signature_of(method).bind(*values)
     except TypeError as error:
-        return "argument" in str(error)
+        refuses = "argument" in str(error)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:
-        return False
-    return False
+        refuses = False  # nothing is known of it
+    return refuses
 
 
 def _surely_not_awaitable(method: Any) -> bool:

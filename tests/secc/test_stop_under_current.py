@@ -23,6 +23,7 @@ from tests.secc.din.vehicle import BATTERY_V as DIN_V
 from tests.secc.din.vehicle import Drive as DinDrive
 from tests.secc.iso2.vehicle import BATTERY_V as OLDER_V
 from tests.secc.iso2.vehicle import Drive as OlderDrive
+from tests.secc.iso2.vehicle import settings
 from tests.secc.vehicle import BATTERY_V, Drive
 
 ORDERLY, EMERGENCY = Urgency.ORDERLY, Urgency.EMERGENCY
@@ -225,3 +226,32 @@ def test_what_counts_as_no_current_is_known_where_its_rule_is_off() -> None:
     drive.book.tell(ev.MessageReceived(request))
     drive.book.wait(0.5)
     assert stops(drive) == []
+
+
+def test_how_long_a_current_has_flowed_since_the_wish_is_said_as_it_is() -> None:
+    """The ramp was waited for, and it is none."""
+    supervision = SupervisionLimits(off=(Rule.OVER_CURRENT, Rule.FROZEN_READINGS, Rule.OVER_POWER))
+    drive = Drive(config=SeccConfig(supervision=supervision)).to(State.DC_CHARGE_LOOP)
+    drive.measure(BATTERY_V, 1500.0)
+    drive.send(dc.DCChargeLoopReq, cl_req_control_mode=drive.scheduled(1500.0))
+    drive.measure(BATTERY_V, 1500.0)
+    drive.book.tell(ev.StopRequested("closing time"))
+    while drive.session._facts.abort_reason is None and drive.book.now < 20.0:
+        wound_down(drive, 1500.0)
+        drive.book.wait(0.25)
+    facts = drive.session._facts
+    assert facts.abort_rule == Rule.NO_DECAY.value
+    said = float(facts.abort_detail.split("flow ")[1].split(" s")[0])
+    assert said == pytest.approx(12.0, abs=0.5)
+
+
+def test_the_time_that_was_told_ahead_is_part_of_it() -> None:
+    drive = OlderDrive(settings(stop_notice_s=5)).to(OlderState.CURRENT_DEMAND)
+    drive.send(iso2.CurrentDemandReq)
+    drive.book.tell(ev.StopRequested("closing time"))
+    while drive.session._facts.abort_reason is None and drive.book.now < 30.0:
+        drive.measure(OLDER_V, 50.0)
+        drive.send(iso2.CurrentDemandReq)
+        drive.measure(OLDER_V, 50.0)
+        drive.book.wait(0.5)
+    assert drive.session._facts.abort_detail == "no-decay: 50 A still flow 15 s after the wish to stop"
