@@ -127,6 +127,17 @@ def test_a_drop_that_goes_on_failing_is_said_at_first_then_seldom_and_when_it_fa
     ]
 
 
+def test_what_failed_before_the_heart_was_back_is_not_counted(caplog: pytest.LogCaptureFixture) -> None:
+    def drop(reason: str) -> None:
+        raise ValueError("gpio busy")
+
+    watched_by(drop, 1.0, 1.1, 0.1, 1.0)
+    logs.flush()
+    said = [record.getMessage() for record in caplog.records]
+    again = "watchdog.drop raised ValueError: gpio busy; it is called again (calls that failed: 1)"
+    assert said == [again, again]
+
+
 def test_a_drop_that_fails_is_called_no_more_when_the_heart_beats() -> None:
     calls: list[str] = []
 
