@@ -179,6 +179,29 @@ def test_the_service_has_time_until_the_answer_is_due_and_no_more_than_a_port_ha
     assert heard == [pytest.approx(after_s, abs=1e-4)]
 
 
+def test_a_backend_whose_answers_stay_away_is_cancelled_twice_and_then_waited_for() -> None:
+    """It may have left a thread behind each time, which nobody sees end."""
+    cancelled: list[int] = []
+
+    async def hangs(_: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(1)
+            raise
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        calls = ContractCalls(loop, Site(hangs), lambda event: None, 1.0)  # type: ignore[arg-type]
+        for _ in range(5):
+            calls.authorize(AUTHORIZE)
+            await asyncio.sleep(2.0)
+        assert len(cancelled) == 2
+        calls.close()
+
+    clock.run(ask())
+
+
 @pytest.mark.parametrize("kind", ["authorize", "install"])
 def test_nobody_is_told_what_was_dropped(kind: str) -> None:
     heard: list[ev.Event] = []
