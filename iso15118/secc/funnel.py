@@ -205,12 +205,14 @@ class Funnel(ConnectionDevice):
 
     def _stop_now(self) -> list[Action]:
         """The vehicle was asked to stop and had its time: the station stops by itself. A vehicle that has
-        followed and asks for nothing waits for the supply, whose ramp has the time that it has anyway; one
-        that has ended power has as long again for its goodbye."""
+        followed and asks for nothing waits for the supply, whose ramp has the time that it has anyway, and
+        once: who asks for power in between gains nothing. One that has ended power has as long again for its
+        goodbye."""
         facts, limits = self._facts, self.config.supervision
         none: float | None
-        unit = "A"
-        leaves_until = facts.told_open_at + self.config.stop_delay_s if facts.lets_go else -math.inf
+        unit, delay_s = "A", self.config.stop_delay_s
+        leaves_until = facts.told_open_at + delay_s if facts.lets_go else -math.inf
+        latest = (facts.stop_deadline or facts.now) + (delay_s if facts.lets_go else 0.0)
         if facts.pad_vehicle is not None:
             current, none, unit = facts.pad.power_w, limits.no_power_w, "W"
         elif facts.ac_limits is not None:
@@ -220,11 +222,13 @@ class Funnel(ConnectionDevice):
             if current > limits.none_a:
                 falls_until = self._books.supervisor.falls_until
                 leaves_until = max(leaves_until, falls_until + limits.settle_s)  # as it is then measured
+            latest += self._books.supervisor.falls_within_s + limits.settle_s
+        leaves_until = min(leaves_until, latest)
         if facts.now < leaves_until:
             self.timers.set(Timer.STOP, leaves_until)
             return []
         if current > limits.beyond(Rule.NO_DECAY, none):
-            wished = (facts.stop_deadline or facts.now) - facts.stop_notice_s - self.config.stop_delay_s
+            wished = (facts.stop_deadline or facts.now) - facts.stop_notice_s - delay_s
             waited = f"{current:.0f} {unit} still flow {facts.now - wished:.3g} s after the wish to stop"
             return self._abort(
                 EndReason.HARDWARE_FAULT, f"{Rule.NO_DECAY.value}: {waited}", rule=Rule.NO_DECAY.value

@@ -18,7 +18,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.supervision import Rule, SupervisionLimits
-from iso15118.timing import Timing
+from iso15118.timing import Timer, Timing
 from tests.secc.din.vehicle import BATTERY_V as DIN_V
 from tests.secc.din.vehicle import Drive as DinDrive
 from tests.secc.iso2.vehicle import BATTERY_V as OLDER_V
@@ -167,6 +167,27 @@ def test_a_vehicle_that_asks_for_nothing_waits_for_the_supply_to_come_down(
     drive.book.tell(ev.MessageReceived(request))
     drive.book.tell(ev.ContactorsChanged(False))
     assert drive.session.state == State.DC_WELDING_DETECTION.value
+
+
+def test_one_that_asks_for_nothing_when_it_is_looked_at_and_for_power_in_between_gains_nothing() -> None:
+    """It put off the station's own stop for ever."""
+    drive = Drive().to(State.DC_CHARGE_LOOP)
+    drive.measure(BATTERY_V, 1500.0)
+    drive.send(dc.DCChargeLoopReq, cl_req_control_mode=drive.scheduled(1500.0))
+    drive.measure(BATTERY_V, 1500.0)
+    drive.book.tell(ev.StopRequested("closing time"))
+    facts, began = drive.session._facts, drive.book.now
+    while facts.abort_reason is None and drive.book.now < began + 200.0:
+        due = drive.session.timers.deadline_of(Timer.STOP)
+        assert due is not None
+        rests = due - drive.book.now < 0.6
+        wish = drive.scheduled(0.0 if rests else 1500.0)
+        drive.send(dc.DCChargeLoopReq, cl_req_control_mode=wish)
+        drive.measure(BATTERY_V, 1450.0 if rests else 1500.0)
+        drive.book.wait(0.25)
+    assert facts.abort_rule == Rule.NO_DECAY.value
+    # 10 s, what the greatest current of the station may take to fall, and a second to measure it
+    assert drive.book.now - began <= 10.0 + 2.0 + 20.0 + 1.0 + 0.25
 
 
 def test_one_that_asks_on_does_not() -> None:

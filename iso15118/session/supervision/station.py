@@ -287,6 +287,13 @@ class StationSupervisor:
             return -_INF
         return max(self._charging.settled_at, self._discharging.settled_at)
 
+    @property
+    def falls_within_s(self) -> float:
+        """How long the greatest current that was offered may take to fall to nothing, in s, with what may
+        still rise until the supply has heard of it."""
+        greatest = min(max(self._charge_rating, self._discharge_rating), HIGHEST_A)
+        return 2.0 * self.limits.settle_s + greatest / self._rate
+
     def _follows(self) -> bool:
         """The current is where its bound is: then a changed bound has to move it."""
         return abs(self.current_a - self._asked_a) <= max(self._over_a, 0.05 * abs(self._asked_a))
