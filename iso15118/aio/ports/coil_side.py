@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from iso15118.errors import HardwareError
 from iso15118.session.checks import is_coil_reading
 from iso15118.session.events import PadMeasured, ReceiverMeasured
+from iso15118.session.supervision.idle import NO_COIL_W
 from iso15118.session.wireless import PadLimits, ReceiverLimits
 
 from .guard import Port
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NONE_W", "CoilSide", "coil", "id_code_of", "pad", "receiver_limits"]
 
-NONE_W: Final = 50.0
-"""Below this nothing flows: electronics and noise."""
+NONE_W: Final = NO_COIL_W
+"""Below this nothing flows."""
 
 Limits = TypeVar("Limits", PadLimits, ReceiverLimits)
 Measured = TypeVar("Measured", PadMeasured, ReceiverMeasured)

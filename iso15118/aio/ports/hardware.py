@@ -55,6 +55,11 @@ NO_CURRENT_A: Final = 5.0
 same figure for an emergency)."""
 
 
+_ACTS_S: Final = 60.0
+_DECIDES_S: Final = 600.0
+"""What a port that does something may take at most, and one behind which somebody decides."""
+
+
 class PortLimits(Struct, frozen=True, kw_only=True):
     """How long a port may take to answer, in s. Later is a fault and ends the session safely; of the meter
     and the authorizer it is a warning. The greatest values are far from what hardware needs: beyond them a
@@ -65,9 +70,9 @@ class PortLimits(Struct, frozen=True, kw_only=True):
     power_s: Annotated[float, Meta(ge=0.001, le=10.0)] = 0.5
     """Set-points and stops: to take the order, not to reach what it says. One charge loop lasts no longer
     [V2G20-1500]."""
-    pre_charge_s: Annotated[float, Meta(ge=0.001, le=60.0)] = 8.0
+    pre_charge_s: Annotated[float, Meta(ge=0.001, le=_ACTS_S)] = 8.0
     """Pre-charge may wait for its voltage."""
-    contactors_s: Annotated[float, Meta(ge=0.001, le=60.0)] = 3.0
+    contactors_s: Annotated[float, Meta(ge=0.001, le=_ACTS_S)] = 3.0
     """Closing and opening [V2G20-860] [V2G20-862]; an orderly opening waits for the current to fall."""
     feedback_s: Annotated[float, Meta(ge=0.001, le=3.0)] = 0.5
     """How much later than ``contactors.open`` returns their level may follow. Proposal: auxiliary contacts,
@@ -77,17 +82,17 @@ class PortLimits(Struct, frozen=True, kw_only=True):
     bounce_s: Annotated[float, Meta(ge=0.001, le=5.0)] = 0.1
     """A level of the contactors that nobody asked for has to last so long: auxiliary contacts bounce when a
     coil goes over to its holding current. Proposal."""
-    device_s: Annotated[float, Meta(ge=0.001, le=600.0)] = 55.0
+    device_s: Annotated[float, Meta(ge=0.001, le=_DECIDES_S)] = 55.0
     """Bringing a connection device to the vehicle, and retracting it."""
-    immobilize_s: Annotated[float, Meta(ge=0.001, le=60.0)] = 5.0
+    immobilize_s: Annotated[float, Meta(ge=0.001, le=_ACTS_S)] = 5.0
     """Locking the vehicle's drive, or letting it go."""
     signal_s: Annotated[float, Meta(ge=0.001, le=10.0)] = 0.5
     """Showing another state on the control pilot."""
-    meter_s: Annotated[float, Meta(ge=0.001, le=60.0)] = 1.0
+    meter_s: Annotated[float, Meta(ge=0.001, le=_ACTS_S)] = 1.0
     authorization_s: Duration = 180.0
-    contract_s: Annotated[float, Meta(ge=0.001, le=600.0)] = 55.0
+    contract_s: Annotated[float, Meta(ge=0.001, le=_DECIDES_S)] = 55.0
     """Decisions about contracts, and answers of the contract-certificate service [V2G20-1582]."""
-    store_s: Annotated[float, Meta(ge=0.001, le=600.0)] = 10.0
+    store_s: Annotated[float, Meta(ge=0.001, le=_DECIDES_S)] = 10.0
     """Keeping a contract that was installed."""
     look_s: Annotated[float, Meta(ge=0.001, le=1.0)] = 0.05
     """How often the hardware is measured and looked at while anything is asked of it,
@@ -104,11 +109,11 @@ class PortLimits(Struct, frozen=True, kw_only=True):
         """What fits these timings of a session; those that a laboratory has stretched beyond what a port may
         take at most count as that."""
         return cls(
-            pre_charge_s=min(timing.pre_charge_performance, 60.0),
-            contactors_s=min(timing.contactor_close, 60.0),
+            pre_charge_s=min(timing.pre_charge_performance, _ACTS_S),
+            contactors_s=min(timing.contactor_close, _ACTS_S),
             authorization_s=timing.authorization_ongoing_timeout,
-            contract_s=min(timing.ongoing_performance, 600.0),
-            device_s=min(timing.ongoing_performance, 600.0),
+            contract_s=min(timing.ongoing_performance, _DECIDES_S),
+            device_s=min(timing.ongoing_performance, _DECIDES_S),
         )
 
 

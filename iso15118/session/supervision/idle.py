@@ -7,18 +7,19 @@ A driver looks once a second. As long as there is a finding, the connector is fi
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from iso15118.session.events import InletMeasured, PowerMeasured
 
 from .limits import SupervisionLimits
 from .rules import Finding, Reaction, Rule, Watch, worse
 
-__all__ = ["IdleSupervisor"]
+__all__ = ["NO_COIL_W", "IdleSupervisor"]
 
 _CONTACTORS_S = 0.3
 """The feedback of contactors may be so late."""
-_COIL_W = 50.0
-"""Up to this nothing flows through a coil: electronics and noise."""
+NO_COIL_W: Final = 50.0
+"""Up to this nothing flows through a pad or a coil: electronics and noise."""
 _GAP_S = 5.0
 """So long without a look, which comes once a second, and what was seen before proves nothing of now."""
 
@@ -32,7 +33,7 @@ class IdleSupervisor:
         rule, fault = Rule.CURRENT_WITHOUT_PERMISSION, Reaction.FAULT
         self._none_a = limits.beyond(rule, limits.no_current_a)
         self._none_ac_a = limits.beyond(rule, limits.ac_no_current_a)
-        self._none_w = limits.beyond(rule, _COIL_W)
+        self._none_w = limits.beyond(rule, NO_COIL_W)
         self._safe_v = limits.beyond(Rule.VOLTAGE_AFTER_END, limits.touch_safe_v) if voltage else math.inf
         self._level_on = limits.contactor_s is not None and Rule.CONTACTOR_LEVEL not in limits.off
         self._level, self._current, self._alternating, self._coil, self._voltage = self._watches = tuple(
