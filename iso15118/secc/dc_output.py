@@ -26,6 +26,7 @@ from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.supervision import Rule
 
 from .facts import Facts
+from .meanwhile import stopped_since
 
 __all__ = [
     "above_limit",
@@ -171,11 +172,11 @@ def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refus
     report a few times a second. A reading that fits is waited for as long as the answer may wait."""
     if not (facts.authorized and facts.cable_check_ok and facts.precharge_started is not None):
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "power delivery without its preconditions")
-    if (apart := _apart(facts)) is not None:
-        return apart
-    answer_by = facts.now + facts.timing.contactor_answer
+    answer_by, wanted = facts.now + facts.timing.contactor_answer, facts.stop_wanted
 
     def match(timed_out: bool) -> Wait | Refused | None:
+        if (gone := _apart(facts) or stopped_since(facts, wanted)) is not None:
+            return gone
         if why := above_limit(facts):
             return Refused(
                 Fault.NOT_APPLIED, EndReason.STOPPED_BY_STATION, why, cause="voltage-limit-lowered"

@@ -17,6 +17,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.session.supervision import Rule
+from tests.secc.ac_vehicle import AcDrive
 from tests.secc.din.vehicle import BATTERY_V as DIN_V
 from tests.secc.din.vehicle import Drive as DinDrive
 from tests.secc.iso2.vehicle import BATTERY_V as OLDER_V
@@ -112,3 +113,26 @@ def replace_v(limits: Any, volts: float) -> Any:
 
     least = min(limits.minimum_voltage_v, STATION.minimum_voltage_v, volts)
     return replace(limits, maximum_voltage_v=volts, minimum_voltage_v=least)
+
+
+@pytest.mark.parametrize("edition", CASES)
+@pytest.mark.parametrize("event", [ev.StopRequested("closing time"), ev.AuthorizationDecided(False)], ids=str)
+def test_a_wish_to_stop_that_comes_meanwhile_closes_nothing(edition: str, event: ev.Event) -> None:
+    drive, target_v, _, _ = asked(edition, 200.0)
+    drive.book.tell(event)
+    drive.measure(target_v)
+    assert closes(drive) == []
+    assert drive.session.ended is not None
+    assert drive.session.ended.reason is EndReason.STOPPED_BY_STATION
+    assert not drive.session.energized
+
+
+def test_nor_does_one_that_comes_while_an_outlet_waits_for_state_c() -> None:
+    drive = AcDrive().to(State.POWER_DELIVERY)
+    drive.book.tell(ev.SignalChanged(ev.SignalState.B))
+    assert drive.send(cm.PowerDeliveryReq) is None
+    drive.book.tell(ev.StopRequested("closing time"))
+    drive.book.tell(ev.SignalChanged(ev.SignalState.C))
+    assert closes(drive) == []
+    assert drive.session.ended is not None
+    assert drive.session.ended.reason is EndReason.STOPPED_BY_STATION
