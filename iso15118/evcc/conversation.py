@@ -293,6 +293,7 @@ class Conversation:
         """Not empty: somebody wants the session to end in an orderly way, for this reason."""
         self.stop_rule = ""
         """The supervision's rule that wants it."""
+        self.urged = 0  # how often a rule has wanted it, whoever wanted it first
         self.bound: Bound | None = None
         """How long the script may go on with what it does."""
         self.supervisor = VehicleSupervisor(

@@ -300,6 +300,7 @@ class Funnel:
         talk, rule, detail = self._talk, finding.rule.value, finding.detail
         news: list[Action] = [act.SupervisionWarning(rule, detail)]
         if finding.reaction is not Reaction.FAULT:
+            talk.urged += finding.reaction is Reaction.STOP
             if finding.reaction is Reaction.STOP and self.ended is None and not talk.stop_wanted:
                 talk.stop_wanted, talk.stop_rule = detail, rule
             return news

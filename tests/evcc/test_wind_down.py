@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from iso15118.evcc.iso20.energy import _left_s
-from iso15118.evcc.wind_down import take_most, wind_down_s
+from iso15118.evcc.wind_down import WindDown, take_most, wind_down_s
 from iso15118.messages.iso20.common_types import EvseNotification, EVSEStatus
 from iso15118.session.limits import StationLimits
 from iso15118.session.supervision import Rule, SupervisionLimits, VehicleSupervisor
@@ -19,7 +19,7 @@ def talk_of(current_a: float = 0.0, *, able_a: float = 3000.0, gives_a: float = 
         SupervisionLimits(**limits), maximum_v=1000.0, charge_a=able_a, discharge_a=gives_a
     )
     supervisor.measured(800.0, current_a, 10.0, 10.0)
-    return SimpleNamespace(supervisor=supervisor)
+    return SimpleNamespace(supervisor=supervisor, stop_rule="", urged=0, now=10.0)
 
 
 def offers(charge_a: float, discharge_a: float = 0.0) -> StationLimits:
@@ -99,6 +99,28 @@ def test_an_able_vehicle_lets_a_small_station_ramp_as_slowly_as_it_may() -> None
     assert [one for one in found if one is not None] == []
     stuck = supervisor.measured(800.0, 100.0, 42.0, 42.0), supervisor.measured(800.0, 100.0, 42.6, 42.6)
     assert [one.rule for one in stuck if one is not None] == [Rule.OVER_CURRENT]
+
+
+def test_where_a_rule_wants_the_stop_nobody_dawdles() -> None:
+    talk = talk_of(500.0)
+    take_most(talk, offers(500.0))
+    talk.stop_rule = "inlet-hot"
+    assert wind_down_s(talk) == 3.0
+    assert wind_down_s(talk, 1.0) == 1.0
+
+
+def test_a_wind_down_is_over_by_its_time_or_by_a_rule() -> None:
+    talk = talk_of(500.0)
+    take_most(talk, offers(500.0))
+    talk.urged = 2  # before
+    winding = WindDown(talk)
+    assert winding.until == pytest.approx(10.0 + 21.0)
+    assert not winding.over(talk)
+    talk.now = winding.until
+    assert winding.over(talk)
+    talk.now = 10.1
+    talk.urged += 1
+    assert winding.over(talk)
 
 
 @pytest.mark.parametrize(("delay", "left_s"), [(None, 0.0), (0, 0.0), (1, 1.0), (60, 60.0)])

@@ -21,7 +21,7 @@ from iso15118.evcc.din.plan import Plan
 from iso15118.evcc.din.status import leave_on_alarm, leave_on_end, vehicle_status, wants_to_end
 from iso15118.evcc.needs import enough
 from iso15118.evcc.unsaid import withdraw
-from iso15118.evcc.wind_down import wind_down_s
+from iso15118.evcc.wind_down import WindDown
 from iso15118.messages import din, physical
 from iso15118.messages.iso2 import UnitSymbol
 from iso15118.messages.physical import din_physical, floor_physical, quantity
@@ -144,7 +144,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     end: SessionEnded | None = None
     asked: object = None
     asked_a = 0.0
-    wind_down_until = 0.0
+    winding: WindDown | None = None
     turn = 0
     plan.ready = talk.bound = None  # it is ready to charge
     while True:
@@ -152,8 +152,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         withdraw(talk, "DIN 70121", renegotiates=False)
         if end is None:
             end = enough(talk, plan, below_minimum=below_minimum(talk, plan))
-            wind_down_until = began + wind_down_s(talk)
-        elif (asked_a <= 0.0 and abs(talk.inlet.current_a) < _NO_CURRENT_A) or began >= wind_down_until:
+            winding = None if end is None else WindDown(talk)
+        elif winding is None or winding.over(talk) or (asked_a <= 0.0 and _rests(talk)):
             return end
         turn += 1
         request = current_demand(talk, plan, winding_down=end is not None)
@@ -169,9 +169,13 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         if end is None:
             status = response.dc_evse_status
             end = wants_to_end(status, under_power=True)
-            wind_down_until = talk.now + wind_down_s(talk, float(status.notification_max_delay))
+            winding = None if end is None else WindDown(talk, float(status.notification_max_delay))
         if talk.now < began + interval_s:
             await Until(began + interval_s)
+
+
+def _rests(talk: Conversation) -> bool:
+    return abs(talk.inlet.current_a) < _NO_CURRENT_A
 
 
 async def stop(talk: Conversation, plan: Plan) -> None:

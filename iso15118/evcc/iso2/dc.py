@@ -34,7 +34,7 @@ from iso15118.evcc.iso2.status import (
 )
 from iso15118.evcc.needs import enough
 from iso15118.evcc.unsaid import withdraw
-from iso15118.evcc.wind_down import wind_down_s
+from iso15118.evcc.wind_down import WindDown
 from iso15118.messages import iso2
 from iso15118.messages.physical import amperes, floor_physical, quantity
 from iso15118.session.actions import (
@@ -125,7 +125,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     """
     config = talk.config
     end: SessionEnded | None = None
-    wind_down_until: float | None = None
+    winding: WindDown | None = None
     asked: object = None
     asked_a = 0.0
     turn = 0
@@ -135,19 +135,19 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         if end is None:
             end = enough(talk, plan, below_minimum=below_minimum(talk, plan))
             if end is None and not negotiation_due(talk, plan):
-                wind_down_until = None
-            elif wind_down_until is None:
-                wind_down_until = began + wind_down_s(talk)
+                winding = None
+            elif winding is None:
+                winding = WindDown(talk)
         at_rest = asked_a <= 0.0 and abs(talk.inlet.current_a) < _NO_CURRENT_A
-        if wind_down_until is not None and (at_rest or began >= wind_down_until):
+        if winding is not None and (at_rest or winding.over(talk)):
             if end is not None:
                 return end
             await _renegotiate(talk, plan)
             # The supervision was told meanwhile that nothing is asked for.
-            wind_down_until, asked, asked_a = None, None, 0.0
+            winding, asked, asked_a = None, None, 0.0
             continue
         turn += 1
-        request = demand(talk, plan, winding_down=wind_down_until is not None)
+        request = demand(talk, plan, winding_down=winding is not None)
         if request.ev_target_current is not asked:  # equal numbers are mostly one object
             asked = request.ev_target_current
             asked_a = quantity(request.ev_target_current)
@@ -169,7 +169,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                 asking, status = later, receipt
         if end is None and asking is not None:
             end = asking
-            wind_down_until = talk.now + wind_down_s(talk, float(status.notification_max_delay))
+            winding = WindDown(talk, float(status.notification_max_delay))
         if talk.now < began + config.iso2.loop_interval_s:
             await Until(began + config.iso2.loop_interval_s)
 

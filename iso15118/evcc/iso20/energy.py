@@ -25,7 +25,7 @@ from iso15118.evcc.iso20.mobility import take_station_needs
 from iso15118.evcc.iso20.needs import enough, take_warning
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.profile import power_profile
-from iso15118.evcc.wind_down import wind_down_s
+from iso15118.evcc.wind_down import WindDown
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import EVSEStatus, Processing, ResponseCode
@@ -112,7 +112,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     expected = plan.service.scheduled_res if scheduled else plan.service.dynamic_res
     end: SessionEnded | None = None
     asked: object = None
-    wind_down_until = 0.0
+    winding: WindDown | None = None
     turn = 0
     loop_s, meter_every = config.loop_s, config.meter_info_every
     while True:
@@ -121,8 +121,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         if end is None:
             end = standing_by(talk, plan) if plan.standing_by else enough(talk, plan, scheduled_w)
             end = end or service_wanted(talk, plan)
-            wind_down_until = began + wind_down_s(talk)
-        elif abs(talk.inlet.current_a) < _NO_CURRENT_A or began >= wind_down_until:
+            winding = None if end is None else WindDown(talk)
+        elif abs(talk.inlet.current_a) < _NO_CURRENT_A or winding is None or winding.over(talk):
             return end
         gives = discharging_wanted(talk, plan)
         if end is None:
@@ -165,7 +165,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                 asked = None
             end = over
             if end is not None:
-                wind_down_until = talk.now + wind_down_s(talk, _left_s(response.evse_status))
+                winding = WindDown(talk, _left_s(response.evse_status))
         if talk.now < began + loop_s:
             await Until(began + loop_s)
 
