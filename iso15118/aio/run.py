@@ -74,9 +74,10 @@ Clock = Callable[[], float]
 Stopped = Callable[[], bool]
 """Whether a signal has come."""
 
-ORDERLY_S: Final = 12.0
-"""How long an orderly end may take after the first signal: a vehicle is given 10 s
-(SeccConfig.stop_delay_s)."""
+ORDERLY_S: Final = 60.0
+"""How long an orderly end may take after the first signal. Longer than a session takes by its own bounds: a
+vehicle is given 10 s to follow (SeccConfig.stop_delay_s), the slowest supply 22 s to end a current, and the
+goodbye 10 s. A session that is cut off before would open contactors under a current."""
 
 AT_ONCE_S: Final = 8.0
 """How long the end of a vehicle's session may take after the second signal, with its connection, before it is

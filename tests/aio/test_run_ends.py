@@ -99,10 +99,10 @@ def test_a_second_signal_ends_it_at_once(program: Program) -> None:
     assert asked(program) == [("stop", 5.0), ("emergency", 6.0)]
 
 
-def test_an_orderly_end_has_twelve_seconds_and_one_at_once_eight(program: Program) -> None:
+def test_an_orderly_end_has_a_minute_and_one_at_once_eight_seconds(program: Program) -> None:
     assert program(lambda: Session(falls_s=None), (5.0, FIRST)) == (None, True)
-    assert asked(program) == [("stop", 5.0), ("emergency", 17.0), ("cancel", 25.0)]
-    assert (ORDERLY_S, AT_ONCE_S) == (12.0, 8.0)
+    assert asked(program) == [("stop", 5.0), ("emergency", 65.0), ("cancel", 73.0)]
+    assert (ORDERLY_S, AT_ONCE_S) == (60.0, 8.0)
 
 
 @pytest.mark.parametrize("signals", [1, 2])

@@ -116,11 +116,11 @@ def test_a_signal_ends_a_session_in_an_orderly_way(program: Program, monkeypatch
     assert server.asked == [("stop", 3.0)]
 
 
-def test_an_orderly_end_has_twelve_seconds(program: Program) -> None:
+def test_an_orderly_end_has_a_minute(program: Program) -> None:
     assert program(lambda server: [(1.0, server.begin), (3.0, FIRST)]) == 1
-    assert program.told == [("session 1", 15.0)]
+    assert program.told == [("session 1", 63.0)]
     (server,) = program.servers
-    assert server.asked == [("stop", 3.0), ("close", 15.0)]
+    assert server.asked == [("stop", 3.0), ("close", 63.0)]
 
 
 def test_a_second_signal_ends_it_at_once(program: Program) -> None:
