@@ -43,12 +43,11 @@ def close_contactors(
     if not facts.authorized or facts.ac_limits is None or facts.ac_vehicle is None:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "power delivery without its preconditions")
     deadline = facts.now + (facts.timing.contactor_answer if pilot_s is None else pilot_s)
-    wanted = facts.stop_wanted
     if _is_ready(facts):
         return _close(facts, phases, facts.now + facts.timing.contactor_answer, closed)
 
     def shown(timed_out: bool) -> Wait | Refused | None:
-        if (gone := stopped_since(facts, wanted)) is not None:
+        if (gone := stopped_since(facts)) is not None:
             return gone
         if timed_out:
             return Refused(

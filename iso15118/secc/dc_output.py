@@ -172,10 +172,10 @@ def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refus
     report a few times a second. A reading that fits is waited for as long as the answer may wait."""
     if not (facts.authorized and facts.cable_check_ok and facts.precharge_started is not None):
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "power delivery without its preconditions")
-    answer_by, wanted = facts.now + facts.timing.contactor_answer, facts.stop_wanted
+    answer_by = facts.now + facts.timing.contactor_answer
 
     def match(timed_out: bool) -> Wait | Refused | None:
-        if (gone := _apart(facts) or stopped_since(facts, wanted)) is not None:
+        if (gone := _apart(facts) or stopped_since(facts)) is not None:
             return gone
         if why := above_limit(facts):
             return Refused(

@@ -274,9 +274,6 @@ class Facts:
     """The bounds of the last SetPower (V, A, W, discharging); None after StopPower."""
     ac_power: AcBounds | None = None
     """The bounds of the last SetAcPower; None after StopPower."""
-    silent: bool = False
-    """The vehicle has not asked for anything within the time of the charge loop: no bounds are raised until
-    it does."""
     delivered: bool = False
     """PowerDelivery(Start) was granted since pre-charge: the battery holds the output."""
     reported_v: float = 0.0

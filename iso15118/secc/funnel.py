@@ -286,7 +286,6 @@ class Funnel(ConnectionDevice):
         """Power does not outlive what asked for it: it ends, at once, and comes back with the next request of
         the charge loop."""
         facts = self._facts
-        facts.silent = True
         if not facts.permits:
             return []
         limit_s = facts.timing.sequence_timeout_loop

@@ -53,9 +53,8 @@ def bounds_change(
     facts: Facts, bounds: tuple[float, float, float, bool] | AcBounds | float | None
 ) -> tuple[Action, ...]:
     """What has to be asked of the supply for ``bounds`` to hold, if power was asked for
-    and other bounds hold now. A vehicle that is silent has nothing raised."""
-    if facts.silent:
-        return ()
+    and other bounds hold now. Nothing is asked for after a stop, as for a vehicle that is silent: only its
+    own next request begins anew."""
     if isinstance(bounds, AcBounds):
         return () if facts.ac_power is None or bounds == facts.ac_power else (act.SetAcPower(bounds),)
     if isinstance(bounds, float):

@@ -312,7 +312,6 @@ class SeccSession(Opening):
         if not beside:
             self.timers.clear(_SEQUENCE)
             self.timers.clear(Timer.SILENCE)
-            facts.silent = False
             facts.wishes.may_leave = ""
         if facts.abort_reason is not None:
             failed = edition.refuse(message, Fault.FAILED)
