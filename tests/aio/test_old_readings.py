@@ -10,6 +10,7 @@ import pytest
 
 from iso15118.aio.idle import IdleLook
 from iso15118.aio.ports.hardware import SideHardware
+from iso15118.aio.ports.present import NothingBelow, Present
 from iso15118.aio.ports.station_hardware import StationHardware
 from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.aio.service import ServiceState
@@ -115,6 +116,28 @@ async def test_hardware_is_not_safe_by_an_old_reading(make: Any, port: str, kind
         assert hardware.safe is (words == "")
         assert (hardware.present()[0] is None) is (words != "")
         hardware.close()
+
+
+@pytest.mark.parametrize(("age_s", "another"), [(600.0, False), (600.5, True)])
+async def test_of_a_clock_is_spoken_beyond_ten_minutes_only(age_s: float, another: bool) -> None:
+    """Of the age, and not of the time."""
+    sensor = Sensor(ev.PowerMeasured, **DIRECT)
+    hardware = output(sensor, SupervisionLimits())
+    loop = asyncio.get_running_loop()
+    loop.time = lambda: 2048.0  # type: ignore[method-assign]
+    try:
+        sensor.age_s = age_s
+        assert hardware.present()[0] is None
+    finally:
+        del loop.time
+    assert ("of another clock" in hardware.unreadable) is another
+    hardware.close()
+
+
+def test_where_nothing_is_there_nothing_flows() -> None:
+    nothing = NothingBelow(direct_a=0.5, alternating_a=0.5, coil_w=0.5)
+    assert Present().flows(nothing) == ""
+    assert Present(alternating_a=0.5).flows(nothing) == "0 A flow"
 
 
 async def test_the_age_is_told_once_and_anew_when_it_was_young_again() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from iso15118.errors import ConfigError
 from iso15118.session import ports
-from iso15118.session.port_checks import Kind
+from iso15118.session.port_checks import Kind, not_to_be_told
 from tests.aio.test_port_checks import CALLED, bundle_of, protocols, replaced
 
 MAY = [
@@ -111,6 +111,20 @@ def test_what_can_be_called_so_passes_and_so_does_what_does_not_say(good: Any) -
     if inspect.isfunction(good) and not inspect.iscoroutinefunction(good):
         good = Unsaid()
     replaced(place, good)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), ValueError("no"), TypeError("nonsense")])
+def test_one_whose_signature_cannot_be_looked_at_is_believed(error: Exception) -> None:
+    class Odd:
+        @property
+        def __signature__(self) -> Any:
+            raise error
+
+        def __call__(self, *values: Any) -> Any:
+            return None
+
+    replaced(("Station", "power", "stop", Kind.ASKED), Odd())
+    assert not_to_be_told(Odd(), "a result") is None
 
 
 def test_values_come_in_their_order_and_not_by_name() -> None:

@@ -3,6 +3,7 @@ port: beyond them it is a broken sensor or a wrong unit."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -63,6 +64,26 @@ def test_the_greatest_value_is_one_and_the_next_is_a_fault(
     assert getattr(check(told, "port"), field) == good
     with pytest.raises(HardwareError, match=field):
         check(msgspec.structs.replace(reading, **{field: bad}), "port")
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("at", 1000.5, 1000.51),
+        ("at", 700.0, 699.99),
+        ("charged_wh", 499.0, 498.99),
+        ("discharged_wh", 99.0, 98.99),
+    ],
+)
+def test_a_bill_goes_on_with_a_reading_at_its_bounds_and_not_beyond(
+    field: str, good: float, bad: float
+) -> None:
+    """Half a second ahead of the loop's clock, five minutes old, and a Wh less than before."""
+    last = MeterRead("m", 500.0, 100.0, at=990.0)
+    told = msgspec.structs.replace(last, at=1000.0)
+    readings.follows(msgspec.structs.replace(told, **{field: good}), last, 1000.0, 0.5)
+    with pytest.raises(HardwareError, match=f"meter.read({re.escape('.' + field)}| was 300 s old)"):
+        readings.follows(msgspec.structs.replace(told, **{field: bad}), last, 1000.0, 0.5)
 
 
 def test_a_meter_has_an_identity_of_at_most_256_characters() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from iso15118.messages import iso2
 from iso15118.messages.iso20 import ac, dc, wpt
@@ -245,6 +246,34 @@ def test_limits_that_fall_in_silence_are_kept_for_the_next_turn() -> None:
     (asked,) = hardware(drive)
     assert isinstance(asked, act.SetPower)
     assert asked.power_w <= 50_000.0
+
+
+def test_limits_that_rise_in_silence_raise_nothing() -> None:
+    drive = dc_drive(ControlMode.DYNAMIC)
+    drive.send(cm.PowerDeliveryReq)
+    drive.book.tell(ev.LimitsChanged(replace(STATION, maximum_charge_power_w=0.0)))
+    (lowered,) = hardware(drive)
+    assert isinstance(lowered, act.SetPower)
+    assert lowered.current_a == 0.0
+    drive.book.wait(LOOP_S)
+    drive.book.tell(ev.LimitsChanged(STATION))
+    assert hardware(drive) == []
+    drive.send(dc.DCChargeLoopReq)
+    (raised,) = hardware(drive)
+    assert isinstance(raised, act.SetPower)
+    assert raised.current_a > 0.0
+
+
+def test_where_the_loop_has_as_much_time_as_every_request_nobody_is_told_of_a_silence() -> None:
+    """The session ends then."""
+    drive = OlderDrive().to(OlderState.CURRENT_DEMAND)
+    drive.send(iso2.CurrentDemandReq)
+    drive.session._listen(False)  # as behind the answer to a receipt
+    assert Timer.SILENCE not in drive.session.timers
+    timed = OlderDrive(settings(timing=Iso2Timing(sequence_timeout_loop=59.9))).to(OlderState.CURRENT_DEMAND)
+    timed.send(iso2.CurrentDemandReq)
+    timed.session._listen(False)
+    assert Timer.SILENCE in timed.session.timers
 
 
 @pytest.mark.parametrize("takes", [LOOP_S - 0.1, LOOP_S + 0.1])

@@ -12,7 +12,7 @@ from iso15118.messages.physical import amperes, quantity, volts
 from iso15118.secc.iso2.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.actions import EndReason
+from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.limits import StationLimits
 from tests.secc.iso2.vehicle import (
     BATTERY_V,
@@ -255,7 +255,10 @@ def test_a_target_that_no_battery_has_is_not_followed_and_closes_nothing() -> No
     drive.measure(BATTERY_V)
     answer = drive.send(iso2.PreChargeReq, ev_target_voltage=volts(0.0))
     assert answer.response_code.value == "OK"
-    drive.book.does(act.StopPower)
+    (stop,) = drive.book.does(act.StopPower)
+    assert stop == act.StopPower(Urgency.ORDERLY)
+    facts = drive.session._facts
+    assert (facts.precharge_target_v, facts.precharge_asked_v) == (0.0, 0.0)
     answer = drive.send(iso2.PowerDeliveryReq)
     assert answer.response_code.value == "FAILED_PowerDeliveryNotApplied"
     assert "CloseContactors" not in drive.done
