@@ -32,7 +32,7 @@ _OF_DC = frozenset(
 class Opening(Told):
     """A session until an edition is chosen."""
 
-    without_voltage = False
+    without_voltage: bool
     """There is a DC supply, and its limits say 0 V: no DC is offered in this session."""
 
     @property

@@ -67,7 +67,7 @@ class Bench:
         self.port = Played()
         self.told: list[ev.Event] = []
         self.overs: list[float] = []
-        self.report = Report(self.told.append, lambda: self.overs.append(now()))
+        self.report = Report(self.told.append, lambda: self.overs.append(now()), lambda call: False)
         self.loop = asyncio.get_running_loop()
 
     def device(self) -> DeviceCalls:

@@ -27,7 +27,7 @@ class Port:
         self.stubborn = False
         self.closed = False
         self.events: list[Event] = []
-        self.report = Report(self.events.append, lambda: None)
+        self.report = Report(self.events.append, lambda: None, lambda call: False)
         self._waiting: dict[str, list[asyncio.Future[Any]]] = {}
 
     def answer(self, call: str, value: Any = None) -> None:

@@ -40,7 +40,7 @@ class Report:
         self,
         tell: Callable[[ev.Event], None],
         over: Callable[[], None],
-        ended_late: Callable[[Call], bool] = lambda call: False,
+        ended_late: Callable[[Call], bool],
     ) -> None:
         self.tell = tell
         self.over = over
