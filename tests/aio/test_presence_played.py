@@ -268,6 +268,25 @@ async def test_hidden_while_discovery_is_being_opened_it_is_not_found(machine: M
     await over(presence)
 
 
+async def test_one_that_is_closed_while_it_opens_looks_at_nothing_afterwards(machine: Machine) -> None:
+    presence = machine.presence()
+    real = machine.announce
+
+    async def slow(*what: Any, **how: Any) -> Discovery:
+        await asyncio.sleep(0.1)
+        return await real(*what, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "serve_sdp", slow)
+        opening = asyncio.create_task(presence.open())
+        await asyncio.sleep(0.05)
+        presence.close()
+        await opening
+    assert machine.found == 0
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "interface v2g0"]
+    await over(presence)
+
+
 async def test_an_interface_that_the_caller_made_is_not_looked_at(machine: Machine) -> None:
     presence = machine.presence(MOVED)
     assert presence.interface is MOVED

@@ -7,10 +7,16 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from iso15118.aio import logs
 from iso15118.aio.ports.guard import Port
 from iso15118.aio.ports.port_calls import Question
+from iso15118.aio.ports.station_hardware import StationHardware
+from iso15118.session import actions as act
+from tests.aio.parts import Parts
+from tests.aio.site import QUICK_PORTS
+from tests.aio.test_settling import Ports
 
 LIMIT_S = 0.1
 
@@ -114,6 +120,50 @@ async def test_of_a_reader_the_third_that_is_late_in_a_row_is_waited_for() -> No
     later.question.close()
     await asyncio.sleep(0)
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_question_is_no_reading_unless_it_says_so() -> None:
+    meter = Meter(thread=True)
+    port = Port(meter, "terminal")
+    question = Question(asyncio.get_running_loop(), port, "read", lambda answer: None, lambda why: None)
+    for _ in range(3):
+        question.ask(port.call("read"), LIMIT_S)
+        await asyncio.sleep(2 * LIMIT_S)
+    assert (meter.begun, meter.cancelled) == (3, 3)
+    question.close()
+
+
+async def test_the_meter_of_a_station_is_a_reader() -> None:
+    meter = Meter(thread=True)
+    ports: Any = Ports()
+    parts: Any = Parts(power=ports, contactors=ports, cable_check=ports, authorizer=ports, meter=meter)
+    hardware = StationHardware(parts, replace(QUICK_PORTS, meter_s=LIMIT_S), lambda event: None)
+    for _ in range(5):
+        hardware.do(act.ReadMeter())
+        await asyncio.sleep(2 * LIMIT_S)
+    assert (meter.begun, meter.cancelled) == (3, 2)
+    meter.over.set()
+    await asyncio.sleep(0.01)
+    hardware.close()
+
+
+async def test_eight_complaints_about_a_meter_are_said_in_a_session(caplog: pytest.LogCaptureFixture) -> None:
+    class Odd:
+        said = 0
+
+        async def read(self) -> object:
+            self.said += 1
+            raise ValueError(f"register {chr(ord('a') + self.said)}")
+
+    ports: Any = Ports()
+    parts: Any = Parts(power=ports, contactors=ports, cable_check=ports, authorizer=ports, meter=Odd())
+    hardware = StationHardware(parts, QUICK_PORTS, lambda event: None)
+    for _ in range(12):
+        hardware.do(act.ReadMeter())
+        await asyncio.sleep(0.01)
+    logs.flush()
+    assert caplog.text.count("no reading of the energy meter") == 8
+    hardware.close()
 
 
 async def test_an_answer_in_between_begins_the_count_anew() -> None:

@@ -24,7 +24,8 @@ from tests.supervision.test_numbers import FAULT, kind
 )
 def test_between_sessions(measured: PowerMeasured | None, closed: bool, rule: Rule, seconds: float) -> None:
     idle = IdleSupervisor(SupervisionLimits())
-    assert [idle.look(PowerMeasured(60.0, 5.0), False, now) for now in (0.0, 9.0)] == [None, None]
+    for second in range(10):
+        assert idle.look(PowerMeasured(60.0, 5.0), False, float(second)) is None
     assert idle.look(measured, closed, 10.0) is None
     assert idle.look(measured, closed, 10.0 + seconds - 0.001) is None
     for now in (10.0 + seconds, 100.0, 1000.0):
@@ -34,7 +35,8 @@ def test_between_sessions(measured: PowerMeasured | None, closed: bool, rule: Ru
         assert rule is not Rule.CONTACTOR_LEVEL or (found.value, found.limit) == (1.0, 0.0)
     assert idle.look(PowerMeasured(0.0, 0.0), False, 1001.0) is None
     off = IdleSupervisor(SupervisionLimits(off=(rule,)))
-    assert [off.look(measured, closed, now) for now in (0.0, 50.0)] == [None, None]
+    for second in range(20):
+        assert off.look(measured, closed, float(second)) is None
 
 
 @pytest.mark.parametrize(
@@ -89,3 +91,23 @@ def test_between_sessions_a_finding_lasts_until_it_is_seen_to_be_over() -> None:
     live = PowerMeasured(350.0, 0.0)
     assert [idle.look(live, False, at) is None for at in (0.0, 5.0, 60.0)] == [True, False, False]
     assert idle.look(PowerMeasured(0.0, 0.0), False, 61.0) is None
+
+
+@pytest.mark.parametrize("limits", [{"contactor_s": None}, {"off": (Rule.CONTACTOR_LEVEL,)}], ids=str)
+def test_a_level_that_nobody_wants_judged_is_none(limits: dict[str, Any]) -> None:
+    idle = IdleSupervisor(SupervisionLimits(**limits))
+    assert [idle.look(None, True, now) for now in (0.0, 1.0, 2.0)] == [None] * 3
+
+
+def test_what_is_no_number_breaks_no_rule_that_is_off() -> None:
+    rule = Rule.VOLTAGE_AFTER_END
+    idle = IdleSupervisor(SupervisionLimits(off=(rule, Rule.CURRENT_WITHOUT_PERMISSION)))
+    nan = float("nan")
+    for now in range(20):
+        assert idle.look(PowerMeasured(nan, nan), False, now, alternating_a=nan, coil_w=nan) is None
+
+
+def test_what_is_not_named_flows_not() -> None:
+    idle = IdleSupervisor(SupervisionLimits(ac_no_current_a=0.1))
+    for now in range(20):
+        assert idle.look(None, False, float(now)) is None

@@ -3,6 +3,7 @@ connectors, bounds that move, frozen readings, and where the short way of a samp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -28,6 +29,30 @@ def found_at(
 
 
 # -- what was agreed
+
+
+@pytest.mark.parametrize(
+    ("charge_a", "discharge_a", "seconds"),
+    [
+        (100.0, 0.0, 2.0 + 100.0 / 25.0),
+        (100.0, 300.0, 2.0 + 300.0 / 25.0),
+        (500.0, 400.0, 22.0),
+        (3000.0, 0.0, 22.0),
+        (math.inf, 0.0, 2.0 + 5000.0 / math.inf),
+    ],
+)
+def test_how_long_the_greatest_current_may_take_to_fall(
+    charge_a: float, discharge_a: float, seconds: float
+) -> None:
+    """Twice the time to settle: what may rise until the supply has heard of it falls as well."""
+    supervisor = StationSupervisor(SupervisionLimits())
+    supervisor.negotiated(950.0, charge_a, discharge_a)
+    assert supervisor.falls_within_s == pytest.approx(seconds)
+
+
+def test_before_anything_was_agreed_it_is_a_connector_as_large_as_there_is() -> None:
+    """By the ramp of a small one."""
+    assert StationSupervisor(SupervisionLimits()).falls_within_s == pytest.approx(2.0 + 5000.0 / 25.0)
 
 
 def test_a_rating_is_kept_at_once_whatever_is_asked_for() -> None:

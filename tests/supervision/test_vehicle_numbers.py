@@ -327,6 +327,25 @@ def test_where_the_short_way_of_a_vehicle_ends(
         assert not supervisor.within(*sample, 1.0), sample
 
 
+@pytest.mark.parametrize(("over_a", "least"), [(5.0, 2.0), (2.0, 2.0), (1.0, 1.0)])
+def test_of_two_rules_for_what_flows_back_the_short_way_keeps_the_tighter(
+    over_a: float, least: float
+) -> None:
+    supervisor = vehicle(SupervisionLimits(over_current_a=over_a, reverse_current_share=0.0))
+    supervisor.measured(0.0, 0.0, 0.0, 0.0)
+    assert supervisor.within(0.0, -least, 1.0)
+    assert not supervisor.within(0.0, -least - 0.1, 1.0)
+
+
+def test_before_contactors_were_told_anything_nothing_may_flow_though_it_was_asked_for() -> None:
+    supervisor = VehicleSupervisor(SupervisionLimits(), maximum_v=900.0, charge_a=500.0, discharge_a=0.0)
+    supervisor.asked(300.0, 0.0, -100.0)
+    supervisor.battery(880.0, 300.0, False, -100.0, -100.0)
+    supervisor.measured(0.0, 0.0, 0.0, 0.0)
+    assert supervisor.within(0.0, 5.0, 1.0)
+    assert not supervisor.within(0.0, 5.1, 1.0)
+
+
 @pytest.mark.parametrize(
     ("before", "change", "sample"),
     [
@@ -362,15 +381,17 @@ def test_a_hot_inlet_without_a_threshold_for_no_current_allows_what_is_none_by_d
 def test_a_station_that_tells_other_values() -> None:
     supervisor = vehicle()
     supervisor.measured(800.0, 100.0, 0.0, 0.0)
-    assert [supervisor.station_reports(850.0, 115.0, t) for t in (0.0, 9.0)] == [None, None]
+    assert [supervisor.station_reports(850.0, 100.0, t) for t in (0.0, 3.0, 6.0)] == [None] * 3
+    assert [supervisor.station_reports(800.0, 115.0, t) for t in (6.0, 9.0, 12.0)] == [None] * 3
     off = vehicle(SupervisionLimits(off=(Rule.STATION_REPORTS_OTHER,)))
-    assert [off.station_reports(900.0, 500.0, t) for t in (0.0, 9.0)] == [None, None]
-    assert supervisor.station_reports(851.0, 100.0, 10.0) is None
-    found = supervisor.station_reports(851.0, 100.0, 15.0)
+    off.measured(800.0, 100.0, 0.0, 0.0)
+    assert [off.station_reports(900.0, 500.0, t) for t in (0.0, 3.0, 6.0, 9.0)] == [None] * 4
+    assert supervisor.station_reports(851.0, 100.0, 20.0) is None
+    found = supervisor.station_reports(851.0, 100.0, 25.0)
     assert kind(found)[1] is WARN
-    assert supervisor.station_reports(800.0, 100.0, 16.0) is None
-    assert supervisor.station_reports(800.0, 116.0, 20.0) is None
-    assert supervisor.station_reports(800.0, 116.0, 25.0) is not None
+    assert supervisor.station_reports(800.0, 100.0, 26.0) is None
+    assert supervisor.station_reports(800.0, 116.0, 30.0) is None
+    assert supervisor.station_reports(800.0, 116.0, 35.0) is not None
 
 
 def test_a_sample_within_all_bounds_looks_at_no_rule() -> None:
