@@ -240,7 +240,7 @@ class VehicleHardware(SideHardware):
 
     # -- safe ---------------------------------------------------------------------------------------------
 
-    def _withdraw(self, *, anew: bool = False) -> None:
+    def _withdraw(self, *, anew: bool) -> None:
         if self._signal is not None:
             self._signal.set_ready(False, anew=anew)
 
