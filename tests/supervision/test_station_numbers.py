@@ -50,6 +50,12 @@ def test_how_long_the_greatest_current_may_take_to_fall(
     assert supervisor.falls_within_s == pytest.approx(seconds)
 
 
+def test_and_it_settles_as_slowly_as_is_set() -> None:
+    supervisor = StationSupervisor(SupervisionLimits(settle_s=3.0))
+    supervisor.negotiated(950.0, 100.0, 0.0)
+    assert supervisor.falls_within_s == pytest.approx(6.0 + 4.0)
+
+
 def test_before_anything_was_agreed_it_is_a_connector_as_large_as_there_is() -> None:
     """By the ramp of a small one."""
     assert StationSupervisor(SupervisionLimits()).falls_within_s == pytest.approx(2.0 + 5000.0 / 25.0)
