@@ -298,6 +298,8 @@ class Facts:
     """The supervision's rule that asked for it."""
     stop_deadline: float | None = None
     stop_notice_s: float = 0.0
+    ramp_until: float | None = None
+    """Until when the supply was given time at the station's own stop; None before it was looked at."""
     """An edition that tells the wish to stop ahead: for so many s more the vehicle is waited for."""
     pause_until: float = 0.0
     """Until then the vehicle is asked to pause."""

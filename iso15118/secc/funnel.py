@@ -205,14 +205,13 @@ class Funnel(ConnectionDevice):
 
     def _stop_now(self) -> list[Action]:
         """The vehicle was asked to stop and had its time: the station stops by itself. A vehicle that has
-        followed and asks for nothing waits for the supply, whose ramp has the time that it has anyway, and
-        once: who asks for power in between gains nothing. One that has ended power has as long again for its
-        goodbye."""
+        followed and asks for nothing waits for the supply, whose ramp has the time that it has anyway,
+        reckoned once: who asks for power in between gains nothing. One that has ended power has as long again
+        for its goodbye."""
         facts, limits = self._facts, self.config.supervision
         none: float | None
         unit, delay_s = "A", self.config.stop_delay_s
         leaves_until = facts.told_open_at + delay_s if facts.lets_go else -math.inf
-        latest = (facts.stop_deadline or facts.now) + (delay_s if facts.lets_go else 0.0)
         if facts.pad_vehicle is not None:
             current, none, unit = facts.pad.power_w, limits.no_power_w, "W"
         elif facts.ac_limits is not None:
@@ -220,10 +219,7 @@ class Funnel(ConnectionDevice):
         else:
             current, none = abs(facts.measured.current_a), limits.no_current_a
             if current > limits.none_a:
-                falls_until = self._books.supervisor.falls_until
-                leaves_until = max(leaves_until, falls_until + limits.settle_s)  # as it is then measured
-            latest += self._books.supervisor.falls_within_s + limits.settle_s
-        leaves_until = min(leaves_until, latest)
+                leaves_until = max(leaves_until, self._ramp_until(current))
         if facts.now < leaves_until:
             self.timers.set(Timer.STOP, leaves_until)
             return []
@@ -236,6 +232,14 @@ class Funnel(ConnectionDevice):
         return self._abort(
             EndReason.STOPPED_BY_STATION, facts.stop_wanted, rule=facts.stop_rule, cause="stop-not-followed"
         )
+
+    def _ramp_until(self, current_a: float) -> float:
+        """Until when that current may still be on its way down, as it is then measured; infinitely long ago
+        if the vehicle asks for one."""
+        facts, supervisor, settle_s = self._facts, self._books.supervisor, self.config.supervision.settle_s
+        if facts.ramp_until is None:
+            facts.ramp_until = facts.now + supervisor.falls_in_s(current_a) + settle_s
+        return min(supervisor.falls_until + settle_s, facts.ramp_until)
 
     def _found(self, finding: Finding) -> list[Action]:
         """A rule of the supervision is broken."""

@@ -278,7 +278,7 @@ def test_a_vehicle_that_is_given_nothing_leaves_after_its_time(mode: ControlMode
     began = host.book.now
     while isinstance(host.request, dc.DCChargeLoopReq):
         go(host)
-    assert 10.0 <= host.book.now - began < 11.0
+    assert 11.0 <= host.book.now - began < 12.0, "a second more, in which some may still come"
     finish(host)
     assert host.session.ended == act.SessionEnded(EndReason.STOPPED_BY_EV, "no power for 10 s")
 
@@ -291,7 +291,7 @@ def test_a_battery_that_takes_less_than_can_be_given_is_full_enough() -> None:
     began = host.book.now
     while isinstance(host.request, dc.DCChargeLoopReq):
         go(host, cl_res_control_mode=limits)
-        assert host.book.now < began + 12.0
+        assert host.book.now < began + 13.0
     assert host.book.now >= began + 5.0
     finish(host)
     assert finish(host).reason is EndReason.STOPPED_BY_EV

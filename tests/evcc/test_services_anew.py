@@ -103,7 +103,7 @@ def test_what_goes_on_beside_the_loop_is_given_up_with_the_stop() -> None:
     assert len(beside) == 1
     host.sent = [one for one in host.sent if not isinstance(one, cm.ScheduleExchangeReq)]
     host.tell(ev.StopRequested("driver"))
-    for _ in range(10):
+    for _ in range(20):
         if isinstance(host.request, cm.PowerDeliveryReq):
             break
         host.answer() if isinstance(host.request, dc.DCChargeLoopReq) and host.waiting else host.wait(0.25)

@@ -151,7 +151,7 @@ def test_a_battery_that_lacks_hardly_anything_is_full(lacks_wh: float, goes_on: 
     host = loop_of(least_energy_wh=100.0)
     host.measure(BATTERY_V)
     host.battery(energy_to_target_wh=lacks_wh)
-    for _ in range(4):
+    for _ in range(8):  # what was asked for before may come for a second
         request = next_loop(host)
         if request is None:
             break
@@ -167,7 +167,7 @@ def test_a_battery_that_asks_for_less_than_can_be_said_has_enough(wish_a: float,
     host = loop_of()
     host.measure(BATTERY_V)
     host.battery(target_current_a=wish_a)
-    for _ in range(4):
+    for _ in range(8):  # what was asked for before may come for a second
         request = next_loop(host)
         if request is None:
             break
@@ -184,7 +184,7 @@ def test_without_power_for_so_long_a_vehicle_leaves(amperes: float, goes_on: boo
         request = next_loop(host)
     assert (request is not None) is goes_on
     if not goes_on:
-        assert host.book.now - began == pytest.approx(10.0, abs=0.6)
+        assert host.book.now - began == pytest.approx(11.0, abs=0.6)
         host.answer()
         while host.session.ended is None:
             host.step()

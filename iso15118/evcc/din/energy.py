@@ -143,7 +143,6 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     interval_s = talk.config.din.loop_interval_s
     end: SessionEnded | None = None
     asked: object = None
-    asked_a = 0.0
     winding: WindDown | None = None
     turn = 0
     plan.ready = talk.bound = None  # it is ready to charge
@@ -153,13 +152,13 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         if end is None:
             end = enough(talk, plan, below_minimum=below_minimum(talk, plan))
             winding = None if end is None else WindDown(talk)
-        elif winding is None or winding.over(talk) or (asked_a <= 0.0 and _rests(talk)):
+        elif winding is None or winding.over(talk):
             return end
         turn += 1
         request = current_demand(talk, plan, winding_down=end is not None)
         if request.ev_target_current is not asked:  # equal numbers are mostly one object
-            asked, asked_a = request.ev_target_current, quantity(request.ev_target_current)
-            talk.asked(asked_a, 0.0)
+            asked = request.ev_target_current
+            talk.asked(quantity(request.ev_target_current), 0.0)
         response: din.CurrentDemandRes = await exchange(talk, request)
         leave_on_alarm(response.dc_evse_status)
         insulation.under_power(talk, response.dc_evse_status.evse_isolation_status)
@@ -172,10 +171,6 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
             winding = None if end is None else WindDown(talk, float(status.notification_max_delay))
         if talk.now < began + interval_s:
             await Until(began + interval_s)
-
-
-def _rests(talk: Conversation) -> bool:
-    return abs(talk.inlet.current_a) < _NO_CURRENT_A
 
 
 async def stop(talk: Conversation, plan: Plan) -> None:

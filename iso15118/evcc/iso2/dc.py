@@ -127,7 +127,6 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     end: SessionEnded | None = None
     winding: WindDown | None = None
     asked: object = None
-    asked_a = 0.0
     turn = 0
     while True:
         began = talk.now
@@ -138,20 +137,18 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                 winding = None
             elif winding is None:
                 winding = WindDown(talk)
-        at_rest = asked_a <= 0.0 and abs(talk.inlet.current_a) < _NO_CURRENT_A
-        if winding is not None and (at_rest or winding.over(talk)):
+        if winding is not None and winding.over(talk):
             if end is not None:
                 return end
             await _renegotiate(talk, plan)
             # The supervision was told meanwhile that nothing is asked for.
-            winding, asked, asked_a = None, None, 0.0
+            winding, asked = None, None
             continue
         turn += 1
         request = demand(talk, plan, winding_down=winding is not None)
         if request.ev_target_current is not asked:  # equal numbers are mostly one object
             asked = request.ev_target_current
-            asked_a = quantity(request.ev_target_current)
-            talk.asked(asked_a, 0.0)
+            talk.asked(quantity(request.ev_target_current), 0.0)
         response: iso2.CurrentDemandRes = await exchange(talk, request)
         if turn % _COMPARE_EVERY == 0:
             talk.reported(quantity(response.evse_present_voltage), quantity(response.evse_present_current))

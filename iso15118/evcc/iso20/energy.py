@@ -122,7 +122,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
             end = standing_by(talk, plan) if plan.standing_by else enough(talk, plan, scheduled_w)
             end = end or service_wanted(talk, plan)
             winding = None if end is None else WindDown(talk)
-        elif abs(talk.inlet.current_a) < _NO_CURRENT_A or winding is None or winding.over(talk):
+        elif winding is None or winding.over(talk):
             return end
         gives = discharging_wanted(talk, plan)
         if end is None:

@@ -91,16 +91,16 @@ class AcSupervisor:
             self.live_from(now)
         self._phases, hold = phases, self.limits.ac_adapt_s
         for index in range(3):
-            self._charge_a[index].ask(charge_a[index], now, hold, _INF, _INF)
-            self._discharge_a[index].ask(discharge_a[index], now, hold, _INF, _INF)
-        self._charge_w.ask(charge_w, now, hold, _INF, _INF)
-        self._discharge_w.ask(discharge_w, now, hold, _INF, _INF)
+            self._charge_a[index].ask(charge_a[index], now, hold)
+            self._discharge_a[index].ask(discharge_a[index], now, hold)
+        self._charge_w.ask(charge_w, now, hold)
+        self._discharge_w.ask(discharge_w, now, hold)
 
     def stop(self, emergency: bool, now: float) -> None:
         """Current to zero was asked for."""
         hold = self.limits.settle_s if emergency else self.limits.ac_stop_s
         for ceiling in (*self._charge_a, *self._discharge_a, self._charge_w, self._discharge_w):
-            ceiling.ask(0.0, now, hold, _INF, _INF)
+            ceiling.ask(0.0, now, hold)
         self._phases = 0
 
     def told(self, closed: bool) -> None:

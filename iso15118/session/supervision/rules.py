@@ -178,26 +178,22 @@ class Watch:
 
 
 class Ceiling:
-    """A bound that may be lowered faster than hardware can follow: after ``hold`` s it falls with
-    ``rate`` per s to what was asked.
-
-    A further lowering on the way down does not stop the fall, so that a bound lowered
-    with every message is still one; and one that is in more haste is not slowed by the one before.
-    Where it does not fall but steps (``rate`` infinite), each lowering has ``hold`` s of its own: until
-    then what was asked before it may still flow, if that is not due already.
+    """A bound that may be lowered faster than hardware can follow: each lowering has ``hold`` s, until which
+    what was asked before it may still flow, if that is not due already. For direct current, which falls with
+    a ramp, see ``FallingBound``.
     """
 
-    __slots__ = ("_begin", "_from", "_rate", "_steps", "floor")
+    __slots__ = ("_begin", "_from", "_steps", "floor")
 
     def __init__(self, value: float = 0.0) -> None:
         self.floor = value
         """What was asked for."""
         self._from = value
         self._begin = -math.inf
-        self._rate = math.inf
+        """What may flow, until then."""
         self._steps: list[tuple[float, float, float]] = []
-        """What may still flow behind ``_begin`` where it steps: the value, until when
-        by the first lowering from it, and until when."""
+        """What may still flow behind that: the value, until when by the first lowering from it, and until
+        when."""
 
     def at(self, now: float) -> float:
         """What may still flow at ``now``."""
@@ -209,37 +205,20 @@ class Ceiling:
             self._from, _, self._begin = self._steps.pop(0)
             if now <= self._begin:
                 return self._from
-        value = self._from - self._rate * (now - self._begin)
-        if value > self.floor:
-            return value
         self._from = self.floor
         return self.floor
 
-    @property
-    def settled_at(self) -> float:
-        """When no more may flow than was asked for; infinitely long ago if that is so already."""
-        if self._from <= self.floor:
-            return -math.inf
-        if self._steps:
-            return self._steps[-1][2]
-        return self._begin + (self._from - self.floor) / self._rate
-
-    def ask(self, value: float, now: float, hold: float, rate: float, present: float) -> None:
-        """``value`` is asked from ``now`` on; ``present``: what flows now, from where a
-        lowered bound is approached."""
+    def ask(self, value: float, now: float, hold: float) -> None:
+        """``value`` is asked from ``now`` on."""
         allowed = self.at(now)
         before, self.floor = self.floor, value
-        falling = allowed > before
         if value >= allowed:
             self._from = value
             self._steps.clear()
-        elif falling and self._rate == math.inf:
-            self._step(min(before, max(present, value)), now + hold, hold / _MOST_STEPS)
-        elif falling:
-            self._begin, self._rate = min(self._begin, now + hold), max(self._rate, rate)
+        elif allowed > before:
+            self._step(before, now + hold, hold / _MOST_STEPS)
         else:
-            self._from = min(allowed, max(present, value))
-            self._begin, self._rate = now + hold, rate
+            self._from, self._begin = allowed, now + hold
 
     def _step(self, before: float, due: float, least_s: float) -> None:
         """Lowered again: ``before`` may flow until ``due``, and nothing for longer. Steps that would be

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from enum import Enum
 
+from .falling import FallingBound
 from .limits import SupervisionLimits
 from .rules import HIGHEST_A, HIGHEST_V, Ceiling, Finding, Reaction, Rule, Watch, worse
 
@@ -60,7 +61,7 @@ class StationSupervisor:
         self._asked = _Asked.NOTHING
         self._stopped_at = self._waited_from = -_INF
         self._told_open = False
-        self._charging, self._discharging = Ceiling(), Ceiling()
+        self._charging, self._discharging = FallingBound(), FallingBound()
         self._charge_rating = self._discharge_rating = _INF
         self._rate = limits.ramp(0.0)
         self._offset_a = 0.0
@@ -186,7 +187,7 @@ class StationSupervisor:
     def cable_check_over(self, now: float) -> None:
         """It is over, and the output is to be discharged."""
         if self._asked is _Asked.CABLE_CHECK:
-            self._turn(_Asked.STOPPED)
+            self._turn(_Asked.STOPPED, now)
             self._stopped_at = now
             self._nothing(now, emergency=True)
 
@@ -198,8 +199,8 @@ class StationSupervisor:
             self._turn(_Asked.PRE_CHARGE)
             self._pre_charge_v, self._pre_charge_a = Ceiling(voltage_v), Ceiling(most_a)
         # An unloaded output discharges itself slowly, and a supply takes its time to follow.
-        self._pre_charge_v.ask(voltage_v, now, self.limits.discharge_s, _INF, _INF)
-        self._pre_charge_a.ask(most_a, now, self.limits.settle_s, _INF, _INF)
+        self._pre_charge_v.ask(voltage_v, now, self.limits.discharge_s)
+        self._pre_charge_a.ask(most_a, now, self.limits.settle_s)
 
     def set_power(
         self, voltage_v: float, current_a: float, power_w: float, takes_back: bool, now: float
@@ -207,7 +208,7 @@ class StationSupervisor:
         """These bounds are in force."""
         fresh = self._asked is not _Asked.POWER
         if fresh:
-            self._turn(_Asked.POWER)
+            self._turn(_Asked.POWER, now)
             self._bound_v, self._asked_a = voltage_v, 0.0
         ahead, other = self._charging, self._discharging
         if takes_back:
@@ -237,7 +238,7 @@ class StationSupervisor:
     def stop_power(self, emergency: bool, now: float) -> None:
         """Current to zero was asked for."""
         if self._asked is not _Asked.STOPPED:
-            self._turn(_Asked.STOPPED)
+            self._turn(_Asked.STOPPED, now)
             self._stopped_at = now
         self._nothing(now, emergency=emergency)
 
@@ -255,8 +256,9 @@ class StationSupervisor:
             self._closing = None
         self._shorten()
 
-    def _turn(self, asked: _Asked) -> None:
-        # Who rests and goes on again and again, as for a new schedule, gains no time by it.
+    def _turn(self, asked: _Asked, now: float = -_INF) -> None:
+        # Who rests and goes on again and again, as for a new schedule, gains no time by it; nor does what was
+        # seen before and behind a rest count as if it had lasted.
         goes_on = {self._asked, asked} == {_Asked.POWER, _Asked.STOPPED}
         self._asked, self._frozen = asked, None
         self._quick = False
@@ -265,6 +267,8 @@ class StationSupervisor:
                 goes_on or watch in (self._w_permission, self._w_level, self._w_voltage)
             ):
                 watch.forget()
+            elif goes_on and watch not in (self._w_level, self._w_voltage):
+                watch.hold(now)
         self._pending = any([watch.since is not None for watch in self._watches])  # noqa: C419 - as below
 
     def _nothing(self, now: float, *, emergency: bool) -> None:
@@ -272,12 +276,15 @@ class StationSupervisor:
             self._lower(ceiling, 0.0, now, _INF if emergency else self._rate)
         self._shorten()
 
-    def _lower(self, ceiling: Ceiling, value: float, now: float, rate: float | None = None) -> None:
-        flows = self.current_a if ceiling is self._charging else -self.current_a
-        hold = self.limits.settle_s
-        # What flows may go on rising until the supply has heard of the new bound.
-        present = (flows if flows > 0.0 else 0.0) + self._rate * hold
-        ceiling.ask(value, now, hold, self._rate if rate is None else rate, present)
+    def _lower(self, ceiling: FallingBound, value: float, now: float, rate: float | None = None) -> None:
+        flows = self._seen(ceiling)
+        ceiling.ask(value, now, self.limits.settle_s, self._rate if rate is None else rate, flows)
+
+    def _seen(self, ceiling: FallingBound) -> float:
+        """The last sample, which is also what flows in the direction of this bound."""
+        flows = max(self.current_a if ceiling is self._charging else -self.current_a, 0.0)
+        ceiling.seen(flows, self.sampled_at)
+        return flows
 
     @property
     def falls_until(self) -> float:
@@ -285,14 +292,19 @@ class StationSupervisor:
         or some is asked for."""
         if self._charging.floor > 0.0 or self._discharging.floor > 0.0:
             return -_INF
+        self._seen(self._charging)
+        self._seen(self._discharging)
         return max(self._charging.settled_at, self._discharging.settled_at)
 
     @property
     def falls_within_s(self) -> float:
         """How long the greatest current that was offered may take to fall to nothing, in s, with what may
         still rise until the supply has heard of it."""
-        greatest = min(max(self._charge_rating, self._discharge_rating), HIGHEST_A)
-        return 2.0 * self.limits.settle_s + greatest / self._rate
+        return self.falls_in_s(min(max(self._charge_rating, self._discharge_rating), HIGHEST_A))
+
+    def falls_in_s(self, current_a: float) -> float:
+        """The same of this current (a magnitude)."""
+        return 2.0 * self.limits.settle_s + current_a / self._rate
 
     def _follows(self) -> bool:
         """The current is where its bound is: then a changed bound has to move it."""
@@ -313,6 +325,9 @@ class StationSupervisor:
             ):
                 self.voltage_v, self.current_a, self.sampled_at = voltage_v, current_a, now
                 self.fresh_until = now + self._stale_s
+                if self._charging.waits or self._discharging.waits:
+                    self._seen(self._charging)
+                    self._seen(self._discharging)
                 return True
         except (TypeError, ArithmeticError):
             pass  # no numbers
@@ -325,7 +340,7 @@ class StationSupervisor:
             return None
         self.voltage_v, self.current_a, self.sampled_at = voltage_v, current_a, at
         self.fresh_until = max(at, self._waited_from) + self._stale_s
-        found = self._judge(voltage_v, current_a, now)
+        found = self._judge(voltage_v, current_a, at, now)
         self._pending = any([watch.since is not None for watch in self._watches])  # noqa: C419 - a list is faster
         self._shorten()
         return found
@@ -344,7 +359,10 @@ class StationSupervisor:
         self._waited_from = now
         self.fresh_until = max(self.sampled_at, now) + self._stale_s
 
-    def _judge(self, voltage: float, current: float, now: float) -> Finding | None:
+    def _judge(self, voltage: float, current: float, at: float, now: float) -> Finding | None:
+        """A sample is compared with what was allowed when it was taken, and lasts as long as it is told."""
+        self._seen(self._charging)
+        self._seen(self._discharging)
         found = self._level(now)
         if self._closing is not None:
             found = worse(found, self._close(self._closing, voltage, now))
@@ -365,9 +383,9 @@ class StationSupervisor:
                 found = worse(found, self._w_pre_a.look(abs(current) > limit, current, limit, now))
                 return worse(found, self._over_voltage(voltage, now))
             case _Asked.POWER:
-                return worse(found, self._power(voltage, current, now))
+                return worse(found, self._power(voltage, current, at, now))
             case _:
-                return worse(found, self._rest(voltage, current, now))
+                return worse(found, self._rest(voltage, current, at, now))
 
     def _over_voltage(self, voltage: float, now: float) -> Finding | None:
         if voltage < self._least_v:
@@ -380,9 +398,9 @@ class StationSupervisor:
         limit = self.limits.beyond(Rule.CONTACTOR_VOLTAGE, within_v)
         return self._w_close.look(abs(voltage - over_v) > limit, abs(voltage - over_v), limit, now)
 
-    def _power(self, voltage: float, current: float, now: float) -> Finding | None:
+    def _power(self, voltage: float, current: float, at: float, now: float) -> Finding | None:
         limits = self.limits
-        charge, discharge = self._charging.at(now), self._discharging.at(now)
+        charge, discharge = self._charging.at(at), self._discharging.at(at)
         taking = self._takes_back
         found = self._over_voltage(voltage, now)
 
@@ -403,7 +421,7 @@ class StationSupervisor:
             found = worse(found, self._w_reverse.look(-current > back, current, -back, now))
 
         off, edge = self._off_bound(voltage, current)
-        off = off and now >= self._bound_v_from
+        off = off and at >= self._bound_v_from
         found = worse(found, self._w_asked_voltage.look(off, voltage, edge, now))
 
         # A current that still falls, in either direction, may take its power with it.
@@ -413,7 +431,9 @@ class StationSupervisor:
         bound_w = self._bound_w if falls <= floor else max(self._bound_w, falls * abs(voltage))
         most_w = bound_w * (1.0 + limits.over_power_share) + self._over_w
         power = abs(voltage * current)
-        found = worse(found, self._w_power.look(power > most_w, power, most_w, now))
+        # What counts as no current is no power either: a sensor shows some where none flows.
+        over = power > most_w and abs(current) > max(limits.none_a, self._offset_a)
+        found = worse(found, self._w_power.look(over, power, most_w, now))
         return worse(found, self._still(voltage, current, now))
 
     def _off_bound(self, voltage: float, current: float) -> tuple[bool, float]:
@@ -476,9 +496,9 @@ class StationSupervisor:
             return
         self._quick = not self._pending
 
-    def _rest(self, voltage: float, current: float, now: float) -> Finding | None:
+    def _rest(self, voltage: float, current: float, at: float, now: float) -> Finding | None:
         """Nothing is asked for, or it was taken back."""
-        up, down = self._charging.at(now) + self._none_a, self._discharging.at(now) + self._none_a
+        up, down = self._charging.at(at) + self._none_a, self._discharging.at(at) + self._none_a
         limit = up if current >= 0.0 else -down
         broken = current > up or -current > down
         found = self._w_permission.look(broken, current, limit, now)

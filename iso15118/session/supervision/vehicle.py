@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 
+from .falling import FallingBound
 from .limits import SupervisionLimits
-from .rules import HIGHEST_A, HIGHEST_V, Ceiling, Finding, Reaction, Rule, Watch, worse
+from .rules import HIGHEST_A, HIGHEST_V, Finding, Reaction, Rule, Watch, worse
 
 __all__ = ["VehicleSupervisor"]
 
@@ -35,8 +36,12 @@ class VehicleSupervisor:
         self.fresh_until = _INF
         """Until then the older of them is young enough; infinite if nobody minds."""
         self._declared_v, self._charge_a, self._discharge_a = maximum_v, charge_a, discharge_a
-        self._rate = limits.ramp(max(charge_a, discharge_a))
-        self._charging, self._discharging, self._wanted = Ceiling(), Ceiling(), Ceiling(_INF)
+        self._greatest_a = max(charge_a, discharge_a)
+        self._rate = limits.ramp(self._greatest_a)
+        self.nothing_since = -_INF
+        """Since when the station is asked for nothing; infinite while it is asked for something."""
+        self._charging, self._discharging = FallingBound(), FallingBound()
+        self._wanted = FallingBound(_INF)
         self._told_open = self._was_told = False
         self._closing: tuple[float, float] | None = None
         """The contactors are on their way to close over this voltage, and what it may be off."""
@@ -103,31 +108,51 @@ class VehicleSupervisor:
     def offered(self, charge_a: float, discharge_a: float) -> None:
         """The station's greatest currents. Its ramp is that of the connector, which has the lesser of what
         both sides can do: no small station falls as fast as a vehicle for a large one may expect."""
-        greatest = max(min(self._charge_a, charge_a), min(self._discharge_a, discharge_a))
-        self._rate = self.limits.ramp(greatest)
+        self._greatest_a = max(min(self._charge_a, charge_a), min(self._discharge_a, discharge_a))
+        self._rate = self.limits.ramp(self._greatest_a)
+
+    @property
+    def falls_until(self) -> float:
+        """Until when a current may still fall that nobody asks for any more; infinite while some is."""
+        if self._charging.floor > 0.0 or self._discharging.floor > 0.0:
+            return _INF
+        return max(self._charging.settled_at, self._discharging.settled_at)
 
     @property
     def falls_within_s(self) -> float:
-        """How long the present current may take to fall to nothing once nothing is asked for, in s."""
-        return self.limits.settle_s + abs(self.current_a) / self._rate
+        """How long the greatest current of this connector may take to fall to nothing once nothing is asked
+        for, in s."""
+        return 2.0 * self.limits.settle_s + max(self._greatest_a, abs(self.current_a)) / self._rate
+
+    def may_flow_a(self, now: float) -> float:
+        """The greatest current, either way, that the station may give at ``now`` (A): what is asked for, or
+        was until a moment ago."""
+        return max(self._charging.at(now), self._discharging.at(now))
 
     def asked(self, charge_a: float, discharge_a: float, now: float) -> None:
         """The station was asked for at most these currents (magnitudes), or both 0: for none."""
+        if charge_a > 0.0 or discharge_a > 0.0:
+            self.nothing_since = _INF
+        elif self.nothing_since == _INF:
+            self.nothing_since = now
         if charge_a != self._charging.floor:
-            self._ask(self._charging, charge_a, self.current_a, now)
+            self._charging.ask(charge_a, now, self.limits.settle_s, self._rate, self._seen(self._charging))
         if discharge_a != self._discharging.floor:
-            self._ask(self._discharging, discharge_a, -self.current_a, now)
-
-    def _ask(self, ceiling: Ceiling, value: float, flows: float, now: float) -> None:
-        hold = self.limits.settle_s
-        ceiling.ask(value, now, hold, self._rate, (flows if flows > 0.0 else 0.0) + self._rate * hold)
+            flows = self._seen(self._discharging)
+            self._discharging.ask(discharge_a, now, self.limits.settle_s, self._rate, flows)
         self._shorten()
+
+    def _seen(self, bound: FallingBound) -> float:
+        """The last sample, which is also what flows in the direction of this bound."""
+        flows = max(-self.current_a if bound is self._discharging else self.current_a, 0.0)
+        bound.seen(flows, self.inlet_at)
+        return flows
 
     def stop(self, emergency: bool, now: float) -> None:
         """Power is no longer wanted, or the vehicle takes itself off the cable."""
         rate = _INF if emergency else self._rate
-        for ceiling, flows in ((self._charging, self.current_a), (self._discharging, -self.current_a)):
-            ceiling.ask(0.0, now, self.limits.settle_s, rate, max(flows, 0.0))
+        for bound in (self._charging, self._discharging):
+            bound.ask(0.0, now, self.limits.settle_s, rate, self._seen(bound))
         self._quick = False
 
     def pre_charge(self, voltage_v: float) -> None:
@@ -188,8 +213,9 @@ class VehicleSupervisor:
         self._battery_v, self._hot, self._quick = maximum_v, hot, False
         self._ceiling_v = self._most_v()
         if wanted != self._wanted.floor:
-            present = max(self.current_a, 0.0)
-            self._wanted.ask(wanted, now, 0.0, self._rate, present)
+            # The station hears of it by the next request, and begins then.
+            hold = 2.0 * self.limits.settle_s
+            self._wanted.ask(wanted, now, hold, self._rate, self._seen(self._wanted))
 
     def within(self, voltage: float, current: float, now: float) -> bool:
         """One sample of now that breaks no rule, as almost all do: True, and it is taken. False says nothing:
@@ -205,6 +231,9 @@ class VehicleSupervisor:
                 oldest = now if now < self.battery_at else self.battery_at
                 waited = self._waited_from
                 self.fresh_until = (oldest if oldest > waited else waited) + self._stale_s
+                if self._charging.waits or self._discharging.waits or self._wanted.waits:
+                    for bound in (self._charging, self._discharging, self._wanted):
+                        self._seen(bound)
                 return True
         except (TypeError, ArithmeticError):
             pass  # no numbers
@@ -217,7 +246,7 @@ class VehicleSupervisor:
             return None
         self.voltage_v, self.current_a, self.inlet_at = voltage, current, at
         self._read()
-        found = self._judge(voltage, current, now)
+        found = self._judge(voltage, current, at, now)
         self._pending = any([watch.since is not None for watch in self._watches])  # noqa: C419 - a list is faster
         self._shorten()
         return found
@@ -244,8 +273,11 @@ class VehicleSupervisor:
         most = min(self._battery_v, self._declared_v)
         return min(most + max(self._over_v, self.limits.inlet_voltage_share * most), HIGHEST_V)
 
-    def _judge(self, voltage: float, current: float, now: float) -> Finding | None:
+    def _judge(self, voltage: float, current: float, at: float, now: float) -> Finding | None:
+        """A sample is compared with what was allowed when it was taken, and lasts as long as it is told."""
         limits = self.limits
+        for bound in (self._charging, self._discharging, self._wanted):
+            self._seen(bound)
         found = None
         if self.closed:
             most = self._ceiling_v if voltage >= 0.0 else self._least_v
@@ -257,7 +289,7 @@ class VehicleSupervisor:
             found = self._w_close.look(apart > most, apart, most, now)
         if self._level_on:
             found = worse(found, self._w_level.look(self.closed and self._told_open, 1.0, 0.0, now))
-        charge, discharge = self._charging.at(now), self._discharging.at(now)
+        charge, discharge = self._charging.at(at), self._discharging.at(at)
         if self._told_open or not self._was_told:
             broken = current > charge + self._none_a or -current > discharge + self._none_a
             limit = charge + self._none_a if current >= 0.0 else -discharge - self._none_a
@@ -274,7 +306,7 @@ class VehicleSupervisor:
             self._w_reverse.look(self._discharging.floor <= 0.0 and -current > back, current, -back, now),
         )
         if self._battery_on:
-            wanted = self._wanted.at(now) + limits.none_a
+            wanted = self._wanted.at(at) + limits.none_a
             found = worse(found, self._w_battery.look(current > wanted, current, wanted, now))
         if self._hot_on:
             none = limits.none_a

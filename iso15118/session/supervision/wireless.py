@@ -49,13 +49,13 @@ class WirelessSupervisor:
         if self.fresh_until == _INF:
             self.live_from(now)
         self._stopped = False
-        self._ceiling.ask(power_w, now, self.limits.ac_adapt_s, _INF, _INF)
+        self._ceiling.ask(power_w, now, self.limits.ac_adapt_s)
 
     def stop(self, emergency: bool, now: float) -> None:
         """Nothing may flow any more."""
         self._stopped = True
         hold = self.limits.settle_s if emergency else self.limits.ac_stop_s
-        self._ceiling.ask(0.0, now, hold, _INF, _INF)
+        self._ceiling.ask(0.0, now, hold)
 
     def measured(self, power_w: float, at: float, now: float) -> Finding | None:
         """One sample, measured at ``at`` and told at ``now``. One that is older than the last is dropped."""

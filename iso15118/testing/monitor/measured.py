@@ -6,6 +6,8 @@ The times are those of the supervision's defaults, with room for a rig that meas
 
 from __future__ import annotations
 
+import math
+
 from iso15118.session import actions as act
 from iso15118.session.actions import Urgency
 
@@ -16,6 +18,41 @@ __all__ = ["MeasuredRules"]
 _ROOM_S = 0.8  # two looks of a rig, and rounding
 _RAMP_A_PER_S = 25.0
 _RAMP_S = 20.0
+_LOOK_S = 0.5  # so much later at most the end of the second is seen
+
+
+class _Bound:
+    """What may flow one way: what is asked for, and for a while what was asked for before."""
+
+    def __init__(self) -> None:
+        self.value = 0.0
+        self._before: list[list[float]] = []
+        """Of each higher one: its value, when it was replaced, the most that flowed until a second later, and
+        when it has to be gone."""
+
+    def ask(self, value: float, present: float, now: float) -> None:
+        if value < self.value:
+            self._before.append([self.value, now, present, math.inf])
+        self.value = value
+
+    def hurry(self, now: float) -> None:
+        """All of it has to be gone within a second."""
+        for one in self._before:
+            one[3] = min(one[3], now + 1.0)
+
+    def may(self, flows: float, ramp: float, now: float) -> float:
+        """What may flow, of which this does."""
+        most = self.value
+        for one in tuple(self._before):
+            value, ended, peak, gone = one
+            if now <= ended + 1.0 + _LOOK_S:
+                one[2] = peak = max(peak, flows)
+            left = value if now <= ended + 1.0 else min(value, peak) - ramp * (now - ended - 1.0)
+            if now > gone or left <= self.value:
+                self._before.remove(one)
+            else:
+                most = max(most, left)
+        return most
 
 
 class MeasuredRules:
@@ -26,13 +63,11 @@ class MeasuredRules:
     def __init__(self, role: str, rating_a: float, *, over_s: float = 0.5) -> None:
         self._role, self._rating, self._over_s = role, rating_a, over_s
         self._ramp = max(_RAMP_A_PER_S, rating_a / _RAMP_S)
-        self._high = self._low = 0.0
-        """The currents that may flow, to the vehicle and from it, once everything has settled."""
+        self._high, self._low = _Bound(), _Bound()
+        """The currents that may flow, to the vehicle and from it."""
         self._told = False
         self._quiet = True
         """Nothing is asked for, or no longer."""
-        self._patience = 0.0
-        """Nothing is judged before: a ramp takes its time."""
         self._since: dict[str, float] = {}
         self._excused = False
         """An emergency stop was asked for while something was wrong: what is left is the hardware's."""
@@ -43,49 +78,44 @@ class MeasuredRules:
 
     def asked(self, high: float, low: float, present: float, now: float) -> None:
         """So much may flow from now on, both magnitudes."""
-        if high < self._high or low < self._low:
-            beyond = max(present - high, -present - low, 0.0)
-            settled = now + 1.0 + beyond / self._ramp
-            # A bound that is lowered again and again does not buy time for ever.
-            self._patience = max(self._patience, settled) if self._patience <= now else self._patience
-        self._high, self._low, self._quiet, self._told, self._excused = high, low, False, True, False
+        self._high.ask(high, max(present, 0.0), now)
+        self._low.ask(low, max(-present, 0.0), now)
+        self._quiet, self._told, self._excused = False, True, False
 
     def stopped(self, urgency: Urgency, present: float, now: float) -> None:
         """Nothing may flow any more."""
-        emergency = urgency is Urgency.EMERGENCY
-        if emergency:
+        self._high.ask(0.0, max(present, 0.0), now)
+        self._low.ask(0.0, max(-present, 0.0), now)
+        if urgency is Urgency.EMERGENCY:
+            self._high.hurry(now)
+            self._low.hurry(now)
             self._excused = bool(self._since)
             self._since.clear()
-        self._high = self._low = 0.0
         self._quiet, self._told = True, True
-        self._patience = now + 1.0 + (0.0 if emergency else abs(present) / self._ramp)
 
-    def look(self, current: float, now: float) -> None:
-        """One sample."""
+    def look(self, current: float, now: float, taken_at: float | None = None) -> None:
+        """One sample, which is compared with what might flow when it was taken."""
         if not self._told or self._excused:
             return
-        if -2.0 <= current <= self._high:
-            if self._since:
-                self._since.clear()
-            return
+        at = now if taken_at is None else min(taken_at, now)
+        high = self._high.may(max(current, 0.0), self._ramp, at)
+        low = self._low.may(max(-current, 0.0), self._ramp, at)
+        over = current > high + max(5.0, 0.05 * high) or (low > 0.0 and -current > low + max(5.0, 0.05 * low))
+        back = low == 0.0 and -current > max(2.0, 0.01 * self._rating)
         rules = (
-            ("current without permission", self._quiet and abs(current) > 5.0, 0.1),
-            ("over-current", not self._quiet and self._is_over(current), self._over_s),
-            ("reverse current", not self._quiet and self._is_reverse(current), 0.2),
+            (
+                "current without permission",
+                self._quiet and (current > high + 5.0 or -current > low + 5.0),
+                0.1,
+            ),
+            ("over-current", not self._quiet and over, self._over_s),
+            ("reverse current", not self._quiet and back, 0.2),
         )
         for rule, broken, lasts in rules:
-            if not broken or now < self._patience:
+            if not broken:
                 self._since.pop(rule, None)
             elif now - self._since.setdefault(rule, now) > lasts + _ROOM_S:
                 raise SafetyViolation(f"{self._role}: {rule}: {current:.0f} A, and nothing was done about it")
-
-    def _is_over(self, current: float) -> bool:
-        most = self._high + max(5.0, 0.05 * self._high)
-        least = self._low + max(5.0, 0.05 * self._low)
-        return current > most or (self._low > 0.0 and -current > least)
-
-    def _is_reverse(self, current: float) -> bool:
-        return self._low == 0.0 and -current > max(2.0, 0.01 * self._rating)
 
     def see(self, action: act.Action, present: float, now: float) -> None:
         """Learn from what a session asks of its hardware."""

@@ -64,7 +64,7 @@ class StationMonitor:
         self._output = values
         if now is None:
             return
-        self._measured.look(values.current_a, now)
+        self._measured.look(values.current_a, now, values.at)
         beyond = self._beyond(values)
         if not beyond or self._over or not self._live:
             self._beyond_since = None

@@ -31,7 +31,7 @@ class VehicleMonitor:
         """The vehicle's inlet now."""
         self._inlet = values
         if now is not None:
-            self._measured.look(values.current_a, now)
+            self._measured.look(values.current_a, now, values.at)
 
     def look(self, event: ev.Event | None, actions: list[act.Action], now: float) -> None:
         """One call of the vehicle's session."""

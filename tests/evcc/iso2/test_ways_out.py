@@ -105,7 +105,7 @@ def test_the_inlet_has_to_match_what_was_asked_for_and_the_battery_as_it_is(
     assert any(isinstance(one, act.CloseContactors) for one in host.book.actions) is closes
 
 
-@pytest.mark.parametrize(("current_a", "lasts_s"), [(4.9, 0.2), (5.0, 7.0)])
+@pytest.mark.parametrize(("current_a", "lasts_s"), [(4.9, 0.2), (5.0, 3.0)])
 @pytest.mark.parametrize(("delay", "most_s"), [(0, 7.0), (1, 1.0), (60, 7.0)])
 def test_the_ramp_ends_with_the_current_or_with_its_time(
     current_a: float, lasts_s: float, delay: int, most_s: float
@@ -130,7 +130,7 @@ def test_the_driver_has_another_schedule_and_what_has_no_words_is_told() -> None
     host.tell(ev.StandbyRequested("test"))
     host.tell(ev.ServiceRenegotiationRequested("test"))
     host.tell(ev.ScheduleRenegotiationRequested("test"))
-    for _ in range(6):
+    for _ in range(30):
         if isinstance(host.request, iso2.PowerDeliveryReq):
             break
         host.answer() if host.waiting else host.wait(0.1)
@@ -144,7 +144,7 @@ def test_the_test_voltage_does_not_meet_contactors_that_have_not_opened() -> Non
     host = Host(iso2={"dc_renegotiation": DcRenegotiation.FULL}).to("CurrentDemand", 2)
     host.measure(BATTERY_V, 0.0)
     host.tell(ev.ScheduleRenegotiationRequested("test"))
-    for _ in range(6):
+    for _ in range(30):
         if isinstance(host.request, iso2.PowerDeliveryReq):
             break
         host.answer() if host.waiting else host.wait(0.1)
