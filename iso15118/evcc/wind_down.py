@@ -2,9 +2,9 @@
 both sides open on that, and are to open without a load.
 
 The same in every edition. Until the current is seen to be gone, or has had the time that the supervision lets
-it fall in: a station with a slow ramp is told Stop when it is done. One that does not bring the current down
-breaks ``over-current``, and is told Stop then: some end power on that only. Where a rule wants the stop, as of
-a hot inlet, nobody dawdles.
+it fall in: a station with a slow ramp is told Stop when it is done. One that does not bring it down breaks
+``over-current``, and is told Stop then: some end power on that only. Where a rule wants the stop, as of a hot
+inlet, nobody dawdles.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from typing import Final
 
 from iso15118.session.limits import StationLimits
 
-from .conversation import Conversation
+from .conversation import Conversation, Until
 
-__all__ = ["WindDown", "take_most"]
+__all__ = ["WindDown", "current_gone", "take_most"]
 
 _LEAST_S: Final = 3.0
 """Some stations take a moment to begin, or tell the last of a current for longer than it flows."""
 _NO_CURRENT_A: Final = 5.0
 """Below this, contactors may open without harm (IEC 61851-23)."""
+_LOOK_S: Final = 0.25
 
 
 def take_most(talk: Conversation, offer: StationLimits) -> None:
@@ -62,3 +63,12 @@ class WindDown:
         return (
             bool(talk.stop_rule) or talk.now >= supervisor.falls_until or took_s >= supervisor.falls_within_s
         )
+
+
+async def current_gone(talk: Conversation) -> None:
+    """Wait for the rest of a current that the station was told to end, outside the loop: without a word,
+    since there is none for it. The time is far below the silence that a station allows."""
+    talk.asked(0.0, 0.0)
+    winding = WindDown(talk)
+    while abs(talk.inlet.current_a) >= _NO_CURRENT_A and not winding.over(talk):
+        await Until(talk.now + _LOOK_S, lambda: abs(talk.inlet.current_a) < _NO_CURRENT_A)

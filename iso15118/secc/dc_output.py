@@ -38,6 +38,7 @@ __all__ = [
     "pre_charge_current",
     "pre_charge_stands",
     "start_cable_check",
+    "still_flows",
     "take_back",
 ]
 
@@ -266,6 +267,11 @@ def open_contactors(facts: Facts, opened: Callable[[], Answer]) -> Wait:
 
     ramp_until = max(facts.now, deadline - supervision.settle_s)
     return Wait(take_back("PowerDelivery stop"), ramp_until, hasten)
+
+
+def still_flows(facts: Facts) -> bool:
+    """A current flows through closed contactors, as one that is on its way down: they are to open without."""
+    return facts.contactors_closed and abs(facts.measured.current_a) > facts.config.supervision.none_a
 
 
 def take_back(reason: str) -> tuple[Action, ...]:

@@ -318,7 +318,8 @@ class SeccSession(Opening):
             return self._aborted(facts.abort_reason, failed, beside=beside)
         if beside:
             return self._reply(edition, message, edition.answer_beside(message, self._state), beside=True)
-        if facts.stop_wanted and self._stage.refuses and edition.leads_on(message):
+        refuses = facts.stop_wanted and self._stage.refuses and edition.leads_on(message)
+        if refuses and not dc_output.still_flows(facts):  # else it is told in the loop, and has its time
             failed = edition.refuse(message, Fault.FAILED)
             return self._end(EndReason.STOPPED_BY_STATION, facts.stop_wanted, failed)
         reply = edition.answer(message, self._state)

@@ -195,6 +195,7 @@ def test_a_schedule_that_is_over_again_is_left_in_an_orderly_way() -> None:
     while not isinstance(host.request, cm.PowerDeliveryReq):
         go(host)
     host.answer()
+    host.measure(BATTERY_V, 0.0)
     host.answer(se_res_control_mode=schedule(((2, 100_000.0),), SENT - 10))
     assert host.request.charge_progress is cm.ChargeProgress.Stop
     finish(host)

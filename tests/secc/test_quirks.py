@@ -20,8 +20,8 @@ from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.settings.strictness import DEVIATIONS
 from tests.secc.din.vehicle import Drive as DinDrive
+from tests.secc.iso2.vehicle import BATTERY_V, configured, settings
 from tests.secc.iso2.vehicle import Drive as Iso2Drive
-from tests.secc.iso2.vehicle import configured, settings
 from tests.secc.vehicle import ALL_SERVICES, Drive
 
 VW, OTHER = bytes.fromhex("007DFA0A0B0C"), bytes.fromhex("006A770A0B0C")
@@ -78,6 +78,7 @@ def test_who_is_meant_is_told_once_with_what_holds_now() -> None:
 @pytest.mark.parametrize(("mac", "code"), [(VW, "OK"), (OTHER, "FAILED_SequenceError")])
 def test_a_vehicle_that_stays_in_state_c_during_a_renegotiation(mac: bytes, code: str) -> None:
     drive = rest_of_the_way(introduced(strict(OURS), mac))
+    drive.measure(BATTERY_V, 0.0)
     drive.send(iso2.PowerDeliveryReq, charge_progress=iso2.ChargeProgress.Renegotiate)
     opened = any(isinstance(action, act.OpenContactors) for action in drive.book.actions)
     assert opened is (code != "OK")

@@ -172,9 +172,33 @@ def test_what_comes_back_though_nothing_may_is_told_once_by_its_own_rule() -> No
 
 def test_without_any_room_half_a_watt_is_judged_by_the_bound_of_its_direction() -> None:
     bare: dict[str, Any] = {"over_power_w": 0.0}
-    assert Bench(**bare).tell(11_040.0).show(3.0, NOTHING, 0.5) == []
-    assert Bench(**bare).tell(11_040.0).show(3.0, NOTHING, 0.0) == []
-    assert rules(Bench(**bare).tell(0.0).show(3.0, NOTHING, 0.5)) == [(Rule.OVER_POWER, Reaction.STOP)]
+    some = (1.1, 0.0, 0.0)
+    assert Bench(**bare).tell(11_040.0).show(3.0, some, 0.5) == []
+    assert Bench(**bare).tell(11_040.0).show(3.0, some, 0.0) == []
+    assert rules(Bench(**bare).tell(0.0).show(3.0, some, 0.5)) == [(Rule.OVER_POWER, Reaction.STOP)]
+
+
+@pytest.mark.parametrize(("none_a", "most_a"), [(1.0, 1.0), (2.0, 2.0), (None, 1.0)])
+def test_what_counts_as_no_current_in_any_phase_is_no_power(none_a: float | None, most_a: float) -> None:
+    """Three phases of 0.9 A at rest were too much."""
+    rest: dict[str, Any] = {"ac_no_current_a": none_a}
+    assert Bench(**rest).tell(0.0).show(3.0, each(most_a, 3), 900.0) == []
+    found = Bench(**rest).tell(0.0).show(1.2, (0.0, most_a + 0.1, 0.0), 900.0)
+    assert (Rule.OVER_POWER, Reaction.STOP) in rules(found)
+
+
+@pytest.mark.parametrize(
+    ("watts", "least"), [(11_040.0, 12_144.0), (11_039.5, 12_144.0), (11_000.0, 11_000.0)]
+)
+def test_a_power_that_says_what_the_currents_give_follows_the_voltage(watts: float, least: float) -> None:
+    """A vehicle that is told currents keeps to them; grids are a tenth above their nominal voltage."""
+    most = least * 1.05 + 500.0
+    for watt, found in ((most - 0.5, []), (most + 0.5, [(Rule.OVER_POWER, Reaction.STOP)])):
+        bench = Bench().tell(watts)
+        assert rules(bench.show(1.2, each(16.0, 3), watt, volts=each(253.0, 3))) == found
+    below = Bench().tell(11_040.0)
+    at_least = 11_040.0 * 1.05 + 500.0
+    assert below.show(1.2, each(16.0, 3), at_least, volts=each(210.0, 3)) == []
 
 
 # -- no readings

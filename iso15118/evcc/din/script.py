@@ -15,6 +15,7 @@ from iso15118.evcc.din.exchange import RESPONSES, exchange
 from iso15118.evcc.din.plan import Plan
 from iso15118.evcc.din.setup import charge_parameters, choose_service, contract_authentication, session_setup
 from iso15118.evcc.edition import Reading
+from iso15118.evcc.wind_down import current_gone
 from iso15118.messages import din
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import (
@@ -94,6 +95,8 @@ async def _break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:
     """The vehicle breaks off: off the cable first, then the station is told that power is no longer
     wanted, if it was asked for any."""
     urgency = Urgency.ORDERLY if leave.reason.orderly else Urgency.EMERGENCY
+    if leave.reason.orderly:
+        await current_gone(talk)
     talk.act(StopPower(urgency))
     if urgency is Urgency.EMERGENCY:
         talk.act(SignalReady(False))

@@ -17,6 +17,7 @@ from iso15118.evcc.iso2.parameters import charge_parameters
 from iso15118.evcc.iso2.pause import keep, session_setup
 from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.setup import choose_services, identify
+from iso15118.evcc.wind_down import current_gone
 from iso15118.messages import iso2
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import EndReason, OpenContactors, SessionEnded, SignalReady, StopPower, Urgency
@@ -148,6 +149,8 @@ async def _break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:
     """
     orderly = leave.reason.orderly
     urgency = Urgency.ORDERLY if orderly else Urgency.EMERGENCY
+    if leave.reason.orderly:
+        await current_gone(talk)
     talk.act(StopPower(urgency))
     if not orderly:
         plan.ready = False

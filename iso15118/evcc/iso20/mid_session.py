@@ -25,6 +25,7 @@ from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.plug_and_charge import confirm_metering
 from iso15118.evcc.iso20.profile import power_profile
 from iso15118.evcc.iso20.setup import schedule
+from iso15118.evcc.wind_down import current_gone
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import EvseNotification, EVSEStatus, Processing, ResponseCode
 from iso15118.session.actions import (
@@ -196,6 +197,7 @@ async def _stop_and_go(talk: Conversation, plan: Plan, loop: Loop) -> SessionEnd
     )
     heed_go_to_pause(talk, plan)
     if talk.pause_wanted and not talk.stop_wanted:
+        await current_gone(talk)
         return SessionEnded(EndReason.PAUSED, talk.pause_wanted)
     if plan.standing_by:  # Start ends it
         plan.standing_by = False

@@ -21,6 +21,7 @@ from iso15118.evcc.iso20.exchange import RESPONSES, exchange, header
 from iso15118.evcc.iso20.pause import heed_go_to_pause, keep, session_setup
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.setup import authorization, choose_service, schedule
+from iso15118.evcc.wind_down import current_gone
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import NO_SESSION, unit_of
@@ -251,10 +252,13 @@ def wants_pause(talk: Conversation, end: SessionEnded) -> bool:
 async def break_off(talk: Conversation, plan: Plan, leave: Leave, family: Family) -> None:
     """The vehicle breaks off: off the cable first, then tell the station that power is no longer wanted.
 
-    A mere wish to stop is no alarm, so the signal is held until the station has heard of it in a message.
+    A mere wish to stop is no alarm, so the signal is held until the station has heard of it in a message, and
+    a current that the station is bringing down already may come to its end.
     """
     orderly = leave.reason.orderly
     urgency = Urgency.ORDERLY if orderly else Urgency.EMERGENCY
+    if orderly:
+        await current_gone(talk)
     talk.act(StopPower(urgency))
     if not orderly:
         talk.act(SignalReady(False))

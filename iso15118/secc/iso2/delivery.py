@@ -83,8 +83,10 @@ def _check(ctx: Context) -> Answer | Refused:
     facts = ctx.facts
     before: tuple[Action, ...] = ()
     if facts.contactors_closed and facts.cable_check_started is None:
-        # After a renegotiation: contactors open and the output is discharged before the test voltage.
-        before = () if facts.told_safe else take_back("cable check after a renegotiation")
+        # After a renegotiation: contactors open behind the current, and the output is discharged before the
+        # test voltage.
+        waits = facts.told_safe or dc_output.still_flows(facts)
+        before = () if waits else take_back("cable check after a renegotiation")
     elif facts.cable_check_started is None:
         started = start_cable_check(facts)
         if isinstance(started, Refused):
@@ -200,12 +202,12 @@ def _start(request: iso2.PowerDeliveryReq, ctx: Context) -> Answer | Refused | W
 
 
 def _renegotiate(ctx: Context) -> Answer:
-    """The current goes. Where the short form is taken contactors stay closed until cable
-    check, or state B, opens them."""
+    """The current goes. Where the short form is taken, and as long as some flows, contactors stay closed
+    until cable check, or state B, opens them."""
     facts = ctx.facts
     facts.lets_go, ctx.wish = True, None
-    short = ctx.settings.dc_renegotiation_short == "accept"
-    before = (StopPower(Urgency.ORDERLY),) if short else take_back("PowerDelivery renegotiate")
+    stays = ctx.settings.dc_renegotiation_short == "accept" or dc_output.still_flows(facts)
+    before = (StopPower(Urgency.ORDERLY),) if stays else take_back("PowerDelivery renegotiate")
     return Answer(_ok(ctx, Status.EVSE_Ready), State.RENEGOTIATION, before)
 
 

@@ -10,9 +10,10 @@ from .alternating import AcSupervisor
 from .battery import BatterySupervisor
 from .idle import IdleSupervisor
 from .limits import SupervisionLimits
+from .over_voltage import over_voltage_limit
 from .rules import Ceiling, Finding, Reaction, Rule, Watch, worse
 from .sensors import SensorSupervisor
-from .station import StationSupervisor, over_voltage_limit
+from .station import StationSupervisor
 from .vehicle import VehicleSupervisor
 from .wireless import WirelessSupervisor
 

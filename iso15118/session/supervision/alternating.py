@@ -129,7 +129,7 @@ class AcSupervisor:
             return worse(found, self._permission(current_a, now))
         self._w_permission.look(False, 0.0, 0.0, now)
         found = worse(found, self._current(current_a, total_w, now))
-        return worse(found, self._power(total_w, now))
+        return worse(found, self._power(voltage_v, current_a, total_w, now))
 
     def stale(self, now: float) -> Finding | None:
         """No sample is young enough; told again whenever so much time has passed again."""
@@ -180,11 +180,23 @@ class AcSupervisor:
                 worst, limit, value = current - most, most, current
         return self._w_current.look(worst > 0.0, value, limit, now)
 
-    def _power(self, total_w: float, now: float) -> Finding | None:
-        charge, discharge = self._charge_w.at(now), self._discharge_w.at(now)
+    def _power(self, voltage_v: Phases, current_a: Phases, total_w: float, now: float) -> Finding | None:
+        charge = self._bound_w(self._charge_w, self._charge_a, voltage_v, now)
+        discharge = self._bound_w(self._discharge_w, self._discharge_a, voltage_v, now)
         back = discharge + self._reverse_w
         found = self._w_reverse.look(discharge <= 0.0 and -total_w > back, total_w, -back, now)
         bound = charge if total_w >= 0.0 else discharge
         most = bound * (1.0 + self.limits.over_power_share) + self._over_w
         over = abs(total_w) > most and not (total_w < 0.0 and discharge <= 0.0)
+        # What counts as no current in any phase is no power either: a sensor shows some where none flows.
+        over = over and max(current_a) > self.limits.ac_none_a
         return worse(found, self._w_power.look(over, total_w, most, now))
+
+    def _bound_w(self, power: Ceiling, currents: tuple[Ceiling, ...], voltage_v: Phases, now: float) -> float:
+        """The power bound; where it only says what the bounds of the currents give at the nominal voltage, as
+        for a vehicle that is told currents, what they give at the voltage there is."""
+        bound_w, amperes = power.at(now), [one.at(now) for one in currents]
+        if bound_w < sum(amperes) * self._nominal_v - 1.0:
+            return bound_w
+        volts = [max(one, self._nominal_v) for one in voltage_v]
+        return max(bound_w, sum(a * v for a, v in zip(amperes, volts, strict=True)))

@@ -92,10 +92,10 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     no_current_reaction: Reaction = _FAULT
     """What is done."""
     settle_s: Lasting = 1.0
-    """Time to begin with a lowered bound or an orderly stop, and all the time that an emergency has: below
-    5 A in 1 s (IEC 61851-23)."""
+    """Time to begin with a lowered bound or an orderly stop, in which a current may still rise to the bound
+    of before, and all the time that an emergency has: below 5 A in 1 s (IEC 61851-23)."""
     ramp_a_per_s: Annotated[float, Meta(ge=0.1, le=1e6)] = 25.0
-    """Slowest fall of the current after that; EVerest's default ramp."""
+    """Slowest fall of the current after that, from what flowed until then; EVerest's default ramp."""
     ramp_full_s: Annotated[float, Meta(ge=0.1, le=3600.0)] = 20.0
     """A connector of more than 500 A falls from its greatest current within this: 25 A/s would give
     3000 A two minutes. Proposal."""
@@ -203,7 +203,8 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     earth_s: Lasting = 2.0
     """voltage-to-earth: twice within this time."""
     over_power_w: Annotated[float, Meta(ge=0.0, le=1e6)] | None = _NO_POWER_W
-    """over-power: above the bound by over_power_share of it and this. Proposal."""
+    """over-power: above the bound by over_power_share of it and this, while some current flows. With AC a
+    bound that only says what the currents give follows the voltage. Proposal."""
     over_power_share: Share = 0.05
     """The same as a share."""
     over_power_s: Lasting = 1.0
@@ -223,8 +224,8 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     inlet_voltage_s: Lasting = 0.2
     """How long. Proposal."""
     battery_stop_s: Lasting | None = 2.0
-    """battery-wants-none: how long until an orderly stop, after the current had time to fall. DC only.
-    Proposal."""
+    """battery-wants-none: how long until an orderly stop, after the current had time to fall: twice settle_s,
+    since the station hears of it by the next request, and the ramp. DC only. Proposal."""
     battery_fault_s: Lasting | None = 10.0
     """battery-wants-none and inlet-hot: how long until an emergency. Proposal."""
     hot_stop_s: Lasting | None = 5.0

@@ -12,24 +12,18 @@ from enum import Enum
 
 from .falling import FallingBound
 from .limits import SupervisionLimits
-from .rules import HIGHEST_A, HIGHEST_V, Ceiling, Finding, Reaction, Rule, Watch, worse
+from .over_voltage import over_voltage_limit
+from .rules import HIGHEST_A, HIGHEST_V, Ceiling, Finding, Reaction, Rule, worse
+from .station_watches import station_watches
 
-__all__ = ["StationSupervisor", "over_voltage_limit"]
+__all__ = ["StationSupervisor"]
 
 _INF = math.inf
 _NEVER = 1e15
-_TRIPS = ((500.0, 550.0), (750.0, 825.0), (850.0, 935.0), (1000.0, 1100.0), (1250.0, 1375.0))
-_HIGHEST_TRIP = 1650.0  # couplers of 1500 V, by the same tenth
 _STILL_A, _STILL_V = 1.0, 2.0
 """A reading that moves by more is not frozen."""
-
-
-def over_voltage_limit(negotiated_v: float, factor: float) -> float:
-    """The voltage in V that is too much where both sides can stand ``negotiated_v``."""
-    trip = next((trip for most, trip in _TRIPS if negotiated_v <= most), _HIGHEST_TRIP)
-    return min(factor * negotiated_v, trip) if factor < _INF else _INF
-
-
+_NEAR_V, _NEAR_SHARE = 5.0, 0.025
+"""So near to the bound of the voltage it is that which holds the current: sensors are off by so much."""
 _TESTED_SHARE = 0.9
 """Of a test voltage: an output that rises by 1000 V/s and falls at once is seen 50 V below it, since it is
 looked at every 50 ms."""
@@ -98,39 +92,7 @@ class StationSupervisor:
         self._least_v = limits.least_v
         self._over_w = beyond(Rule.OVER_POWER, limits.over_power_w)
         self._frozen_a = beyond(Rule.FROZEN_READINGS, limits.frozen_a)
-        at, fault, stop = limits, Reaction.FAULT, Reaction.STOP
-        volts, amperes = "V at the output", "A at the output"
-        watch = [
-            Watch(rule, what, *stages, gap_s=limits.gap_s)
-            for rule, what, *stages in (
-                (Rule.OVER_VOLTAGE, volts, (at.over_voltage_s, at.over_voltage_reaction)),
-                (
-                    Rule.VOLTAGE_ABOVE_ASKED,
-                    volts,
-                    (at.asked_voltage_stop_s, stop),
-                    (at.asked_voltage_fault_s, fault),
-                ),
-                (Rule.OVER_CURRENT, amperes, (at.over_current_s, at.over_current_reaction)),
-                (Rule.OVER_CURRENT, amperes, (at.rating_s, at.over_current_reaction)),
-                (Rule.REVERSE_CURRENT, amperes, (at.reverse_current_s, at.reverse_current_reaction)),
-                (Rule.WRONG_DIRECTION, amperes, (at.wrong_direction_s, at.wrong_direction_reaction)),
-                (Rule.CURRENT_WITHOUT_PERMISSION, amperes, (at.no_current_s, at.no_current_reaction)),
-                (Rule.VOLTAGE_AFTER_END, volts, (0.0, at.voltage_after_end_reaction)),
-                (Rule.CABLE_CHECK_VOLTAGE, volts, (at.discharge_s, at.voltage_after_end_reaction)),
-                (Rule.CABLE_CHECK_VOLTAGE, volts, (at.cable_check_s, fault)),
-                (Rule.CABLE_CHECK_CURRENT, amperes, (at.cable_check_s, fault)),
-                (Rule.PRE_CHARGE_VOLTAGE, volts, (at.pre_charge_s, fault)),
-                (Rule.PRE_CHARGE_CURRENT, amperes, (at.pre_charge_s, fault)),
-                (Rule.CONTACTOR_VOLTAGE, "V between output and pre-charge target", (0.0, fault)),
-                (Rule.OVER_POWER, "W at the output", (at.over_power_s, at.over_power_reaction)),
-            )
-        ]
-        frozen = (at.frozen_warn_s, Reaction.WARN), (at.frozen_stop_s, stop)
-        still = f"{amperes}, which does not move"
-        watch.append(Watch(Rule.FROZEN_READINGS, still, *frozen, gap_s=limits.gap_s, against="asked for:"))
-        # Their level holds until they tell another one, whether anybody looks or not.
-        watch.append(Watch(Rule.CONTACTOR_LEVEL, "(1: closed)", (at.contactor_s, at.contactor_reaction)))
-        self._watches = tuple(watch)
+        self._watches = watch = station_watches(limits)
         (
             self._w_voltage,
             self._w_asked_voltage,
@@ -450,7 +412,9 @@ class StationSupervisor:
         if self._frozen is None:
             return None
         was_a, was_v = self._frozen
-        near_bound = not self._takes_back and voltage >= self._bound_v - max(5.0, 0.01 * self._bound_v)
+        near_bound = not self._takes_back and voltage >= self._bound_v - max(
+            _NEAR_V, _NEAR_SHARE * self._bound_v
+        )
         moved = abs(current - was_a) > _STILL_A or abs(voltage - was_v) > _STILL_V
         if moved or near_bound:
             self._frozen = None

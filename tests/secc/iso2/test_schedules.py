@@ -290,6 +290,7 @@ def test_the_short_form_gives_power_back_with_contactors_that_never_opened() -> 
 def test_the_short_form_is_out_of_sequence_by_setting_and_contactors_open_at_once() -> None:
     drive = Drive(settings(dc_renegotiation_short="refuse")).to(State.CURRENT_DEMAND)
     drive.loop()
+    drive.measure(BATTERY_V, 0.0)
     drive.send(iso2.PowerDeliveryReq, charge_progress=iso2.ChargeProgress.Renegotiate)
     drive.book.does(act.StopPower, act.OpenContactors)
     drive.book.tell(ev.ContactorsChanged(False))
