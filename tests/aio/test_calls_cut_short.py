@@ -91,3 +91,55 @@ async def test_a_lane_that_is_closed_at_once_makes_no_call_that_leads_to_safety_
     assert made == [1]
     assert (running, calls.running) == (True, False)
     assert told == ["power.stop was cancelled"]
+
+
+@pytest.mark.parametrize("first", FIRST)
+@pytest.mark.parametrize("ahead_s", [0.0, -5.0], ids=["no time at all", "a deadline that is over"])
+async def test_a_timeout_of_the_port_that_has_expired_reaches_the_port_whichever_call_it_is(
+    first: str, ahead_s: float
+) -> None:
+    """It cancels the task of the lane after the first step of the call and before the task has a turn."""
+    log, where = Log(), lane()
+    tasks: set[Any] = set()
+
+    async def port() -> str:
+        tasks.add(asyncio.current_task())
+        try:
+            async with asyncio.timeout_at(now() + ahead_s):
+                await FIRST[first]()
+        except TimeoutError:
+            return "opened without waiting"
+        return "the timeout was lost"
+
+    for count in (1, 2, 3):
+        began = now()
+        where.begin(log.call(port))
+        await log.until(count)
+        assert now() - began < 0.01
+    assert log.calls == 3 * [("ended", "opened without waiting")]
+    assert len(tasks) == 1, "nobody ends the lane: it goes on with its task"
+    where.close()
+    await asyncio.sleep(0)
+
+
+async def test_a_lane_that_somebody_ends_when_a_call_has_just_begun_tells_the_call_and_ends() -> None:
+    log, where = Log(), lane()
+    tasks: list[Any] = []
+
+    async def port(seconds: float) -> None:
+        tasks.append(asyncio.current_task())
+        await asyncio.sleep(seconds)
+
+    where.begin(log.call(lambda: port(0.01)))
+    await log.until(1)
+    where.begin(log.call(lambda: port(50.0)))
+    tasks[0].cancel()
+    await log.until(2)
+    assert [type(value) for _, value in log.calls] == [type(None), asyncio.CancelledError]
+    await asyncio.sleep(0)
+    assert tasks[0].done()
+    where.begin(log.call(lambda: port(0.01)))
+    await log.until(3)
+    assert tasks[2] is not tasks[0]
+    where.close()
+    await asyncio.sleep(0)

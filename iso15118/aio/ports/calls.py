@@ -118,6 +118,7 @@ class Lane:
 
     __slots__ = (
         "_abandoned",
+        "_before",
         "_cancels",
         "_closed",
         "_context",
@@ -147,6 +148,8 @@ class Lane:
         self._abandoned = False
         self._cancels = 0
         """How often this lane has cancelled its task for the call that runs."""
+        self._before = 0
+        """How often its task had been cancelled when the call began."""
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, call: Call) -> None:
@@ -160,6 +163,7 @@ class Lane:
             name = f"port: {call.name}"
             task = self._task = self._loop.create_task(self._work(), name=name, context=self._context)
             task.add_done_callback(self._worker_gone)
+        self._before = task.cancelling()
         self._first_step(call, task)
 
     def drop(self) -> None:
@@ -262,18 +266,27 @@ class Lane:
             task.uncancel()
         return asked > 0
 
+    @property
+    def _has_begun(self) -> bool:
+        """A call waits for the task to go on with it."""
+        return self._rest is not None
+
     async def _work(self) -> None:
         loop = self._loop
         task = asyncio.current_task(loop)
+        cancelled = False
         while True:
             if self._rest is None:
                 if self._leaving:
                     return
-                self._idle = loop.create_future()
+                self._idle = idle = loop.create_future()
                 try:
-                    await self._idle
+                    await idle
                 except asyncio.CancelledError:
-                    self._leaving = True
+                    # What comes after the first step of a call is that call's: a timeout of the port that had
+                    # expired when it was entered cancels before this task gets its turn.
+                    cancelled = self._has_begun and task is not None and task.cancelling() > self._before
+                    self._leaving = idle.cancelled() or not cancelled or self._leaving
                 finally:
                     self._idle = None
                 continue
@@ -286,9 +299,10 @@ class Lane:
                 call.name,
                 coroutine,
                 waits_for,
-                cancel=(call.dropped or call.overdue) and not call.patient,
+                cancel=cancelled or ((call.dropped or call.overdue) and not call.patient),
                 abandoned=lambda: self._abandoned,
             )
+            cancelled = False
             self._in_worker = False
             # Somebody ends all tasks, as asyncio.run does, and waits for this one.
             self._leaving = self._cancelled_by_others(task) or self._leaving
