@@ -46,6 +46,7 @@ from .idle import IdleLook
 from .lifecycle import Holders
 from .logs import Log
 from .service import Service
+from .told_times import ToldTimes
 from .unread import unread
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class SeccSessions:
             if port is not None
         ]
         self.inbox = Inbox()
+        self._times = ToldTimes()
         self.service = Service(Callback("the server", changed, lasting=True), self.inbox)
         line = HeartbeatLine(station.heartbeat, self.service, lambda: self.driver, self.news)
         self.heartbeat = Heartbeat(self._why_unable, self.news, line)
@@ -298,7 +300,8 @@ class SeccSessions:
             if told is not None:
                 driver.tell(told)
             return
-        driver.tell(event)
+        loop = self.inbox.thread.loop
+        driver.tell(event if loop is None else self._times.judged(event, loop.time()))
 
     def _heard(self, news: act.Notify) -> None:
         """News of the session: what the vehicle needs is for the energy manager, all
@@ -350,6 +353,7 @@ class SeccSessions:
     def _take_hardware(self, station: ports.Station, tell: Callable[[ev.Event], None]) -> StationHardware:
         managed = self.inbox.limits.limits if self.inbox.limits is not None else None
         managed_ac = self.inbox.ac_limits.limits if self.inbox.ac_limits is not None else None
+        self._times = ToldTimes()
         self._hardware = StationHardware(
             station, self._limits, tell, managed, self._config.supervision, managed_ac
         )
