@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from iso15118.aio.ports.answers import told
 from iso15118.aio.ports.guard import Callback, Port, brief, come_back, describe, next_tick, running, shown
 from iso15118.errors import ConfigError, HardwareError
 from iso15118.ranges import is_number
@@ -71,7 +72,7 @@ class HeartbeatMissed(Notify, frozen=True):
 
 class HeartbeatLine:
     """The port ``heartbeat`` of a station or a vehicle; without one nothing is told. Each beat is told
-    anew, whatever became of the last one.
+    anew, whatever became of the last one. One that returns False or a number below 0 did not take it.
 
     Several in a row that it does not take are a fault of the session that runs, and keep the connector out of
     service until it takes one: its firmware hears nothing and keeps the contactors open.
@@ -90,7 +91,7 @@ class HeartbeatLine:
         """Tell it this beat."""
         if self._port is None:
             return
-        before, self.trouble = self.trouble, self._port.tell("beat", number, at_once=True)
+        before, self.trouble = self.trouble, told(self._port, "beat", number)
         if not self.trouble:
             if before:
                 _log.warning("heartbeat.beat works again; beats that were missed: %d", self._missed)
@@ -229,7 +230,7 @@ class WatchdogThread(threading.Thread):
     any lock that code on the loop may hold.
 
     It is called once each time the heartbeat is lost, and again after it has come back. A call that raises,
-    or returns something that has to be awaited, did nothing: ``drop`` is called again, ten times in
+    or returns False, a number below 0 or something that has to be awaited, did nothing: ``drop`` is called again, ten times in
     ``limit_s``, until it works or the heart beats, and the log says so. Start it when the server or client
     runs; ``close`` ends it without a call.
 
@@ -272,7 +273,7 @@ class WatchdogThread(threading.Thread):
             if not reason:
                 lost, failed, wrong = False, 0, ""
             elif not lost:
-                before, wrong = wrong, self._drop.tell("drop", reason, at_once=True)
+                before, wrong = wrong, told(self._drop, "drop", reason)
                 if wrong:
                     failed += 1
                     if wrong != before or failed % _SAID_EVERY == 0:

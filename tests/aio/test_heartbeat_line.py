@@ -165,3 +165,23 @@ async def test_so_does_a_session_of_a_vehicle() -> None:
         stopper.client = client = here.client(observer=stopper, vehicle=vehicle)
         result = await client.run()
         assert "queue full" in result.ended.detail
+
+
+@pytest.mark.parametrize("answer", [False, -1, -5])
+async def test_a_beat_that_the_line_says_it_did_not_take_is_missed(answer: Any) -> None:
+    """As ``return self.bus.write(...)`` of a driver whose write failed."""
+    here = Owner(SimpleNamespace(beat=lambda count: answer))
+    here.heartbeat.start()
+    await until(lambda: here.service.reason != "")
+    assert here.service.reason.startswith(f"heartbeat.beat returned {answer}: it was not done")
+    assert any(isinstance(news, HeartbeatMissed) and news.reason for news in here.news)
+    here.heartbeat.stop("")
+
+
+@pytest.mark.parametrize("answer", [None, True, 8])
+async def test_a_beat_that_was_written_is_taken(answer: Any) -> None:
+    here = Owner(SimpleNamespace(beat=lambda count: answer))
+    here.heartbeat.start()
+    await until(lambda: here.heartbeat.count > 4)
+    assert (here.service.reason, here.heartbeat.reason, here.news) == ("", "", [])
+    here.heartbeat.stop("")

@@ -268,3 +268,12 @@ async def test_a_loop_that_did_not_turn_is_told_how_late_it_was() -> None:
     assert [type(one) for one in news] == [LoopLate]
     assert news[0].seconds == pytest.approx(0.5, abs=0.01)
     heartbeat.stop("")
+
+
+@pytest.mark.parametrize("answer", [False, -1])
+def test_a_drop_that_says_it_was_not_done_is_called_again(answer: Any) -> None:
+    answers = iter([answer, True])
+    watchdog = watched_by(lambda reason: next(answers), 1.0, 1.1, 1.2)
+    watchdog.run()
+    assert watchdog.dropped == 1
+    assert next(answers, None) is None

@@ -3,13 +3,13 @@ its work."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from iso15118.aio.logs import Log
 
-from .guard import come_back, shown
+from .guard import Port, come_back, shown
 
-__all__ = ["meant_yes", "not_done", "once"]
+__all__ = ["meant_yes", "not_done", "once", "told"]
 
 _log = Log(__name__)
 
@@ -57,6 +57,13 @@ def not_done(name: str, result: object) -> str:
             _DONE,
         )
     return ""
+
+
+def told(port: Port, method: str, *values: Any) -> str:
+    """Call a method that has done its work when it returns. Gives why it did not, also by what it returned,
+    as ``not_done`` has it; empty if it did."""
+    answer, complaint = port.answer(method, *values, at_once=True)
+    return complaint or not_done(f"{port.name}.{method}", answer)
 
 
 def _number(value: object) -> float | None:

@@ -313,20 +313,22 @@ class Port:
         """Call a method that answers at once and returns nothing. Gives what went wrong; empty if nothing
         did. A coroutine that it returns is wrong, since it never runs; ``at_once``: so is a future, which
         does, but of which nobody hears how it ends."""
+        return self.answer(method, *values, at_once=at_once)[1]
+
+    def answer(self, method: str, *values: Any, at_once: bool = False) -> tuple[Any, str]:
+        """The same where the answer matters: what it returned, and what went wrong."""
         name, began = f"{self.name}.{method}", _clock()
         try:
             answer = _call(self._port, method, values)
             later = answer is not None and _comes_later(answer, at_once)
         except BaseException as error:
             come_back(error)
-            return f"{name} raised {describe(error)}"
+            return None, f"{name} raised {describe(error)}"
         finally:
             running.took(name, _clock() - began)
-        return (
-            f"{name} returned {class_name(answer)}, for which nobody waits: write `def {method}`"
-            if later
-            else ""
-        )
+        if later:
+            return None, f"{name} returned {class_name(answer)}, for which nobody waits: write `def {method}`"
+        return answer, ""
 
 
 def _comes_later(answer: object, at_once: bool) -> bool:
