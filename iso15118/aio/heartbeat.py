@@ -230,9 +230,9 @@ class WatchdogThread(threading.Thread):
     any lock that code on the loop may hold.
 
     It is called once each time the heartbeat is lost, and again after it has come back. A call that raises,
-    or returns False, a number below 0 or something that has to be awaited, did nothing: ``drop`` is called again, ten times in
-    ``limit_s``, until it works or the heart beats, and the log says so. Start it when the server or client
-    runs; ``close`` ends it without a call.
+    or returns False, a number below 0 or something that has to be awaited, did nothing: ``drop`` is called
+    again, ten times in ``limit_s``, until it works or the heart beats, and the log says so. Start it when the
+    server or client runs; ``close`` ends it without a call.
 
     Raises ``ConfigError`` for something else than a heartbeat, a ``drop`` that cannot be called with a reason
     or is a coroutine function, and a limit below four beats or above 10 s.

@@ -1,8 +1,9 @@
-"""Whether a connector serves: the state that an application sees, and the three kinds of reason
+"""Whether a connector serves: the state that an application sees, and the four kinds of reason
 for which it is out of service.
 
 An alarm that somebody told holds until somebody clears it; hardware that does not show
-itself safe holds until it does, and a heartbeat line that takes no beat until it takes one.
+itself safe holds until it does, a heartbeat line that takes no beat until it takes one, and an output of the
+basic signalling that cannot be shown until it can.
 """
 
 from __future__ import annotations
@@ -41,12 +42,13 @@ class Service:
         self._told = ""
         self._unsafe = ""
         self._line = ""
+        self._outputs = ""
         self._shown = ""
 
     @property
     def reason(self) -> str:
         """Why nobody is served; empty if somebody can be. What was told comes first."""
-        return self._told or self._waiting or self._unsafe or self._line
+        return self._told or self._waiting or self._unsafe or self._line or self._outputs
 
     @property
     def _waiting(self) -> str:
@@ -81,6 +83,11 @@ class Service:
     def line(self, trouble: str) -> None:
         """Why the firmware hears no heartbeat, and so keeps the contactors open; empty if it does."""
         self._line = trouble
+        self._say()
+
+    def outputs(self, trouble: str) -> None:
+        """Why the basic signalling does not show what it is to show; empty if it does."""
+        self._outputs = trouble
         self._say()
 
     def _say(self) -> None:

@@ -13,6 +13,7 @@ from iso15118.aio.plug.connector import ConnectionDriver
 from iso15118.aio.plug.media import NoMedium
 from iso15118.aio.ports.outputs import AssertedOutputs
 from iso15118.connector import ConnectorSettings, SeccConnector
+from iso15118.errors import HardwareError
 from iso15118.link.plain import PlainLink
 from iso15118.link.primitives import Pilot, SetPilot, ShowState
 from iso15118.session.events import SignalState
@@ -80,14 +81,14 @@ def test_an_output_that_cannot_be_shown_is_shown_again_and_said_once_until_it_wo
     port = Port()
     outputs, said = asserted(port)
     port.fails[FIVE] = OSError("bus")
-    with pytest.raises(OSError, match="bus"):
+    with pytest.raises(HardwareError, match=r"^signalling.show raised OSError: bus$"):
         outputs.show(FIVE)
     outputs.show(READY)
     for _ in range(3):
         port.made.clear()
         outputs.again()
         assert port.made == [FIVE, READY], "one that fails keeps no other from being shown"
-    text = f"{FIVE} cannot be shown: OSError: bus"
+    text = f"{FIVE} cannot be shown: signalling.show raised OSError: bus"
     assert said == [text]
     port.fails.clear()
     outputs.again()
@@ -202,3 +203,57 @@ async def test_whatever_a_port_reads_back_the_pilot_is_asserted_every_second() -
     port.made.clear()
     await asyncio.sleep(5.0)
     assert port.made == []
+
+
+async def later(action: Any) -> None:
+    """Never run."""
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        (lambda action: False, "signalling.show returned False: it was not done"),
+        (lambda action: -5, "signalling.show returned -5: it was not done"),
+        (later, "signalling.show returned coroutine, for which nobody waits: write `def show`"),
+        (
+            lambda action: asyncio.get_running_loop().create_future(),
+            "signalling.show returned Future, for which nobody waits: write `def show`",
+        ),
+    ],
+)
+async def test_an_output_that_was_not_shown_by_what_show_returned_is_said(answer: Any, what: str) -> None:
+    port, changes = Port(), list[str]()
+    outputs, said = asserted(port)
+    outputs.failing = changes.append
+    port.show = answer  # type: ignore[method-assign]
+    with pytest.raises(HardwareError) as raised:
+        outputs.show(READY)
+    assert str(raised.value).startswith(what)
+    outputs.again()
+    outputs.again()
+    assert said == [f"{READY} cannot be shown: {raised.value}"]
+    assert (outputs.trouble, changes) == (str(raised.value), [str(raised.value)])
+    port.show = lambda action: None  # type: ignore[method-assign]
+    outputs.again()
+    assert (outputs.trouble, changes[1:]) == ("", [""])
+
+
+@pytest.mark.parametrize("answer", [None, True, 3])
+def test_an_output_that_was_written_is_shown(answer: Any) -> None:
+    port = Port()
+    outputs, _ = asserted(port)
+    port.show = lambda action: answer  # type: ignore[method-assign]
+    outputs.show(READY)
+    assert outputs.trouble == ""
+
+
+def test_an_output_that_fails_is_trouble_until_that_one_is_shown() -> None:
+    port, changes = Port(), list[str]()
+    outputs, _ = asserted(port)
+    outputs.failing = changes.append
+    port.fails[FIVE] = OSError("bus")
+    outputs.put([FIVE, READY])
+    assert outputs.trouble == "signalling.show raised OSError: bus"
+    outputs.show(STEADY)
+    assert (outputs.trouble, changes) == ("", ["signalling.show raised OSError: bus", ""])

@@ -14,6 +14,7 @@ from iso15118.aio.plug.connector import ADDRESS_RETRY_S, LinkParts
 from iso15118.aio.plug.media import NoMedium
 from iso15118.aio.plug.plugged_secc import PluggedSecc
 from iso15118.aio.secc import SeccServer
+from iso15118.aio.service import ServiceState
 from iso15118.connector import ConnectorSettings, Phase
 from iso15118.connector.basic import BasicMode, BasicSettings, Steps
 from iso15118.connector.news import PhaseEntered, StartBasic, StartDiscovery, StopDiscovery
@@ -285,3 +286,44 @@ async def test_basic_charging_needs_no_interface() -> None:
         secc._carry_out(StartBasic(1))
         await asyncio.sleep(0.1)
         assert secc.any_session is not None
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["while it serves", "before it has a server"])
+async def test_a_station_that_cannot_show_its_pilot_serves_nobody_until_it_can(first: bool) -> None:
+    plant = Plant()
+    cable = PlainCable(plant.clock, plant.circuit)
+    shown, broken = cable.station.show, SimpleNamespace(answer=None)
+
+    def show(action: Any) -> Any:
+        shown(action)
+        return broken.answer
+
+    cable.station.show = show  # type: ignore[method-assign]
+    settings = ConnectorSettings(assert_every=1.0)
+    link = PlainLink(pilot=True)
+    parts = LinkParts(link=link, medium=NoMedium(), signalling=cable.station, settings=settings)
+    secc = PluggedSecc(secc_config(), plant.secc, LOOPBACK, secc_tls(), parts, sdp_port=free_port())
+    broken.answer = False if first else None
+    async with secc:
+        assert secc.out_of_service_because == ("" if not first else NOT_SHOWN)
+        broken.answer = False
+        await asyncio.sleep(1.1)
+        assert (secc.state, secc.out_of_service_because) == (ServiceState.OUT_OF_SERVICE, NOT_SHOWN)
+        secc.back_in_service()
+        assert secc.state is ServiceState.OUT_OF_SERVICE, "it still cannot"
+        broken.answer = None
+        await asyncio.sleep(1.1)
+        assert (secc.state, secc.out_of_service_because) == (ServiceState.AVAILABLE, "")
+
+
+NOT_SHOWN = "signalling.show returned False: it was not done (returning None or True says that it was done)"
+
+
+async def test_outputs_that_failed_before_there_was_a_server_are_known_to_it() -> None:
+    """An interface may have no address when the connector is opened."""
+    secc = connector()
+    secc._outputs._failed[SetPilot] = NOT_SHOWN
+    server = await secc._serve()
+    assert server.out_of_service_because == NOT_SHOWN
+    await secc.close()
+    await server.close()

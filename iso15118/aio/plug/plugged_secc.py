@@ -17,7 +17,7 @@ from iso15118.aio.identity import renewable
 from iso15118.aio.lifecycle import Lifecycle
 from iso15118.aio.logs import Log
 from iso15118.aio.ports.guard import Callback, describe, each
-from iso15118.aio.ports.outputs import AssertedOutputs
+from iso15118.aio.ports.outputs import AssertedOutputs, why_not_shown
 from iso15118.aio.secc import SeccServer
 from iso15118.aio.service import ServiceState
 from iso15118.connector import ConnectorSettings, Phase, SeccConnector
@@ -71,6 +71,8 @@ class PluggedSecc(ServiceCommands):
     D-LINK_READY and the link's notes, ``session_news`` of every ``Notify`` of a session, ``listening`` is
     called when there is a TCP port. ``server`` holds further settings of ``SeccServer``.
 
+    A signalling that cannot show what it is to show takes the connector out of service until it can.
+
     Basic charging by the duty cycle (``parts.settings.basic``) needs ``station.ac``; with mode "read"
     sessions with messages work with no hardware at all, and ``read`` has what they learnt.
 
@@ -96,6 +98,7 @@ class PluggedSecc(ServiceCommands):
         self._loop = asyncio.get_running_loop()
         outputs = AssertedOutputs(parts.signalling)
         signal = SessionSignal(outputs)
+        self._outputs, outputs.failing = outputs, self._not_shown
         self._link, self._mac = parts.link, ""
         self._settings = parts.settings if parts.settings is not None else ConnectorSettings()
         self.read = Reading()
@@ -293,6 +296,7 @@ class PluggedSecc(ServiceCommands):
                     self._stands(None)
                     raise
                 self._server = server
+                self._not_shown(self._outputs.trouble)
                 self._served.set_result(server)
             elif server.state is ServiceState.CLOSED:  # this connector was closed, and is opened again
                 await server.open()
@@ -416,7 +420,12 @@ class PluggedSecc(ServiceCommands):
             return
         for error in each(partial(outputs.show, action)):
             if self._server is not None:
-                self._server.tell(HardwareFault("control pilot", describe(error)))
+                self._server.tell(HardwareFault("control pilot", why_not_shown(error)))
+
+    def _not_shown(self, trouble: str) -> None:
+        """A vehicle goes by the pilot: a station that cannot show it serves nobody until it can."""
+        if self._server is not None:
+            self._server.sessions.service.outputs(trouble)
 
     def _cancel_basic(self) -> None:
         if self._basic is not None:

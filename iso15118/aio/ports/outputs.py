@@ -12,13 +12,15 @@ from functools import partial
 from typing import Final
 
 from iso15118.aio.logs import Log
+from iso15118.errors import HardwareError
 from iso15118.link.ports import BasicSignalling, Listener, ReadsBack
 from iso15118.link.primitives import Pilot, SetPilot
 from iso15118.session.actions import Action
 
-from .guard import describe, each
+from .answers import told
+from .guard import Port, describe, each
 
-__all__ = ["AssertedOutputs"]
+__all__ = ["AssertedOutputs", "why_not_shown"]
 
 _log = Log(__name__)
 
@@ -27,28 +29,52 @@ _EXACT_PERCENT: Final = 1.0
 
 class AssertedOutputs:
     """A ``BasicSignalling`` around ``port``. ``told`` hears of an output that shows something else
-    than it is asked to, once."""
+    than it is asked to, once; ``failing`` of why an output cannot be shown, when that changes: an empty text
+    when each one can."""
 
     def __init__(self, port: BasicSignalling) -> None:
-        self.port = port
+        self._signalling = port
+        self._port = Port(port, "signalling")
         self.told: Callable[[str], None] = _log.warning
+        self.failing: Callable[[str], None] = _nobody
+        self._failed: dict[type[Action], str] = {}
+        """Outputs that could not be shown when they were last asked for, and why."""
         self._wanted: dict[type[Action], Action] = {}
         self._settled: set[type[Action]] = set()
         """Outputs that were asked for a whole period ago: what is read back counts."""
         self._wrong: dict[type[Action], Action] = {}
-        self._failing = self._unreadable = False
+        self._unsaid = True
+        self._unreadable = False
+
+    @property
+    def trouble(self) -> str:
+        """Why an output cannot be shown; empty if each one can."""
+        return next(iter(self._failed.values()), "")
 
     def listen(self, listener: Listener) -> None:
-        """See ``BasicSignalling``."""
-        self.port.listen(listener)
+        """See ``BasicSignalling``. Raises ``HardwareError`` for whatever goes wrong."""
+        if complaint := self._port.tell("listen", listener, at_once=True):
+            raise HardwareError(complaint)
 
     def show(self, action: Action) -> None:
-        """Show this from now on; see ``BasicSignalling``. Raises what the port raises, and
-        shows it again all the same."""
+        """Show this from now on; see ``BasicSignalling``. Raises ``HardwareError`` where the port raises, or
+        says that it was not done, and shows it again all the same."""
         if self._wanted.get(type(action)) != action:
             self._settled.discard(type(action))
         self._wanted[type(action)] = action
-        self.port.show(action)
+        self._ask(action)
+
+    def _ask(self, action: Action) -> None:
+        before = self.trouble
+        complaint = told(self._port, "show", action)
+        if complaint:
+            self._failed[type(action)] = complaint
+        else:
+            self._failed.pop(type(action), None)
+        if self.trouble != before:
+            self.failing(self.trouble)
+        if complaint:
+            raise HardwareError(complaint)
 
     def put(self, actions: Iterable[Action]) -> None:
         """Show these, each whatever becomes of the others; a port that fails is logged."""
@@ -62,11 +88,11 @@ class AssertedOutputs:
         self._compare()
         failed = False
         for action in tuple(self._wanted.values()):
-            for error in each(partial(self.port.show, action)):  # said once, for it may go on for hours
+            for error in each(partial(self._ask, action)):  # said once, for it may go on for hours
                 failed = True
-                if not self._failing:
-                    self.told(f"{action} cannot be shown: {describe(error)}")
-        self._failing = failed
+                if self._unsaid:
+                    self.told(f"{action} cannot be shown: {why_not_shown(error)}")
+        self._unsaid = not failed
         self._settled.update(self._wanted)
 
     def _compare(self) -> None:
@@ -77,9 +103,9 @@ class AssertedOutputs:
         self._unreadable = bool(failed)
 
     def _read_back(self) -> None:
-        if not isinstance(self.port, ReadsBack):
+        if not isinstance(self._signalling, ReadsBack):
             return
-        shown = self.port.shown()
+        shown = self._signalling.shown()
         if shown is None or type(shown) not in self._settled:
             return
         wanted = self._wanted[type(shown)]
@@ -88,6 +114,15 @@ class AssertedOutputs:
         elif self._wrong.get(type(shown)) != shown:
             self._wrong[type(shown)] = shown
             self.told(f"the output shows {shown} instead of {wanted}")
+
+
+def why_not_shown(error: BaseException) -> str:
+    """What came out of ``AssertedOutputs.show`` in words."""
+    return str(error) if isinstance(error, HardwareError) else describe(error)
+
+
+def _nobody(trouble: str) -> None:
+    """Who has no need to hear of outputs that fail."""
 
 
 def _is_shown(shown: Action, wanted: Action) -> bool:
