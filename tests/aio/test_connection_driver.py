@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio.plug.connector import ConnectionDriver, SessionSignal
+from iso15118.aio.logs import flush
+from iso15118.aio.plug.connector import MEDIUM_CLOSE_S, ConnectionDriver, SessionSignal
+from iso15118.aio.ports.outputs import AssertedOutputs
 from iso15118.connector.news import Phase, PhaseEntered
-from iso15118.errors import LinkError
+from iso15118.errors import HardwareError, LinkError, MisuseError
 from iso15118.link.primitives import (
     DLinkTerminate,
+    DutyChanged,
     LinkNote,
     LinkReported,
     Pilot,
@@ -308,3 +311,181 @@ async def test_readiness_is_shown_and_a_port_of_its_own_is_told(own: bool) -> No
         await signal.set_ready(ready)
     assert wire.shown == [ShowState(SignalState.C), ShowState(SignalState.B)]
     assert told == ([True, False] if own else [])
+
+
+class ItsOwn(SignalChanged, frozen=True):
+    """As an application may derive one."""
+
+
+@pytest.mark.parametrize(
+    ("event", "what"),
+    [
+        (SignalState.A, "write SignalChanged(SignalState.A)"),
+        (CeState.EC, "write CeChanged(CeState.EC)"),
+        (IdState.UNMATED, "write IdChanged(IdState.UNMATED)"),
+        (
+            "E",
+            "'E' cannot be told by a signalling: it is no SignalChanged, DutyChanged, CeChanged or IdChanged",
+        ),
+        (None, "None cannot be told by a signalling"),
+        (LinkReported(True), "cannot be told by a signalling"),
+        (SignalChanged(None), "SignalChanged.state is None"),  # type: ignore[arg-type]
+        (SignalChanged("G"), "SignalChanged.state is 'G'"),  # type: ignore[arg-type]
+        (CeChanged("no"), "CeChanged.state is 'no': write a CeState"),  # type: ignore[arg-type]
+        (CeChanged(SignalState.A), "CeChanged.state is <SignalState.A"),  # type: ignore[arg-type]
+        (IdChanged(True), "IdChanged.state is True: write a IdState"),  # type: ignore[arg-type]
+        (DutyChanged(float("nan")), "DutyChanged.percent is nan"),
+        (DutyChanged(100.1), "DutyChanged.percent is 100.1"),
+        (DutyChanged(-0.1), "DutyChanged.percent is -0.1"),
+        (DutyChanged("5"), "DutyChanged.percent is '5'"),  # type: ignore[arg-type]
+    ],
+)
+@pytest.mark.parametrize("opened", [True, False])
+async def test_what_is_no_change_of_the_signalling_is_refused_in_the_call(
+    event: Any, what: str, opened: bool
+) -> None:
+    """It was ignored under power, and the session did not hear of a plug that was out."""
+    first: list[Any] = []
+    bench = Bench(first=first.append)
+    await bench.driver.open()
+    if not opened:
+        await bench.driver.close()
+    with pytest.raises(MisuseError) as raised:
+        bench.signal(event)
+    assert what in str(raised.value)
+    await bench.driver.open()
+    assert (bench.told, first) == ([], [])
+    await bench.driver.close()
+
+
+@pytest.mark.parametrize(
+    ("event", "heard"),
+    [
+        (SignalChanged("A"), A),  # type: ignore[arg-type]
+        (ItsOwn(SignalState.F), F),
+        (CeChanged("A"), CeChanged(CeState.A)),  # type: ignore[arg-type]
+        (IdChanged("not mated"), IdChanged(IdState.UNMATED)),  # type: ignore[arg-type]
+        (DutyChanged(None), DutyChanged(None)),
+        (DutyChanged(0.0), DutyChanged(0.0)),
+        (DutyChanged(100), DutyChanged(100)),
+    ],
+)
+async def test_a_state_by_its_text_counts_as_that_state_for_session_and_machine(
+    event: Any, heard: Any
+) -> None:
+    first: list[Any] = []
+    bench = Bench(first=first.append)
+    await bench.driver.open()
+    bench.signal(event)
+    assert bench.told == first == [heard]
+    assert type(bench.told[0]) is type(heard)
+    await bench.driver.close()
+
+
+@pytest.mark.parametrize("event", [None, "A", SignalState.A, REST, LinkReported(1), SignalChanged(None)])  # type: ignore[arg-type]
+async def test_what_is_no_event_cannot_be_told(event: Any) -> None:
+    bench = Bench()
+    await bench.driver.open()
+    with pytest.raises(MisuseError):
+        bench.driver.tell(event)
+    assert bench.told == []
+    await bench.driver.close()
+
+
+async def test_a_signalling_that_takes_no_listener_at_first_is_asked_again() -> None:
+    bench = Bench()
+    listen, bench.wire.listen = bench.wire.listen, _raises  # type: ignore[method-assign]
+    with pytest.raises(HardwareError, match=r"^signalling.listen raised OSError: not yet$"):
+        await bench.driver.open()
+    await bench.driver.close()
+    bench.wire.listen = listen  # type: ignore[method-assign]
+    await bench.driver.open()
+    bench.signal(B)
+    assert bench.told == [B]
+    await bench.driver.close()
+    await bench.driver.open()
+    assert len(bench.wire.listeners) == 1
+    await bench.driver.close()
+
+
+def _raises(listener: Any) -> None:
+    raise OSError("not yet")
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+async def test_a_medium_that_does_not_return_from_its_close_is_not_waited_for(
+    stubborn: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = Bench()
+    free = asyncio.get_running_loop().create_future()
+
+    async def close() -> None:
+        while True:
+            try:
+                await asyncio.shield(free)
+                return
+            except asyncio.CancelledError:
+                if not stubborn:
+                    raise
+
+    bench.wire.close = close  # type: ignore[method-assign]
+    await bench.driver.open()
+    began = now()
+    await bench.driver.close()
+    assert MEDIUM_CLOSE_S <= now() - began < MEDIUM_CLOSE_S + 0.1
+    assert flush(60.0)
+    assert "medium.close did not return within 5 s" in caplog.text
+    free.set_result(None)
+    await asyncio.sleep(0.01)
+
+
+async def test_a_medium_that_raises_when_it_is_closed_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+
+    async def close() -> None:
+        raise OSError("no such device")
+
+    bench.wire.close = close  # type: ignore[method-assign]
+    await bench.driver.open()
+    await bench.driver.close()
+    assert flush(60.0)
+    assert "medium.close raised OSError: no such device" in caplog.text
+
+
+async def test_who_closes_and_is_cancelled_takes_the_close_of_the_medium_along() -> None:
+    bench = Bench()
+    ended: list[str] = []
+
+    async def close() -> None:
+        try:
+            await asyncio.sleep(50.0)
+        finally:
+            ended.append("cancelled")
+
+    bench.wire.close = close  # type: ignore[method-assign]
+    await bench.driver.open()
+    closing = asyncio.get_running_loop().create_task(bench.driver.close())
+    await asyncio.sleep(0.01)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    await asyncio.sleep(0.01)
+    assert ended == ["cancelled"]
+
+
+@pytest.mark.parametrize("own", [None, True, False])
+async def test_a_readiness_that_is_not_shown_is_not_done_and_a_port_of_its_own_is_told(own: Any) -> None:
+    told: list[bool] = []
+
+    async def set_ready(ready: bool) -> Any:
+        told.append(ready)
+        return own
+
+    wire = Wire()
+    outputs = AssertedOutputs(wire)
+    signal = SessionSignal(outputs, SimpleNamespace(set_ready=set_ready, listen=None))
+    assert await signal.set_ready(True) is own
+    wire.show = lambda action: False  # type: ignore[method-assign, assignment]
+    with pytest.raises(HardwareError, match=r"signalling.show returned False: it was not done"):
+        await signal.set_ready(False)
+    assert told == [True, False]

@@ -9,10 +9,10 @@ import dataclasses
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from iso15118.aio.logs import Log
-from iso15118.aio.ports.guard import Callback, each
+from iso15118.aio.ports.guard import Callback, describe, each
 from iso15118.aio.ports.loop_thread import LoopThread
 from iso15118.aio.ports.outputs import AssertedOutputs
 from iso15118.connector.news import Phase, PhaseEntered, TimerLate
@@ -39,6 +39,8 @@ from iso15118.link.spe.signalling import (
 from iso15118.session import ports
 from iso15118.session.events import Event, SignalChanged, SignalState
 
+from .signalled import checked_event, checked_signal
+
 if TYPE_CHECKING:
     from iso15118.connector import ConnectorSettings
     from iso15118.connector.machine import Connector
@@ -46,12 +48,15 @@ if TYPE_CHECKING:
     from iso15118.link.primitives import DataLink
     from iso15118.session.actions import Action
 
-__all__ = ["ADDRESS_RETRY_S", "ConnectionDriver", "LinkParts", "SessionSignal"]
+__all__ = ["ADDRESS_RETRY_S", "MEDIUM_CLOSE_S", "ConnectionDriver", "LinkParts", "SessionSignal"]
 
 _log = Log(__name__)
 
 ADDRESS_RETRY_S: Final = 0.25
 """Carrier is not address: duplicate address detection takes about a second, and is asked about so often."""
+
+MEDIUM_CLOSE_S: Final = 5.0
+"""Longer than any wire takes to be let go."""
 
 _MISSED = 64
 _NEWS = (PhaseEntered, TimerLate, LinkNote, DLinkReady)
@@ -118,7 +123,8 @@ class ConnectionDriver:
 
     async def open(self) -> None:
         """Switch on, again after ``close`` too. The outputs are put to rest first, whatever was left there.
-        Raises what the medium raises, and ``MisuseError`` on another thread than that of its loop."""
+        Raises what the medium raises, ``HardwareError`` for a signalling that takes no listener, and
+        ``MisuseError`` on another thread than that of its loop."""
         self.thread.need("open")
         self._rest()
         self._open = True
@@ -132,8 +138,8 @@ class ConnectionDriver:
             return
         self._assert_again()
         if not self._listening:
-            self._listening = True
             self.outputs.listen(self._signalled)
+            self._listening = True
         while self._missed:
             self._signalled(self._missed.popleft())
 
@@ -146,7 +152,25 @@ class ConnectionDriver:
                 timer.cancel()
         self._timer = self._asserting = None
         self._rest()
-        await self.medium.close()
+        await self._close_medium()
+
+    async def _close_medium(self) -> None:
+        """Whatever it does: who closes the link has more to close."""
+        closing = self._loop.create_task(self._medium_closed(), name="link: medium.close")
+        try:
+            done, _ = await asyncio.wait((closing,), timeout=MEDIUM_CLOSE_S)
+        except asyncio.CancelledError:
+            closing.cancel()
+            raise
+        if not done:
+            closing.cancel()
+            _log.error("medium.close did not return within %g s; it is not waited for", MEDIUM_CLOSE_S)
+
+    async def _medium_closed(self) -> None:
+        try:
+            await self.medium.close()
+        except Exception as error:
+            _log.error("medium.close raised %s", describe(error), error=error)
 
     def leave(self) -> None:
         """Nothing above needs the link any more, and the hardware is safe: leave it now."""
@@ -172,11 +196,14 @@ class ConnectionDriver:
         self._news(LinkNote(text))
 
     def tell(self, event: Event) -> None:
-        """Hand an event to the machine: now, or after what it is dealing with. From any thread."""
-        self.thread.do(partial(self._push, event))
+        """Hand an event to the machine: now, or after what it is dealing with. From any thread. Raises
+        ``MisuseError``, in the caller's thread, for what is no event or has a field of another type."""
+        self.thread.do(partial(self._push, checked_event(event)))
 
     def _signalled(self, event: Event) -> None:
-        self.thread.do(partial(self._heard_signal, event))
+        """Raises ``MisuseError`` in the call of the port: session and machine would take a state that is none
+        for different things, and neither of them for an end."""
+        self.thread.do(partial(self._heard_signal, checked_signal(event)))
 
     def _heard_signal(self, event: Event) -> None:
         if not self._open:
@@ -295,8 +322,14 @@ class SessionSignal:
         if self._last is not None:
             listener(SignalChanged(self._last))
 
-    async def set_ready(self, ready: bool) -> None:
-        """Show state C or B."""
-        self._signalling.show(ShowState(SignalState.C if ready else SignalState.B))
+    async def set_ready(self, ready: bool) -> Any:
+        """Show state C or B. Raises what the signalling raises, when the port of its own has been told too;
+        gives what that one returned."""
+        failed = each(partial(self._signalling.show, ShowState(SignalState.C if ready else SignalState.B)))
+        answer: Any = None
         if self._own is not None:
-            await self._own.set_ready(ready)
+            own: Any = self._own
+            answer = await own.set_ready(ready)
+        for error in failed:
+            raise error
+        return answer
