@@ -12,11 +12,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from iso15118.aio.logs import Log
-from iso15118.aio.ports.guard import Callback, describe, each
+from iso15118.aio.ports.guard import Callback, class_name, describe, each
 from iso15118.aio.ports.loop_thread import LoopThread
 from iso15118.aio.ports.outputs import AssertedOutputs
+from iso15118.connector import ConnectorSettings
 from iso15118.connector.news import Phase, PhaseEntered, TimerLate
+from iso15118.errors import ConfigError
+from iso15118.link.ports import BasicSignalling, LinkMedium, ReadsBack
 from iso15118.link.primitives import (
+    DataLink,
     DLinkReady,
     DLinkTerminate,
     LinkNote,
@@ -38,14 +42,12 @@ from iso15118.link.spe.signalling import (
 )
 from iso15118.session import ports
 from iso15118.session.events import Event, SignalChanged, SignalState
+from iso15118.session.port_checks import Kind, check_ports, not_to_be_told
 
 from .signalled import checked_event, checked_signal
 
 if TYPE_CHECKING:
-    from iso15118.connector import ConnectorSettings
     from iso15118.connector.machine import Connector
-    from iso15118.link.ports import BasicSignalling, LinkMedium
-    from iso15118.link.primitives import DataLink
     from iso15118.session.actions import Action
 
 __all__ = ["ADDRESS_RETRY_S", "MEDIUM_CLOSE_S", "ConnectionDriver", "LinkParts", "SessionSignal"]
@@ -68,6 +70,8 @@ class LinkParts:
 
     ``replug``: where nobody moves a plug because the signalling is assumed. It is called when nothing more
     will come of a plug-in, and makes the next one; without it the real plug is waited for.
+
+    Raises ``ConfigError`` that names part, method and remedy for a part that cannot work.
     """
 
     link: DataLink
@@ -75,6 +79,34 @@ class LinkParts:
     signalling: BasicSignalling
     settings: ConnectorSettings | None = None
     replug: Callable[[], None] | None = None
+
+    def __post_init__(self) -> None:
+        check_ports(self, _PARTS, _PARTS_MAY, _PROTOCOLS)
+        if self.settings is not None and not isinstance(self.settings, ConnectorSettings):
+            raise ConfigError(
+                "settings", f"it is {class_name(self.settings)}", "ConnectorSettings(...), or None"
+            )
+        if self.replug is not None and (wrong := not_to_be_told(self.replug)) is not None:
+            raise ConfigError("replug", wrong, "a plain function without parameters, or None")
+
+
+_PARTS: Final = {
+    "link": {
+        "state": Kind.READ,
+        "deadline": Kind.READ,
+        "resting": Kind.READ,
+        "handle": Kind.TOLD,
+        "handle_timeout": Kind.TOLD,
+    },
+    "medium": {"open": Kind.ASKED, "carry": Kind.TOLD, "close": Kind.ASKED},
+    "signalling": {"listen": Kind.TOLD, "show": Kind.TOLD},
+}
+_PARTS_MAY: Final = {"signalling": {"shown": Kind.TOLD}}
+_PROTOCOLS: Final = {
+    "link": (DataLink,),
+    "medium": (LinkMedium,),
+    "signalling": (BasicSignalling, ReadsBack),
+}
 
 
 class ConnectionDriver:
