@@ -21,7 +21,7 @@ from iso15118.errors import LinkError
 from iso15118.sdp import SDP_PORT
 from iso15118.session.ticket import EvccTicket
 
-from .asked import Asked, signals
+from .asked import Asked, opened, signals
 from .directing import Directing
 from .logs import Log
 from .notify import SystemdNotifier
@@ -127,10 +127,11 @@ def run_station(
 
     ``station`` is given the loop's sleep and clock; ``listening`` is called when vehicles can come,
     ``finished`` with each session that has ended, once and in order, also with the one that a second signal
-    ends. ``link``: what is below IP, if there is a plug; made within the loop. ``news`` then hears of its
-    phases. ``connection``: as for ``SeccServer``. ``beside``: what runs as long as the station does, such as
-    the keeper of evidence. ``director`` drives the station, where there is no plug; it raises what he raises.
-    ``recorder``, ``place``: as for ``SeccServer``; where there is a plug, there is no place without a cable.
+    ends. ``link``: what is below IP, if there is a plug; made within the loop. ``news`` hears of its phases,
+    and of sessions as that of ``SeccServer``. ``connection``: as for ``SeccServer``. ``beside``: what runs as
+    long as the station does, such as the keeper of evidence. ``director`` drives the station, where there is
+    no plug; it raises what he raises. ``recorder``, ``place``: as for ``SeccServer``; where there is a plug,
+    there is no place without a cable.
     """
 
     async def serve() -> int:
@@ -149,13 +150,12 @@ def run_station(
                 observer=_observed(directing, "secc", observer),
                 connection=connection if director is None else director.stream("secc"),
                 wait_for_interface=wait_for_interface,
+                news=news,
                 recorder=recorder,
                 place=place,
             )
         else:
-            from iso15118.aio.plug.plugged_secc import (
-                PluggedSecc,  # with everything below IP, which others need not load
-            )
+            from iso15118.aio.plug.plugged_secc import PluggedSecc  # with everything below IP: only here
 
             server = PluggedSecc(
                 config,
@@ -168,6 +168,7 @@ def run_station(
                 observer=observer,
                 listening=listening,
                 news=news,
+                session_news=news,
                 connection=connection,
                 recorder=recorder,
             )
@@ -180,14 +181,15 @@ def run_station(
         async with (
             signals() as asked,
             _notifier(server) as notifier,
-            server,
-            running(beside),
-            _over(None if plain is None else directing, plain),
+            opened(server, asked) as is_open,
+            running(beside if is_open else None),
+            _over(None if plain is None or not is_open else directing, plain),
         ):
-            notifier.ready()
-            if isinstance(server, SeccServer):
-                say_listening(server)
-            while sessions is None or told < sessions:
+            if is_open:
+                notifier.ready()
+                if isinstance(server, SeccServer):
+                    say_listening(server)
+            while is_open and (sessions is None or told < sessions):
                 ended = loop.create_task(server.wait_finished(told + 1))
                 await asyncio.wait((ended, asked.first), return_when=asyncio.FIRST_COMPLETED)
                 if asked.first.done() and server.any_session is not None:
@@ -229,9 +231,10 @@ def run_vehicle(
     """One session of a vehicle (None: it was dropped), and whether a signal ended it.
     Raises as ``EvccClient.run`` does.
 
-    With a ``link``, which is made within the loop, it is one plug-in, and ``news`` hears of its phases; ended
-    while it rests, it has the result of the session before. ``director`` drives the vehicle, where there is
-    no plug; it raises what he raises. ``wireless``: as for ``EvccClient``.
+    With a ``link``, which is made within the loop, it is one plug-in; ended while it rests, it has the result
+    of the session before. ``news`` hears of its phases, and of sessions as that of ``EvccClient``.
+    ``director`` drives the vehicle, where there is no plug; it raises what he raises. ``wireless``: as for
+    ``EvccClient``.
     """
 
     from .evcc import EvccClient  # here: a station has no use for it
@@ -252,6 +255,7 @@ def run_vehicle(
                 sdp_port=sdp_port,
                 observer=_observed(directing, "evcc", observer),
                 connection=MessageStream if director is None else director.stream("evcc"),
+                news=news,
                 recorder=recorder,
                 wireless=wireless,
             )
@@ -267,6 +271,7 @@ def run_vehicle(
                 sdp_port=sdp_port,
                 observer=observer,
                 news=news,
+                session_news=news,
                 recorder=recorder,
             )
         async with signals() as asked, _over(directing, None, plain):

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from .asked import opened
 from .notify import SystemdNotifier
 from .run import ORDERLY_S, Clock, Sleep, running, signals
 from .site import Site
@@ -47,7 +48,9 @@ def run_site(
         async with signals() as asked:
             notifier = SystemdNotifier(site.heartbeat, lambda: _status(site))
             try:
-                async with site, running(beside):
+                async with opened(site, asked) as is_open, running(beside if is_open else None):
+                    if not is_open:
+                        return site.finished
                     notifier.ready()
                     enough = loop.create_task(_ended(site, sessions))
                     await asyncio.wait((enough, asked.first), return_when=asyncio.FIRST_COMPLETED)

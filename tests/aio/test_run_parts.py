@@ -191,6 +191,18 @@ def test_systemd_is_told_why_nobody_is_served_or_what_is_done(
     assert made[0].told == [("ready", 1), ("stopping", 1), ("closed", 0)]
 
 
+@pytest.mark.usefixtures("steady_clock")
+@pytest.mark.parametrize("role", ["secc", "evcc"])
+@pytest.mark.parametrize("plug", [False, True])
+def test_news_of_sessions_are_heard_with_a_plug_and_without_one(role: str, plug: bool, ends: Ends) -> None:
+    """A program latches the end of a session in them."""
+    news: Callable[[Any], None] = lambda what: None  # noqa: E731
+    ends.run(role, news=news, link=(lambda: NOTHING) if plug else None)
+    given = ends.given or ends.made[0].settings
+    assert given["news"] is news
+    assert given.get("session_news") is (news if plug else None)
+
+
 # -- beside the station
 
 

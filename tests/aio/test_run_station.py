@@ -6,13 +6,16 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from iso15118.aio import run as module
+from iso15118.aio.asked import Asked, opened
 from iso15118.aio.run import run_station
 from iso15118.aio.run_site import run_site
+from iso15118.errors import LinkError
 
 from .programs import Connector, Server, at
 
@@ -173,3 +176,95 @@ def test_every_session_of_a_site_has_its_orderly_end_and_no_other_one_begins_mea
     assert program(happens) == 2
     assert program.told == [("session 1", 4.0), (SWITCHED_OFF, 4.5), ("session 1", 7.0)]
     assert [server.asked for server in program.servers] == [[("stop", 3.0)]] * 3
+
+
+# -- a signal while it is being opened
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_a_signal_ends_a_program_that_has_not_opened_yet(
+    program: Program, monkeypatch: pytest.MonkeyPatch, stubborn: bool
+) -> None:
+    """A wire that does not return from its open made it immune to signals."""
+    took: list[float] = []
+
+    async def never(server: Server) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        at((3.0, FIRST), (9.0, SECOND))
+        try:
+            await asyncio.sleep(1000.0)
+        except asyncio.CancelledError:
+            took.append(round(loop.time() - began, 1))
+            if stubborn:
+                await asyncio.sleep(3.0)  # it makes safe what it had begun
+            raise
+        finally:
+            took.append(round(loop.time() - began, 1))
+
+    monkeypatch.setattr(Server, "open", never)
+    monkeypatch.setattr(Server, "close", lambda server: asyncio.sleep(0.0))
+    beside: list[str] = []
+
+    async def keeper() -> None:
+        beside.append("runs")
+
+    assert program(lambda *servers: [], beside=keeper) == 0
+    assert took == [3.0, 6.0 if stubborn else 3.0]
+    assert (program.told, program.listening, beside) == ([], [], [])
+
+
+def test_a_second_signal_waits_no_longer_for_what_is_being_opened() -> None:
+    asked_at: list[float] = []
+
+    async def opens() -> None:
+        loop = asyncio.get_running_loop()
+        asked, began = Asked(loop), loop.time()
+        at((1.0, asked.again), (5.0, asked.again))
+
+        class Stubborn(Server):
+            async def open(self) -> None:
+                for seconds in (1000.0, 7.0):
+                    with suppress(asyncio.CancelledError):
+                        await asyncio.sleep(seconds)
+                raise asyncio.CancelledError
+
+        async with opened(Stubborn(), asked) as is_open:
+            asked_at.append(round(loop.time() - began, 1))
+            assert not is_open
+        await asyncio.sleep(10.0)
+
+    asyncio.run(opens())
+    assert asked_at == [5.0]
+
+
+def test_who_is_cancelled_while_it_opens_leaves_nothing_open() -> None:
+    ended: list[str] = []
+
+    async def opens() -> None:
+        class Slow(Server):
+            async def open(self) -> None:
+                try:
+                    await asyncio.sleep(1000.0)
+                finally:
+                    ended.append("undone")
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0), opened(Slow(), Asked(asyncio.get_running_loop())):
+                ended.append("open")
+        ended.append("over")
+
+    asyncio.run(opens())
+    assert ended == ["undone", "over"]
+
+
+def test_what_an_open_raises_comes_out_of_the_program(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(server: Server) -> None:
+        raise LinkError("no such interface")
+
+    monkeypatch.setattr(Server, "open", fails)
+    monkeypatch.setattr(Server, "close", lambda server: asyncio.sleep(0.0))
+    with pytest.raises(LinkError, match="no such interface"):
+        program(lambda *servers: [])

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from iso15118.aio.results import SessionResult
     from iso15118.evcc import EvccConfig, EvccSession
     from iso15118.session import ports
-    from iso15118.session.actions import Action
+    from iso15118.session.actions import Action, Notify
     from iso15118.session.events import Event
 
 __all__ = ["PluggedEvcc"]
@@ -73,6 +73,7 @@ class PluggedEvcc(ServiceCommands):
         parts: LinkParts,
         *,
         news: Callable[[Action], None] | None = None,
+        session_news: Callable[[Notify], None] | None = None,
         **client: Any,
     ) -> None:
         super().__init__(ServiceState.AVAILABLE)
@@ -82,7 +83,7 @@ class PluggedEvcc(ServiceCommands):
         self.vehicle = vehicle = dataclasses.replace(vehicle, signal=signal)
         self._tls = kept = renewable(tls)
         self._make_client: Callable[[], EvccClient] = lambda: EvccClient(
-            config, vehicle, interface, kept, connections=self._happened, **client
+            config, vehicle, interface, kept, connections=self._happened, news=session_news, **client
         )
         self._news, self._replug = Callback("the application, told of the plug,", news), parts.replug
         self._linked = self._starting_again = False
