@@ -11,9 +11,20 @@ import msgspec
 import pytest
 
 from iso15118.aio.ports import readings
+from iso15118.aio.ports.coil_side import _pad_measured, _receiver_measured
+from iso15118.aio.ports.inbox import checked
 from iso15118.aio.ports.plain import made_again, plain
 from iso15118.errors import HardwareError
-from iso15118.session.events import AcMeasured, BatteryChanged, InletMeasured, MeterRead, PowerMeasured
+from iso15118.session.events import (
+    AcMeasured,
+    BatteryChanged,
+    InletMeasured,
+    MeterRead,
+    PadMeasured,
+    PowerMeasured,
+    ReceiverMeasured,
+)
+from iso15118.session.limits import StationLimits, VehicleLimits
 
 Check = Callable[[Any, str], Any]
 OUTPUT = PowerMeasured(400.0, 10.0)
@@ -131,3 +142,101 @@ def test_a_value_may_be_nested_nine_deep_and_have_1024_entries(make: Any) -> Non
     for value in bad:
         with pytest.raises(HardwareError, match="port is nested too deeply, or has too many entries"):
             make(value, "port")
+
+
+LIMITS = StationLimits(maximum_charge_power_w=1e5, maximum_charge_current_a=200.0, maximum_voltage_v=900.0)
+VEHICLE = VehicleLimits(maximum_charge_power_w=1e5, maximum_charge_current_a=200.0, maximum_voltage_v=900.0)
+
+
+@pytest.mark.parametrize(
+    ("field", "most"),
+    [
+        ("maximum_voltage_v", 2_000.0),
+        ("maximum_charge_current_a", 5_000.0),
+        ("maximum_discharge_current_a", 5_000.0),
+        ("maximum_charge_power_w", 10e6),
+        ("maximum_discharge_power_w", 10e6),
+    ],
+)
+@pytest.mark.parametrize(
+    ("check", "limits"), [(readings.station_limits, LIMITS), (readings.vehicle_limits, VEHICLE)]
+)
+def test_each_limit_has_the_bounds_of_its_unit(check: Any, limits: Any, field: str, most: float) -> None:
+    """A voltage in mV, or a current in mA, is no limit of a charger."""
+    good = msgspec.structs.replace(limits, **{field: most})
+    assert check(good, "power") == good
+    with pytest.raises(HardwareError) as raised:
+        check(msgspec.structs.replace(limits, **{field: most * 1.001}), "power")
+    said = str(raised.value)
+    assert said.startswith(f"power.limits.{field} is ")
+    assert said.endswith(f": a number from {-most:g} to {most:g} is wanted")
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"voltage_v": (230.0, 2000.1, 0.0)}, "voltage_v of L2 is 2000.1: a number from 0 to 2000 V"),
+        ({"voltage_v": (230.0, -1.1, 0.0)}, "voltage_v of L2 is -1.1: a number from 0 to 2000 V"),
+        ({"current_a": (0.0, 0.0, 16_000.0)}, "current_a of L3 is 16000.0: a number from 0 to 5000 A"),
+        ({"current_a": (-1.1, 0.0, 0.0)}, "current_a of L1 is -1.1: a number from 0 to 5000 A"),
+        ({"current_a": (float("nan"), 0.0, 0.0)}, "current_a of L1 is nan: a number from 0 to 5000 A"),
+        ({"current_a": (True, 0.0, 0.0)}, "current_a of L1 is True: a number from 0 to 5000 A"),
+        ({"current_a": 16.0}, "current_a is 16.0: three numbers are wanted, L1, L2 and L3"),
+        ({"current_a": (16.0,)}, "current_a is (16.0,): three numbers are wanted, L1, L2 and L3"),
+        ({"power_w": (0.0, 1.1e7, 0.0)}, "power_w of L2 is 11000000.0: a number from -1e+07 to 1e+07 W"),
+        ({"reactive_var": (0.0, "1", 0.0)}, "reactive_var of L2 is '1': a number from -1e+07 to 1e+07 var"),
+        ({"one_meter": 2}, "one_meter is 2: True or False"),
+        ({"frequency_hz": 50_000.0}, "frequency_hz is 50000.0: a number from 0 to 1000 Hz, or None"),
+        ({"at": float("inf")}, "at is inf: a time in s, or None"),
+    ],
+)
+def test_what_is_wrong_with_alternating_current_is_said_by_field_value_and_range(
+    changes: dict[str, Any], what: str
+) -> None:
+    for port in ("ac", "charger"):
+        with pytest.raises(HardwareError) as raised:
+            readings.alternating(AcMeasured(**changes), port)
+        assert str(raised.value) in (f"{port}.present.{what} is wanted", f"{port}.present.{what}")
+
+
+@pytest.mark.parametrize(
+    ("field", "phases", "heard"),
+    [
+        ("current_a", (-0.02, 16.0, 0.0), (0.02, 16.0, 0.0)),
+        ("current_a", (-1.0, -1, 0.5), (1.0, 1, 0.5)),
+        ("voltage_v", (230.0, -0.3, 0.0), (230.0, 0.3, 0.0)),
+    ],
+)
+def test_a_little_less_than_nothing_counts_as_its_magnitude(field: str, phases: Any, heard: Any) -> None:
+    """A sensor that is off by 0.02 A put a sound outlet out of service."""
+    made: Any = AcMeasured(**{field: phases})
+    assert readings.alternating(made, "ac") == AcMeasured(**{field: heard})
+    assert checked(made) == AcMeasured(**{field: heard})
+
+
+def test_powers_keep_their_sign_and_a_sound_reading_is_not_copied() -> None:
+    made = AcMeasured(current_a=(1.0, 0.0, 0.0), power_w=(-0.5, 0.0, 0.0), reactive_var=(0.0, -0.5, 0.0))
+    assert readings.alternating(made, "ac") is made
+
+
+@pytest.mark.parametrize(
+    ("read", "made", "what"),
+    [
+        (_pad_measured, PadMeasured(power_w=-0.5), "power_w is -0.5: a finite number, 0 or more"),
+        (
+            _pad_measured,
+            PadMeasured(frequency_hz=2e6),
+            "frequency_hz is 2000000.0: a number from 0 to 1e6 Hz",
+        ),
+        (_pad_measured, PadMeasured(vehicle_here="no"), "vehicle_here is 'no': True, False or None"),  # type: ignore[arg-type]
+        (_pad_measured, PadMeasured(diagnosis="good"), "diagnosis is 'good': a CoilDiagnosis"),  # type: ignore[arg-type]
+        (_receiver_measured, ReceiverMeasured(coil_a=float("nan")), "coil_a is nan: a finite number"),
+        (_receiver_measured, ReceiverMeasured(in_place=None), "in_place is None: True or False"),  # type: ignore[arg-type]
+        (_receiver_measured, ReceiverMeasured(pad_code=0), "pad_code is 0: a whole number from 1"),
+        (_receiver_measured, ReceiverMeasured(at=float("inf")), "at is inf: a time in s"),
+    ],
+)
+def test_what_is_wrong_with_a_coil_is_said_by_field_and_value(read: Any, made: Any, what: str) -> None:
+    with pytest.raises(HardwareError) as raised:
+        read(made, "pad")
+    assert str(raised.value).startswith(f"pad.present.{what}")

@@ -10,13 +10,15 @@ import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from msgspec import structs
+
 from iso15118.errors import HardwareError
 from iso15118.session.checks import is_coil_reading
 from iso15118.session.events import PadMeasured, ReceiverMeasured
 from iso15118.session.supervision.idle import NO_COIL_W
 from iso15118.session.wireless import PadLimits, ReceiverLimits
 
-from .guard import Port
+from .guard import Port, shown
 from .plain import made_again, plain
 from .port_calls import PowerCalls, Report
 
@@ -109,8 +111,28 @@ def _receiver_measured(value: Any, port: str) -> ReceiverMeasured:
 def _reading(value: Measured, port: str) -> Measured:
     reading = plain(value, f"{port}.present")
     if not is_coil_reading(reading):
-        raise HardwareError(f"{port}.present is no measurement: finite numbers of 0 or more are wanted")
+        raise HardwareError(f"{port}.present{_why_no_reading(reading)}")
     return reading
+
+
+def _why_no_reading(reading: Measured) -> str:
+    """The first field of it that cannot be, with its value."""
+    for field in reading.__struct_fields__:
+        found = structs.replace(type(reading)(), **{field: getattr(reading, field)})
+        if not is_coil_reading(found):
+            wanted = _WANTED.get(field, "a finite number, 0 or more and within what any coil has,")
+            return f".{field} is {shown(getattr(reading, field))}: {wanted} is wanted"
+    return " is no measurement"
+
+
+_WANTED: Final = {
+    "in_place": "True or False",
+    "vehicle_here": "True, False or None",
+    "pad_code": "a whole number from 1 to 4294967295, or None,",
+    "frequency_hz": "a number from 0 to 1e6 Hz, or None,",
+    "diagnosis": "a CoilDiagnosis",
+    "at": "a time in s, or None,",
+}
 
 
 Value = TypeVar("Value")

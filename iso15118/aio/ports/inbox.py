@@ -180,6 +180,8 @@ def checked(event: object) -> ev.Event:
             readings.outlet_limits(values["limits"], "AcLimitsChanged")
         except HardwareError as error:
             raise MisuseError(str(error)) from error
+    if kind is ev.AcMeasured:
+        return readings.without_noise(ev.AcMeasured(**values))
     return kind(**values)
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "output",
     "station_limits",
     "vehicle_limits",
+    "without_noise",
 ]
 
 MOST_V: Final = 2_000.0
@@ -203,11 +204,61 @@ def station_limits(value: Any, port: str) -> StationLimits:
 
 
 def alternating(value: Any, port: str) -> AcMeasured:
-    """``ac.present`` or ``charger.present``."""
-    reading = plain(_exact(value, AcMeasured, f"{port}.present"), f"{port}.present")
+    """``ac.present`` or ``charger.present``, as ``without_noise`` has it."""
+    name = f"{port}.present"
+    reading = without_noise(plain(_exact(value, AcMeasured, name), name))
     if not is_ac_reading(reading):
-        raise HardwareError(f"{port}.present is no measurement: three finite numbers of each kind are wanted")
+        raise HardwareError(f"{name}{_why_no_reading(reading)}")
     return reading
+
+
+def without_noise(reading: AcMeasured) -> AcMeasured:
+    """Effective values have no sign, and a sensor that is off by a little shows less than 0 where there is
+    nothing: down to -1 V and -1 A a phase counts as its magnitude."""
+    changed = {}
+    for field in _EFFECTIVE:
+        phases = getattr(reading, field)
+        if type(phases) is tuple and any(map(_is_noise, phases)):
+            changed[field] = tuple(-one if _is_noise(one) else one for one in phases)
+    return structs.replace(reading, **changed) if changed else reading
+
+
+def _is_noise(value: Any) -> bool:
+    return type(value) in _NUMBERS and -_MOST_NOISE <= value < 0.0
+
+
+def _why_no_reading(reading: AcMeasured) -> str:
+    """The first field of it that cannot be, with its value and what is wanted."""
+    for field, least, most in _PHASES:
+        phases, unit = getattr(reading, field), field.rpartition("_")[2]
+        if type(phases) not in (tuple, list) or len(phases) != 3:
+            return f".{field} is {shown(phases)}: three numbers are wanted, L1, L2 and L3"
+        for number, phase in zip(phases, ("L1", "L2", "L3"), strict=True):
+            if type(number) not in _NUMBERS or not least <= number <= most:
+                wanted = f"a number from {least:g} to {most:g} {_UNITS[unit]}"
+                return f".{field} of {phase} is {shown(number)}: {wanted} is wanted"
+    for field, wanted in (
+        ("one_meter", "True or False"),
+        ("frequency_hz", "a number from 0 to 1000 Hz, or None"),
+        ("at", "a time in s, or None"),
+    ):
+        found = structs.replace(_NOTHING, **{field: getattr(reading, field)})
+        if not is_ac_reading(found):
+            return f".{field} is {shown(getattr(reading, field))}: {wanted} is wanted"
+    return " is no measurement"
+
+
+_NUMBERS: Final = (float, int)
+_MOST_NOISE: Final = 1.0
+_EFFECTIVE: Final = ("voltage_v", "current_a")
+_PHASES: Final = (
+    ("voltage_v", 0.0, MOST_V),
+    ("current_a", 0.0, MOST_A),
+    ("power_w", -MOST_W, MOST_W),
+    ("reactive_var", -MOST_W, MOST_W),
+)
+_UNITS: Final = {"v": "V", "a": "A", "w": "W", "var": "var"}
+_NOTHING: Final = AcMeasured()
 
 
 def outlet_limits(value: Any, port: str) -> AcStationLimits:
@@ -302,15 +353,23 @@ def _plain(reading: Reading, fields: tuple[tuple[str, float], ...], name: str) -
             changed[field] = number = float.__float__(number)
             kind = float
         if (kind is not float and kind is not int) or not -most <= number <= most:
-            raise HardwareError(f"{name}.{field} is {shown(number)}, which is no measurement")
+            raise HardwareError(
+                f"{name}.{field} is {shown(number)}: a number from {-most:g} to {most:g} is wanted"
+            )
     return structs.replace(reading, **changed) if changed else reading  # type: ignore[type-var]  # all of them are structs
 
 
 _MAY_BE_ABSENT: Final = frozenset(("at", "power_ramp_w_per_s"))
 _MEASURED: Final = (("voltage_v", MOST_V), ("current_a", MOST_A), ("at", MOST_S))
 _METER: Final = (("charged_wh", MOST_METER_WH), ("discharged_wh", MOST_METER_WH), ("at", MOST_S))
-_STATION_LIMITS: Final = tuple((field, MOST_W) for field in StationLimits.__struct_fields__)
-_VEHICLE_LIMITS: Final = tuple((field, MOST_W) for field in VehicleLimits.__struct_fields__)
+_MOST: Final = {"v": MOST_V, "a": MOST_A}
+"""Of limits, by the unit at the end of a field's name; all others are powers, and ramps of them."""
+_STATION_LIMITS: Final = tuple(
+    (field, _MOST.get(field.rpartition("_")[2], MOST_W)) for field in StationLimits.__struct_fields__
+)
+_VEHICLE_LIMITS: Final = tuple(
+    (field, _MOST.get(field.rpartition("_")[2], MOST_W)) for field in VehicleLimits.__struct_fields__
+)
 _BATTERY: Final = (
     ("soc", 1_000.0),
     ("voltage_v", MOST_V),
