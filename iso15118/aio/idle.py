@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from iso15118.aio.ports.guard import brief
+from iso15118.aio.ports.hardware import BEING_MADE_SAFE
 
 from .logs import Log
 
@@ -108,7 +109,9 @@ class IdleLook:
         trouble = self._look(hardware, now) or hardware.left_behind
         if not trouble and self._trouble:
             # What it was does not show any more. It is safe when it has been told so, did so and shows it.
-            trouble = hardware.why_unsafe() if hardware.told_safe else self._trouble
+            # While that is under way the cause stays: it is what somebody has to look for.
+            missing = hardware.why_unsafe() if hardware.told_safe else BEING_MADE_SAFE
+            trouble = self._trouble if missing == BEING_MADE_SAFE else missing
         if trouble:
             hardware.make_safe(trouble)
         if (trouble or self._closed) and self._timer is timer:
@@ -122,7 +125,7 @@ class IdleLook:
         measured, closed = hardware.present()
         self._closed = closed is not False
         if closed is None:
-            return "the level of the contactors cannot be read"
+            return hardware.level_unknown
         if measured is None:
             return f"the {hardware.measures} cannot be measured: {hardware.unreadable}"
         finding = self._supervisor.look(

@@ -368,7 +368,10 @@ async def test_it_follows_the_hardware_of_a_session_that_the_end_of_the_server_h
         closing = asyncio.create_task(here.server.close())
         await until(lambda: here.server.heartbeat.reason != "")
         assert not closing.done()
-        assert here.server.heartbeat.reason == "contactors.open did not answer within 0.3 s"
+        assert (
+            here.server.heartbeat.reason
+            == "contactors.open did not answer within 0.3 s, PortLimits.contactors_s"
+        )
         contactors.jammed = False
         await closing
         await asyncio.gather(charging, return_exceptions=True)

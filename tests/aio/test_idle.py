@@ -123,7 +123,10 @@ async def test_contactors_that_are_closed_are_looked_at_again_soon_opened_and_sa
 
 async def test_what_cannot_be_read_is_trouble() -> None:
     for change, words in (
-        ({"level": "x", "obeys": False}, "the level of the contactors cannot be read"),
+        (
+            {"level": 1, "obeys": False},
+            "the level of the contactors cannot be read: contactors.closed is int, not bool",
+        ),
         ({"present": None}, "the output cannot be measured: power.present is NoneType, not PowerMeasured"),
         ({"limits": None}, "power.limits is NoneType, not StationLimits"),
     ):
@@ -135,6 +138,21 @@ async def test_what_cannot_be_read_is_trouble() -> None:
         assert bench.ports.made[0] == "stop EMERGENCY"
         bench.look.stop()
         await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("slow_s", [0.15, 10.0], ids=["in its time", "too slow"])
+async def test_the_cause_stays_while_it_is_being_made_safe(slow_s: float) -> None:
+    """It took turns with "it is being made safe", five times a second and for as long as that went on."""
+    bench = Bench()
+    bench.ports.level, bench.ports.stopping_s = True, slow_s
+    bench.look.start()
+    await asyncio.sleep(5.0)
+    texts = [text for _, text in bench.found]
+    assert texts[0].startswith("contactor-level")
+    slow = "power.stop did not answer within 0.2 s, PortLimits.power_s"
+    assert texts[1:] == ([""] if slow_s < 0.2 else [slow])
+    bench.look.stop()
+    await asyncio.sleep(0)
 
 
 async def test_what_the_last_session_left_behind_is_over_when_the_hardware_was_told_and_shows_it() -> None:

@@ -111,7 +111,7 @@ async def test_what_is_missing_to_be_safe_is_said() -> None:
     assert hardware.safe
     for closed, words in (
         (True, "the contactors are closed"),
-        ("x", "the level of the contactors cannot be read"),
+        ("x", "the level of the contactors cannot be read: contactors.closed is str, not bool"),
     ):
         ports.closed = closed
         assert hardware.why_unsafe() == words
@@ -326,3 +326,34 @@ def test_timings_that_a_laboratory_stretches_are_no_fault_of_the_limits_of_ports
         55.0,
         55.0,
     )
+
+
+@pytest.mark.parametrize(
+    ("hang", "said"),
+    [
+        ("stop", "power.stop did not answer within 0.2 s, PortLimits.power_s"),
+        ("open", "contactors.open did not answer within 0.3 s, PortLimits.contactors_s"),
+        ("close", "contactors.close did not answer within 0.3 s, PortLimits.contactors_s"),
+        ("pre_charge", "power.pre_charge did not answer within 1 s, PortLimits.pre_charge_s"),
+    ],
+)
+async def test_a_call_that_takes_too_long_is_said_with_the_setting_that_bounds_it(
+    hang: str, said: str
+) -> None:
+    ports = Ports()
+    hardware = station(ports)
+
+    async def hangs(*values: Any) -> None:
+        await asyncio.sleep(100.0)
+
+    setattr(ports, hang, hangs)
+    if hang == "close":
+        hardware.do(act.CloseContactors(now() + 5.0))
+    elif hang == "pre_charge":
+        hardware.do(act.PreCharge(400.0, 1.0))
+    else:
+        hardware.make_safe("test")
+    await asyncio.sleep(1.5)
+    assert [fault.reason for fault in hardware.faults] == [said]
+    hardware.close()
+    await asyncio.sleep(0)

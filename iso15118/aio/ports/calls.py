@@ -39,7 +39,7 @@ class Call:
     ``ended`` is told once, when it returned, raised or was cancelled; ``late`` once, if it takes longer
     than ``limit_s``: then it is cancelled, and may still end, or never. ``insist``: if somebody else
     cancels it, it is made again. ``patient``: it is not cancelled by its lane, so that its end is seen
-    even where it waits for a thread.
+    even where it waits for a thread. ``setting``: the one that says ``limit_s``, for who looks for it.
     """
 
     __slots__ = (
@@ -55,6 +55,7 @@ class Call:
         "overdue",
         "patient",
         "result",
+        "setting",
     )
 
     def __init__(
@@ -67,8 +68,10 @@ class Call:
         *,
         insist: bool = False,
         patient: bool = False,
+        setting: str = "",
     ) -> None:
         self.name = name
+        self.setting = setting
         self.patient = patient
         self.make = make
         self.limit_s = limit_s
@@ -89,7 +92,8 @@ class Call:
     def complaint(self) -> str:
         """What went wrong, human-readable; empty if nothing did."""
         if self.overdue:
-            return f"{self.name} did not answer within {self.limit_s:g} s"
+            said_by = f", {self.setting}" if self.setting else ""
+            return f"{self.name} did not answer within {self.limit_s:g} s{said_by}"
         if self.error is None:
             return ""
         if isinstance(self.error, asyncio.CancelledError):

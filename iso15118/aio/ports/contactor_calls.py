@@ -8,7 +8,7 @@ do not do what they were told.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from iso15118.errors import HardwareError
 from iso15118.session import events as ev
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .guard import Port
 
 __all__ = ["ContactorCalls"]
+
+
+_SETTING: Final = "PortLimits.contactors_s"
 
 
 class ContactorCalls:
@@ -59,10 +62,12 @@ class ContactorCalls:
         """They were still closed after an opening, and that has been told."""
         self.level = False
         """Closed, as last reported."""
-        self.opens = SafeCalls(loop, "contactors.open", limit_s, self._open_over)
+        self.opens = SafeCalls(loop, "contactors.open", limit_s, self._open_over, _SETTING)
         self._echo = Echo(loop, self._open_again)
         self._closed = False
         """No more calls are wanted."""
+        self.unreadable = ""
+        """Why the level could not be read the last time that it could not."""
 
     @property
     def stuck(self) -> bool:
@@ -111,6 +116,7 @@ class ContactorCalls:
         try:
             return self._port.read("closed", readings.level)
         except HardwareError as error:
+            self.unreadable = str(error)
             for fault in self._report.unreadable("contactors", str(error)):
                 self._report.tell(fault)
             return None
@@ -140,8 +146,9 @@ class ContactorCalls:
 
     def _begin(self) -> None:
         self._close_wanted = False
+        make = self._port.call("close")
         self._lane.begin(
-            Call("contactors.close", self._port.call("close"), self._limit_s, self._ended, self._late)
+            Call("contactors.close", make, self._limit_s, self._ended, self._late, setting=_SETTING)
         )
 
     def _ended(self, call: Call) -> None:

@@ -39,11 +39,21 @@ if TYPE_CHECKING:
     from .ac_side import AcSide
     from .coil_side import CoilSide
 
-__all__ = ["AHEAD_S", "NO_CONTACTORS", "NO_CURRENT_A", "Hardware", "PortLimits", "SideHardware"]
+__all__ = [
+    "AHEAD_S",
+    "BEING_MADE_SAFE",
+    "NO_CONTACTORS",
+    "NO_CURRENT_A",
+    "Hardware",
+    "PortLimits",
+    "SideHardware",
+]
 
 _log = Log(__name__)
 
 _MORE_ATTEMPTS: Final = 2
+BEING_MADE_SAFE: Final = "it is being made safe"
+"""What ``why_unsafe`` says while a call that makes safe is under way: nothing of why it is made safe."""
 AHEAD_S: Final = 0.5
 """A reading may be so far ahead of the clock: no clock of a sensor is exact."""
 
@@ -330,7 +340,7 @@ class SideHardware:
         if not self._told_safe:
             return "it was not told to be safe"
         if self._safe_calls_running():
-            return "it is being made safe"
+            return BEING_MADE_SAFE
         if self._safe_calls_failed():
             return self.trouble
         if left := self.left_behind:
@@ -339,7 +349,7 @@ class SideHardware:
             return "a call that energises may still have an effect"
         closed = self._contactors.read()
         if closed is not False:
-            return "the contactors are closed" if closed else "the level of the contactors cannot be read"
+            return "the contactors are closed" if closed else self.level_unknown
         measured = self._measured()
         if measured is None:
             return f"the current cannot be measured: {self.unreadable}"
@@ -358,6 +368,11 @@ class SideHardware:
         """Present values and the level of the contactors, as read now; None for what cannot be read, or was
         measured too long ago."""
         return self._measured(), self._contactors.read()
+
+    @property
+    def level_unknown(self) -> str:
+        """Why the level of the contactors could not be read the last time that it could not, in words."""
+        return f"the level of the contactors cannot be read: {self._contactors.unreadable}"
 
     @property
     def settles_within_s(self) -> float:

@@ -28,6 +28,9 @@ __all__ = ["RANK", "Echo", "PowerCalls", "Question", "Report", "SignalCalls"]
 
 _log = Log(__name__)
 
+_POWER: Final = "PortLimits.power_s"
+_PRE_CHARGE: Final = "PortLimits.pre_charge_s"
+_SIGNAL: Final = "PortLimits.signal_s"
 RANK: Final = {Urgency.ORDERLY: 0, Urgency.EMERGENCY: 1}
 
 
@@ -135,10 +138,12 @@ class PowerCalls:
         self._pre_charging = False
         self._stopped: Urgency | None = Urgency.ORDERLY
         """The last word was to stop, with this urgency; None: it was a set-point."""
-        self.stops = SafeCalls(loop, f"{name}.stop", power_s, self._stop_over)
+        self.stops = SafeCalls(loop, f"{name}.stop", power_s, self._stop_over, _POWER)
         self._zero = zero
         self._zeros = (
-            SafeCalls(loop, f"{name}.set_power", power_s, self._zero_over) if zero is not None else None
+            SafeCalls(loop, f"{name}.set_power", power_s, self._zero_over, _POWER)
+            if zero is not None
+            else None
         )
         self._echo = Echo(loop, self._stop_again)
         self._closed = False
@@ -198,7 +203,9 @@ class PowerCalls:
         elif type(action) is act.PreCharge:
             self._pre_charging = True
             make = port.call("pre_charge", action.voltage_v, action.current_a)
-            call = Call("power.pre_charge", make, self._pre_charge_s, self._ended, self._late)
+            call = Call(
+                "power.pre_charge", make, self._pre_charge_s, self._ended, self._late, setting=_PRE_CHARGE
+            )
         elif isinstance(action, (act.SetAcPower, act.SetCharger, act.SetPad, act.SetReceiver)):
             self._pre_charging = False
             by_wire = isinstance(action, (act.SetAcPower, act.SetCharger))
@@ -256,7 +263,7 @@ class SignalCalls:
         self._lane = Lane(loop)
         self._ready = False
         self._wanted = False
-        self.withdrawals = SafeCalls(loop, "signal.set_ready", limit_s, self._over)
+        self.withdrawals = SafeCalls(loop, "signal.set_ready", limit_s, self._over, _SIGNAL)
         self._echo = Echo(loop, self._withdraw_again)
         self._closed = False
 
@@ -296,7 +303,9 @@ class SignalCalls:
         if self._wanted and self._lane.call is None and not self.withdrawals.running:
             self._wanted = False
             make = self._port.call("set_ready", True)
-            self._lane.begin(Call("signal.set_ready", make, self._limit_s, self._ended, self._late))
+            self._lane.begin(
+                Call("signal.set_ready", make, self._limit_s, self._ended, self._late, setting=_SIGNAL)
+            )
 
     def _ended(self, call: Call) -> None:
         if self._closed and self._report.ended_late(call):

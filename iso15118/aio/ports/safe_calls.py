@@ -32,15 +32,20 @@ class SafeCalls:
     A second one joins the first while that is under way, unless it is more urgent. ``over`` is told
     when one has ended or is late, with what went wrong: once, until one works again, because
     whoever hears of it will ask again. One that is asked for very often in a short time is put off for a
-    moment, unless it is more urgent than all of these.
+    moment, unless it is more urgent than all of these. ``setting``: the one that says ``limit_s`` (s).
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, name: str, limit_s: float, over: Callable[[str], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        name: str,
+        limit_s: float,
+        over: Callable[[str], None],
+        setting: str = "",
     ) -> None:
         self._loop = loop
         self._name = name
-        self._limit_s = limit_s
+        self._limit_s, self._setting = limit_s, setting
         self._over = over
         self._lanes: list[Lane] = []
         self._ranks: dict[Call, int] = {}
@@ -71,7 +76,9 @@ class SafeCalls:
             self._ask_later(make, rank)
             return
         self._begun.append((now, rank))
-        call = Call(self._name, make, self._limit_s, self._ended, self._late, insist=True)
+        call = Call(
+            self._name, make, self._limit_s, self._ended, self._late, insist=True, setting=self._setting
+        )
         self._ranks[call] = rank
         lane.begin(call)
 
