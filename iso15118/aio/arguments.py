@@ -12,12 +12,12 @@ from typing import Any, Final, Literal, NamedTuple
 
 from iso15118.errors import ConfigError
 from iso15118.ranges import MOST, is_number, shown
+from iso15118.session.port_checks import not_to_be_told
 from iso15118.session.ports import Station
 from iso15118.session.ticket import SeccTicket
 
 from .net.ending import StreamLimits, TlsSource
 from .net.interface import Interface
-from .ports.guard import is_coroutine_function
 from .ports.hardware import PortLimits
 
 __all__ = ["check_arguments", "check_tls"]
@@ -45,9 +45,6 @@ def _is_address(value: Any) -> bool:
     )
 
 
-_CALLED = _Rule(
-    lambda value: callable(value) and not is_coroutine_function(value), "a function, and no `async def`"
-)
 _FLAG = _Rule(lambda value: type(value) is bool, "True or False", optional=False)
 _RULES: Final = {
     "interface": _Rule(lambda value: isinstance(value, (str, Interface)), "its name, such as eth0", False),
@@ -76,12 +73,30 @@ _RULES: Final = {
     "retry_s": _Rule(
         lambda value: is_number(value, 0.001, 86_400.0), "a number from 0.001 to 86400, in s", optional=False
     ),
-} | dict.fromkeys(("news", "observer", "watch", "on_request", "connections"), _CALLED)
+}
+_CALLED: Final[dict[str, tuple[str, ...]]] = {
+    "news": ("news",),
+    "session_news": ("news",),
+    "observer": ("at", "what"),
+    "watch": ("event", "actions", "now"),
+    "on_request": ("origin", "outcome"),
+    "connections": ("event",),
+    "listening": ("server",),
+}
+"""Functions of the application, and what they are called with: one that takes something else would be given
+up at its first call, in the middle of a session."""
 
 
 def check_arguments(**given: Any) -> None:
     """Raises ``ConfigError``, naming the argument, for the first that is of another kind."""
     for name, value in given.items():
+        if name in _CALLED:
+            values = _CALLED[name]
+            if value is not None and (wrong := not_to_be_told(value, *values)) is not None:
+                raise ConfigError(
+                    name, wrong, f"a function, and no `async def`: `def {name}({', '.join(values)})`"
+                )
+            continue
         rule = _RULES[name]
         if not (value is None and rule.optional) and not rule.legal(value):
             raise ConfigError(name, f"{shown(value)} is none", rule.wanted)

@@ -228,9 +228,10 @@ class ChargerChanged(Event, frozen=True):
 
 class InsulationMeasured(Event, frozen=True):
     """Station: insulation resistance of the output against earth in ohm, from an insulation monitor that
-    measures while energy flows. ``to_earth_v``: the greatest voltage between one pole and earth in V, if it
-    is measured. ``at`` as in ``PowerMeasured``. The resistance holds until another one is told, so that a
-    monitor may tell changes only; nothing notices one that has fallen silent."""
+    measures while energy flows; infinite where it is more than the monitor can measure. ``to_earth_v``: the
+    greatest voltage between one pole and earth in V, if it is measured. ``at`` as in ``PowerMeasured``. The
+    resistance holds until another one is told, so that a monitor may tell changes only; nothing notices one
+    that has fallen silent."""
 
     resistance_ohm: float
     to_earth_v: float | None = None

@@ -45,6 +45,8 @@ LEGAL: dict[str, tuple[Any, ...]] = {
     "watch": (None, print),
     "on_request": (None, print),
     "connections": (None, print),
+    "session_news": (None, print),
+    "listening": (None, print, lambda server: None),
 }
 ILLEGAL: dict[str, tuple[Any, ...]] = {
     "interface": (None, 5, b"eth0"),
@@ -62,11 +64,13 @@ ILLEGAL: dict[str, tuple[Any, ...]] = {
     "wireless": ("EVCC",),
     "most_waiting": (None, -1, 1.0, True),
     "retry_s": (None, 0.0, 0.0009, 86_401.0, float("nan")),
-    "news": (5, "print"),
-    "observer": (5,),
-    "watch": (5,),
-    "on_request": (5,),
-    "connections": (5,),
+    "news": (5, "print", lambda: None, lambda at, what: None),
+    "session_news": (5, lambda: None),
+    "observer": (5, lambda what: None, [].append),
+    "watch": (5, lambda event, actions: None),
+    "on_request": (5, lambda origin: None),
+    "connections": (5, lambda: None),
+    "listening": (5, lambda: None),
 }  # fmt: skip
 
 
@@ -77,6 +81,14 @@ def test_an_argument_is_of_its_kind_or_refused_by_its_name(name: str) -> None:
     for value in ILLEGAL[name]:
         with pytest.raises(ConfigError, match=f"^{name}: "):
             check_arguments(**{name: value})
+
+
+def test_a_function_that_takes_something_else_is_refused_with_what_it_is_called_with() -> None:
+    with pytest.raises(ConfigError) as raised:
+        check_arguments(observer=lambda what: None)
+    assert str(raised.value) == (
+        "observer: it cannot be called with at, what alone (a function, and no `async def`: `def observer(at, what)`)"
+    )
 
 
 def test_of_several_the_first_is_named() -> None:

@@ -109,6 +109,7 @@ def wrong_ones() -> Iterator[Any]:
             says = kind.__annotations__[name]
             for what, value in WRONG.items():
                 fits = says in ANYTHING or ("None" in says and value is None)
+                fits = fits or (kind, name, what) == (ev.InsulationMeasured, "resistance_ohm", "infinity")
                 fits = fits or (says == "str" and isinstance(value, str))
                 fits = fits or (says.startswith("bytes") and isinstance(value, bytes))
                 if not fits:
@@ -328,3 +329,17 @@ async def test_a_port_is_given_a_listener_once_and_named_if_it_does_not_take_it(
 def test_checking_gives_an_equal_event() -> None:
     event = ev.MeterRead("M1", 12.0, 3.0, b"signature")
     assert checked(event) == event
+
+
+def test_an_insulation_beyond_what_its_monitor_can_measure_is_infinite() -> None:
+    above = ev.InsulationMeasured(math.inf)
+    assert checked(above) == above
+    for wrong in (
+        ev.InsulationMeasured(-math.inf),
+        ev.InsulationMeasured(math.nan),
+        ev.InsulationMeasured(1e6, to_earth_v=math.inf),
+        ev.InsulationMeasured(1e6, at=math.inf),
+        ev.SecondVoltageMeasured(math.inf),
+    ):
+        with pytest.raises(MisuseError, match="no finite number"):
+            checked(wrong)

@@ -18,7 +18,7 @@ from iso15118.aio.service import ServiceState
 from iso15118.connector import ConnectorSettings, Phase
 from iso15118.connector.basic import BasicMode, BasicSettings, Steps
 from iso15118.connector.news import PhaseEntered, StartBasic, StartDiscovery, StopDiscovery
-from iso15118.errors import LinkError, MisuseError
+from iso15118.errors import ConfigError, LinkError, MisuseError
 from iso15118.link.plain import PlainLink
 from iso15118.link.primitives import DLinkReady, Pilot, SetPilot
 from iso15118.secc import SeccConfig
@@ -327,3 +327,9 @@ async def test_outputs_that_failed_before_there_was_a_server_are_known_to_it() -
     assert server.out_of_service_because == NOT_SHOWN
     await secc.close()
     await server.close()
+
+
+@pytest.mark.parametrize("name", ["news", "session_news", "listening", "on_request"])
+async def test_who_cannot_be_called_is_refused_when_the_connector_is_made(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name}: it cannot be called with"):
+        connector(**{name: lambda: None})

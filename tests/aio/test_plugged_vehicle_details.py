@@ -10,10 +10,15 @@ from typing import Any
 import pytest
 
 from iso15118.aio.logs import flush
+from iso15118.aio.plug.connector import LinkParts
+from iso15118.aio.plug.media import NoMedium
 from iso15118.aio.plug.plugged_evcc import PluggedEvcc
 from iso15118.connector import Phase
 from iso15118.connector.news import ConnectionFailed, StartBasic, StartDiscovery, StopDiscovery
-from iso15118.errors import LinkError, MisuseError, TlsError
+from iso15118.errors import ConfigError, LinkError, MisuseError, TlsError
+from iso15118.link.plain import PlainLink
+from iso15118.simulation.cable import PlainCable
+from tests.aio.site import LOOPBACK, Plant, evcc_config
 from tests.aio.test_plugged import connector, until
 from tests.aio.test_settling import now
 
@@ -235,3 +240,13 @@ async def test_what_ended_an_attempt_is_said_as_a_fault_only_where_it_is_one(
     assert flush(60.0)
     assert ("a fault of this software" in caplog.text) is fault
     assert here.evcc.connection.phase is Phase.UNPLUGGED
+
+
+@pytest.mark.parametrize("name", ["news", "session_news"])
+async def test_who_cannot_be_called_is_refused_when_the_inlet_is_made(name: str) -> None:
+    plant = Plant()
+    cable = PlainCable(plant.clock, plant.circuit)
+    parts = LinkParts(link=PlainLink(), medium=NoMedium(), signalling=cable.vehicle)
+    wrong: Any = {name: lambda: None}
+    with pytest.raises(ConfigError, match=f"^{name}: it cannot be called with"):
+        PluggedEvcc(evcc_config(), plant.evcc, LOOPBACK, None, parts, **wrong)

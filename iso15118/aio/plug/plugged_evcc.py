@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from iso15118.aio.arguments import check_arguments
 from iso15118.aio.commands import ServiceCommands
 from iso15118.aio.evcc import EvccClient
 from iso15118.aio.identity import renewable
@@ -76,6 +77,7 @@ class PluggedEvcc(ServiceCommands):
         session_news: Callable[[Notify], None] | None = None,
         **client: Any,
     ) -> None:
+        check_arguments(news=news, session_news=session_news)
         super().__init__(ServiceState.AVAILABLE)
         self._loop = asyncio.get_running_loop()
         outputs = AssertedOutputs(parts.signalling)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from iso15118.aio.arguments import check_arguments
 from iso15118.aio.commands import ServiceCommands
 from iso15118.aio.identity import renewable
 from iso15118.aio.lifecycle import Lifecycle
@@ -94,6 +95,7 @@ class PluggedSecc(ServiceCommands):
         session_news: Callable[[Notify], None] | None = None,
         **server: Any,
     ) -> None:
+        check_arguments(news=news, session_news=session_news, listening=listening, on_request=on_request)
         super().__init__(ServiceState.CLOSED)
         self._loop = asyncio.get_running_loop()
         outputs = AssertedOutputs(parts.signalling)

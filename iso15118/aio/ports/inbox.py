@@ -35,6 +35,8 @@ _KNOWN: Final[frozenset[type[ev.Event]]] = frozenset(
     and kind is not ev.Event
     and kind not in _NOT_FROM_HERE
 )
+_ABOVE_RANGE: Final = (ev.InsulationMeasured, "resistance_ohm", math.inf)
+"""What a monitor shows whose output is insulated better than it can measure."""
 ALARMS: Final = (ev.HardwareFault, ev.EmergencyShutdown)
 """Never refused, whatever is in them, and never lost."""
 
@@ -158,7 +160,7 @@ def checked(event: object) -> ev.Event:
         name, value = f"{kind.__name__}.{field}", _field(event, field)
         if isinstance(value, float):
             value = float.__float__(value)  # of a numeric library: a plain one from now on
-            if not math.isfinite(value):
+            if not math.isfinite(value) and (kind, field, value) != _ABOVE_RANGE:
                 raise MisuseError(f"{name} is {value!r}, which is no finite number")
         try:
             value = msgspec.convert(value, wanted, strict=True)
