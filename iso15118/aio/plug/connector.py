@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 from iso15118.aio.logs import Log
 from iso15118.aio.ports.guard import Callback, class_name, describe, each
 from iso15118.aio.ports.loop_thread import LoopThread
-from iso15118.aio.ports.outputs import AssertedOutputs
+from iso15118.aio.ports.outputs import AssertedOutputs, why_not_shown
 from iso15118.connector import ConnectorSettings
 from iso15118.connector.news import Phase, PhaseEntered, TimerLate
-from iso15118.errors import ConfigError
+from iso15118.errors import ConfigError, HardwareError
 from iso15118.link.ports import BasicSignalling, LinkMedium, ReadsBack
 from iso15118.link.primitives import (
     DataLink,
@@ -275,7 +275,9 @@ class ConnectionDriver:
         ]
         for action, failed in done:
             for error in failed:
-                _log.error("%s could not be carried out", type(action).__name__, error=error)
+                ours = isinstance(error, HardwareError)  # it says all, and its traceback is ours
+                why, name = why_not_shown(error), type(action).__name__
+                _log.error("%s could not be carried out: %s", name, why, error=None if ours else error)
         for action in actions:
             if isinstance(action, _NEWS):
                 self._news(action)

@@ -81,7 +81,10 @@ class AssertedOutputs:
         shown = tuple(actions)
         for action, failed in [(action, each(partial(self.show, action))) for action in shown]:
             for error in failed:
-                _log.error("%s could not be shown", action, error=error)
+                ours = isinstance(error, HardwareError)  # it says all, and its traceback is ours
+                _log.error(
+                    "%s could not be shown: %s", action, why_not_shown(error), error=None if ours else error
+                )
 
     def again(self) -> None:
         """Compare, and show everything again."""
