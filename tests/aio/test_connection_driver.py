@@ -14,10 +14,9 @@ from iso15118.aio.logs import flush
 from iso15118.aio.plug.connector import MEDIUM_CLOSE_S, ConnectionDriver, SessionSignal
 from iso15118.aio.ports.outputs import AssertedOutputs
 from iso15118.connector.news import Phase, PhaseEntered
-from iso15118.errors import HardwareError, LinkError, MisuseError
+from iso15118.errors import HardwareError, LinkError
 from iso15118.link.primitives import (
     DLinkTerminate,
-    DutyChanged,
     LinkNote,
     LinkReported,
     Pilot,
@@ -313,85 +312,6 @@ async def test_readiness_is_shown_and_a_port_of_its_own_is_told(own: bool) -> No
     assert told == ([True, False] if own else [])
 
 
-class ItsOwn(SignalChanged, frozen=True):
-    """As an application may derive one."""
-
-
-@pytest.mark.parametrize(
-    ("event", "what"),
-    [
-        (SignalState.A, "write SignalChanged(SignalState.A)"),
-        (CeState.EC, "write CeChanged(CeState.EC)"),
-        (IdState.UNMATED, "write IdChanged(IdState.UNMATED)"),
-        (
-            "E",
-            "'E' cannot be told by a signalling: it is no SignalChanged, DutyChanged, CeChanged or IdChanged",
-        ),
-        (None, "None cannot be told by a signalling"),
-        (LinkReported(True), "cannot be told by a signalling"),
-        (SignalChanged(None), "SignalChanged.state is None"),  # type: ignore[arg-type]
-        (SignalChanged("G"), "SignalChanged.state is 'G'"),  # type: ignore[arg-type]
-        (CeChanged("no"), "CeChanged.state is 'no': write a CeState"),  # type: ignore[arg-type]
-        (CeChanged(SignalState.A), "CeChanged.state is <SignalState.A"),  # type: ignore[arg-type]
-        (IdChanged(True), "IdChanged.state is True: write a IdState"),  # type: ignore[arg-type]
-        (DutyChanged(float("nan")), "DutyChanged.percent is nan"),
-        (DutyChanged(100.1), "DutyChanged.percent is 100.1"),
-        (DutyChanged(-0.1), "DutyChanged.percent is -0.1"),
-        (DutyChanged("5"), "DutyChanged.percent is '5'"),  # type: ignore[arg-type]
-    ],
-)
-@pytest.mark.parametrize("opened", [True, False])
-async def test_what_is_no_change_of_the_signalling_is_refused_in_the_call(
-    event: Any, what: str, opened: bool
-) -> None:
-    """It was ignored under power, and the session did not hear of a plug that was out."""
-    first: list[Any] = []
-    bench = Bench(first=first.append)
-    await bench.driver.open()
-    if not opened:
-        await bench.driver.close()
-    with pytest.raises(MisuseError) as raised:
-        bench.signal(event)
-    assert what in str(raised.value)
-    await bench.driver.open()
-    assert (bench.told, first) == ([], [])
-    await bench.driver.close()
-
-
-@pytest.mark.parametrize(
-    ("event", "heard"),
-    [
-        (SignalChanged("A"), A),  # type: ignore[arg-type]
-        (ItsOwn(SignalState.F), F),
-        (CeChanged("A"), CeChanged(CeState.A)),  # type: ignore[arg-type]
-        (IdChanged("not mated"), IdChanged(IdState.UNMATED)),  # type: ignore[arg-type]
-        (DutyChanged(None), DutyChanged(None)),
-        (DutyChanged(0.0), DutyChanged(0.0)),
-        (DutyChanged(100), DutyChanged(100)),
-    ],
-)
-async def test_a_state_by_its_text_counts_as_that_state_for_session_and_machine(
-    event: Any, heard: Any
-) -> None:
-    first: list[Any] = []
-    bench = Bench(first=first.append)
-    await bench.driver.open()
-    bench.signal(event)
-    assert bench.told == first == [heard]
-    assert type(bench.told[0]) is type(heard)
-    await bench.driver.close()
-
-
-@pytest.mark.parametrize("event", [None, "A", SignalState.A, REST, LinkReported(1), SignalChanged(None)])  # type: ignore[arg-type]
-async def test_what_is_no_event_cannot_be_told(event: Any) -> None:
-    bench = Bench()
-    await bench.driver.open()
-    with pytest.raises(MisuseError):
-        bench.driver.tell(event)
-    assert bench.told == []
-    await bench.driver.close()
-
-
 async def test_a_signalling_that_takes_no_listener_at_first_is_asked_again() -> None:
     bench = Bench()
     listen, bench.wire.listen = bench.wire.listen, _raises  # type: ignore[method-assign]
@@ -489,3 +409,19 @@ async def test_a_readiness_that_is_not_shown_is_not_done_and_a_port_of_its_own_i
     with pytest.raises(HardwareError, match=r"signalling.show returned False: it was not done"):
         await signal.set_ready(False)
     assert told == [True, False]
+
+
+@pytest.mark.filterwarnings("error")
+async def test_a_frame_that_the_wire_carries_later_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """One whose ``carry`` only seems to be a plain function."""
+    bench = Bench()
+
+    async def later() -> None: ...
+
+    bench.wire.carry = lambda action: later()  # type: ignore[method-assign, assignment]
+    await bench.driver.open()
+    bench.machine.answers = lambda event: [SetPhy(True)]
+    bench.driver.tell(B)
+    assert flush(60.0)
+    assert "SetPhy could not be carried out: medium.carry returned coroutine, for which nobody" in caplog.text
+    await bench.driver.close()

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from iso15118.aio.logs import Log
-from iso15118.aio.ports.guard import Callback, class_name, describe, each
+from iso15118.aio.ports.guard import Callback, Port, class_name, describe, each
 from iso15118.aio.ports.loop_thread import LoopThread
 from iso15118.aio.ports.outputs import AssertedOutputs, why_not_shown
 from iso15118.connector import ConnectorSettings
@@ -132,6 +132,7 @@ class ConnectionDriver:
     ) -> None:
         self.machine = machine
         self.medium = medium
+        self._wire = Port(medium, "medium")
         self.outputs = _asserted(signalling)
         if self.outputs is not None:
             self.outputs.told = self._output_noted
@@ -285,7 +286,8 @@ class ConnectionDriver:
 
     def _do(self, action: Action) -> None:
         if isinstance(action, SendFrame | SetPhy):
-            self.medium.carry(action)
+            if complaint := self._wire.tell("carry", action, at_once=True):
+                raise HardwareError(complaint)
         elif isinstance(action, SetPilot | ShowState | SetS3):
             if self.outputs is not None:
                 self.outputs.show(action)
