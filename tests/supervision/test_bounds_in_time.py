@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from iso15118.evcc import EvccConfig
+from iso15118.messages import din, iso2
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import Processing
@@ -21,6 +22,8 @@ from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.services import ServiceID
 from iso15118.session.supervision import Rule, SupervisionLimits
 from iso15118.timing import Timing
+from tests.evcc.din.station import Host as DinHost
+from tests.evcc.iso2.station import Host as Iso2Host
 from tests.evcc.station import BATTERY_V, Host
 from tests.secc.vehicle import ALL_SERVICES, VEHICLE, Drive, held_back
 
@@ -340,22 +343,42 @@ def test_welding_detection_ends_below_60_v(voltage: float, done: bool) -> None:
     assert (one.request.ev_processing is Processing.Finished) is done
 
 
-def test_the_vehicle_takes_current_to_zero_before_it_opens() -> None:
-    one = Host().to("DC_ChargeLoop")
+@pytest.mark.parametrize(
+    ("make", "state", "stop"),
+    [
+        (Host, "DC_ChargeLoop", cm.PowerDeliveryReq),
+        (Iso2Host, "CurrentDemand", iso2.PowerDeliveryReq),
+        (DinHost, "CurrentDemand", din.PowerDeliveryReq),
+    ],
+    ids=["iso20", "iso2", "din"],
+)
+def test_the_vehicle_takes_current_to_zero_before_it_opens(
+    make: Callable[[], Any], state: str, stop: type
+) -> None:
+    one = make().to(state)
     one.battery(energy_to_target_wh=0.0, complete=True)
-    while not isinstance(one.request, cm.PowerDeliveryReq) or not one.waiting:
+    for _ in range(100):
+        if isinstance(one.request, stop) and one.waiting:
+            break
+        assert stops(one) == []
         one.step()
+    assert isinstance(one.request, stop)
     one.answer()
-    one.book.does(act.StopPower, act.OpenContactors)
-    assert stops(one) == [Urgency.ORDERLY]
+    asked = [a for a in one.book.actions if isinstance(a, act.StopPower | act.OpenContactors)]
+    assert [(type(a), a.urgency) for a in asked] == [
+        (act.StopPower, Urgency.ORDERLY),
+        (act.OpenContactors, Urgency.ORDERLY),
+    ]
 
 
-def test_a_break_off_of_the_vehicle_is_an_emergency() -> None:
-    one = Host().to("DC_ChargeLoop")
+@pytest.mark.parametrize(("service", "goes_on"), [(ServiceID.DC, True), (ServiceID.DC_BPT, False)])
+def test_a_break_off_of_the_vehicle_is_an_emergency(service: ServiceID, goes_on: bool) -> None:
+    """An answer with the control mode of another service ends the session, that of its own does not."""
+    one = Host(service).to("DC_ChargeLoop")
     one.answer(cl_res_control_mode=dc.ScheduledDCCLResControlMode())
-    one = Host(ServiceID.DC_BPT).to("DC_ChargeLoop")
-    one.answer(cl_res_control_mode=dc.ScheduledDCCLResControlMode())  # of another service
-    assert stops(one) == [Urgency.EMERGENCY]
+    assert stops(one) == ([] if goes_on else [Urgency.EMERGENCY])
+    one.wait(0.3)
+    assert isinstance(one.request, dc.DCChargeLoopReq) is goes_on
 
 
 LEAVES: dict[str, tuple[Callable[[Drive], Any], EndReason]] = {
@@ -380,4 +403,4 @@ def test_how_urgent_an_end_of_the_station_is(name: str) -> None:
     leave(drive)
     assert drive.session.ended is not None
     assert drive.session.ended.reason is reason
-    assert stops(drive) == [Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY]
+    assert stops(drive) == [Urgency.ORDERLY if name == "stop" else Urgency.EMERGENCY]
