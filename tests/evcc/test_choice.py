@@ -302,15 +302,15 @@ def test_whatever_the_types_allow_ends_nothing_by_a_fault_of_ours(seed: int, wis
     if host.session.ended is not None:
         assert host.session.ended.reason is EndReason.PARAMETERS_NOT_ACCEPTED, host.session.ended
         return
+    asked = 0
     for _ in range(8):
-        ended: Any = host.session.ended
-        if ended is not None:
-            assert ended.reason is not EndReason.INTERNAL_ERROR
-            return
         request: Any = host.request
         if isinstance(request, dc.DCChargeLoopReq):
             assert 0.0 <= si(request.cl_req_control_mode.ev_target_current) <= 1500.0  # type: ignore[union-attr]
+            asked += 1
         host.step()
+        assert host.session.ended is None
+    assert asked > 0
 
 
 def test_a_vehicle_that_is_said_to_leave_its_profile_asks_for_another_exchange_once() -> None:
