@@ -40,6 +40,7 @@ from iso15118.session.events import Event, SignalChanged, SignalState
 from tests.connector.rig import LINKS, links_of
 
 STEPS = 4_000
+UNPLUGGED = (SignalChanged(SignalState.A), CeChanged(CeState.A))
 
 
 def some_event(chance: random.Random, mcs: bool, number: int) -> Event:
@@ -74,6 +75,8 @@ def some_event(chance: random.Random, mcs: bool, number: int) -> Event:
         lambda: LinkReported(True),
         *makers[-6:],
     ]
+    if chance.random() < 0.05:
+        return UNPLUGGED[mcs]
     return chance.choice(makers if chance.random() < 0.15 else likely)()
 
 
@@ -84,13 +87,12 @@ def test_anything_in_any_order(role: type[Connector], kind: str) -> None:
     links = links_of(kind)
     machine = role(links[0] if role is SeccConnector else links[1], 18.0)
     mcs = kind == "spe"
-    now, ready, seen = 0.0, False, set()
+    now, ready, seen, dropped = 0.0, False, set(), set[Phase]()
     for _ in range(STEPS):
         event = some_event(
             chance, mcs, machine._number or 1 if chance.random() < 0.9 else chance.randrange(9)
         )
-        running = machine.phase in (Phase.DISCOVERY, Phase.SETTING_UP, Phase.SESSION)
-        number = machine._number
+        before, number = machine.phase, machine._number
         actions = machine.handle(event, now)
         if chance.random() < 0.1 and (due := machine.deadline) is not None:
             now = max(now, due)
@@ -105,13 +107,12 @@ def test_anything_in_any_order(role: type[Connector], kind: str) -> None:
                 ready = action.link
             if isinstance(action, StartDiscovery | StartSession):
                 assert ready, (event, actions)
-        if (
-            isinstance(event, SignalChanged)
-            and event.state is SignalState.A
-            and running
-            and number is not None
-        ):
-            assert isinstance(actions[0], DropConnection), (event, actions)
+        if event in UNPLUGGED:
+            assert machine.phase is Phase.UNPLUGGED, (event, actions)
+            drops = [one for one in actions if isinstance(one, DropConnection)]
+            assert [one.number for one in drops] == ([] if number is None else [number]), (event, actions)
+            assert drops == actions[: len(drops)], "before anything else"
+            dropped |= set() if number is None else {before}
         if machine.phase in (Phase.DISCOVERY, Phase.SETTING_UP, Phase.SESSION):
             assert machine.link.state is LinkState.MATCHED, (event, actions)
         seen.add(machine.phase)
@@ -121,6 +122,7 @@ def test_anything_in_any_order(role: type[Connector], kind: str) -> None:
         else set(Phase) - {Phase.BASIC}
     )
     assert seen == reached, "SLAC takes a peer with the same key, which chance does not make"
+    assert dropped >= reached & {Phase.SETTING_UP, Phase.SESSION}, "each was unplugged"
     # And then an ordinary plug-in.
     gone, there = (
         (CeChanged(CeState.A), CeChanged(CeState.B))
