@@ -176,6 +176,33 @@ def test_readings_that_are_too_old() -> None:
     assert supervisor().fresh_until == math.inf  # nobody minds before anything is told
 
 
+OLD = [(0.01, 0.0, True), (5.0, 0.0, True), (0.0, 0.0, False)]
+
+
+@pytest.mark.parametrize(("behind_s", "amperes", "dropped"), OLD)
+def test_a_sample_that_was_measured_before_the_last_one_is_dropped(
+    behind_s: float, amperes: float, dropped: bool
+) -> None:
+    """It makes no reading younger, ends no excess, and begins none."""
+    bench = Bench(ac_over_current_s=1.0)
+    assert bench.show(0.9, each(40.0, 3)) == []
+    judge, last = bench.supervisor, bench.now
+    fresh_until = judge.fresh_until
+    assert judge.measured(GRID, each(amperes, 3), 0.0, last - behind_s, last + 0.01) is None
+    assert (judge.sampled_at, judge.fresh_until) == (last, fresh_until)
+    found = bench.show(0.2, each(40.0, 3))
+    assert ((Rule.OVER_CURRENT, Reaction.FAULT) in found) is dropped
+
+
+def test_an_older_sample_that_shows_too_much_is_none() -> None:
+    bench = Bench(ac_over_current_s=0.1)
+    assert bench.show(0.5, each(16.0, 3)) == []
+    for late_s in (0.1, 0.2, 0.3, 0.4):
+        old = bench.now - 0.5 + late_s
+        found = bench.supervisor.measured(each(300.0, 3), each(40.0, 3), 60_000.0, old, bench.now + late_s)
+        assert found is None
+
+
 RULES = (
     Rule.OVER_CURRENT,
     Rule.OVER_POWER,
