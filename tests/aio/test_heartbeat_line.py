@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio.heartbeat import HeartbeatLine, HeartbeatMissed
+from iso15118.aio import heartbeat
+from iso15118.aio.heartbeat import BEAT_S, HeartbeatLine, HeartbeatMissed, WatchdogThread
 from iso15118.aio.ports.guard import Callback
 from iso15118.aio.ports.inbox import Inbox
 from iso15118.aio.service import Service, ServiceState
@@ -19,6 +20,7 @@ from iso15118.errors import ConfigError
 
 from .heart import ENOUGH_S, Line, Owner, until
 from .site import Plant, Stopper, site
+from .test_watchdog import Over
 
 ERRORS = [OSError("queue full"), asyncio.CancelledError(), GeneratorExit(), BaseException()]
 
@@ -41,6 +43,35 @@ async def test_a_line_that_fails_is_told_the_next_beat_and_it_is_said_once(error
     here.heartbeat.stop("")
     told = [news for news in here.news if isinstance(news, HeartbeatMissed)]
     assert [bool(news.reason) for news in told] == [True, False]
+
+
+async def test_a_line_that_fails_makes_the_heartbeat_no_older(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``age`` and ``count`` say what the process is able to do: a watchdog thread drops nothing for a line.
+    Its looks are made by the clock of the loop, in a second in which no beat is taken."""
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(heartbeat, "time", SimpleNamespace(monotonic=loop.time, perf_counter=loop.time))
+    line = Line()
+    line.wrong = OSError("queue full")
+    here, dropped = Owner(line), list[str]()
+    watchdog = WatchdogThread(here.heartbeat, dropped.append)
+
+    def look() -> None:
+        watchdog._over = Over(1)  # type: ignore[assignment]  # an event that is set behind one look
+        watchdog.run()
+
+    here.heartbeat.start()
+    for number in range(1, 11):
+        await asyncio.sleep(BEAT_S)
+        assert here.heartbeat.age <= 2.0 * BEAT_S
+        assert here.heartbeat.count >= number
+        look()
+    assert (dropped, watchdog.dropped) == ([], 0)
+    assert "queue full" in here.heartbeat.reason
+    assert line.counts == list(range(1, here.heartbeat.count + 1)), "told anew with each beat"
+    here.heartbeat.stop("over")
+    await asyncio.sleep(0.6)
+    look()
+    assert dropped == ["over"], "that would have been seen"
 
 
 async def test_a_line_has_three_beats_from_its_first_one_on() -> None:
