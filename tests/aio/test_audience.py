@@ -3,15 +3,18 @@ application, and the log."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from iso15118.aio.audience import Audience, write_down
 from iso15118.aio.logs import flush
+from iso15118.aio.net.ending import Ending, StreamEnd
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from tests.aio.bench import LOOP_RES, OVER, Bench, Plant
+from iso15118.session.actions import EndReason
+from tests.aio.bench import LOOP_RES, OFF, OVER, Bench, Plant
 
 READ, CLOSED = ev.PowerMeasured(0.0, 0.0), ev.ContactorsChanged(True)
 CAME_IN = ev.MessageReceived(LOOP_RES)
@@ -217,3 +220,43 @@ async def test_the_log_has_what_decides_where_a_session_goes(caplog: pytest.LogC
     assert "told ContactorsChanged(closed=True)" in caplog.text
     assert "PowerMeasured" not in caplog.text
     await over(bench)
+
+
+# -- behind the hardware
+
+EMERGENCIES: dict[str, Callable[[Bench], object]] = {
+    "it is abandoned": lambda bench: bench.driver.abandon(EndReason.EMERGENCY, "enough"),
+    "the button": lambda bench: bench.driver.tell(ev.EmergencyShutdown("button")),
+    "a fault": lambda bench: bench.driver.tell(ev.HardwareFault("power", "hot")),
+    "the link": lambda bench: bench.driver.link_lost(),
+    "the connection": lambda bench: bench.driver.stream_ended(bench.stream, StreamEnd(Ending.RESET, "gone")),  # type: ignore[arg-type]
+    "a fault of this software": lambda bench: bench.driver.tell(ev.SetPointChanged(None)),
+}
+
+
+@pytest.mark.parametrize("listens", ["observer", "news"])
+@pytest.mark.parametrize("what", EMERGENCIES)
+async def test_whoever_is_told_of_an_emergency_finds_the_hardware_asked_already(
+    what: str, listens: str
+) -> None:
+    """Asked to be safe as a whole, or to stop and to open; nobody is called before, whoever blocks."""
+    found: list[list[Any]] = []
+    plant = Plant()
+    options: dict[str, Any] = {listens: lambda *what: found.append(list(plant.done))}
+    bench = Bench(plant=plant, **options).begin()
+
+    def answers(event: Any) -> list[act.Action]:
+        if type(event) is ev.SetPointChanged:
+            raise ZeroDivisionError
+        bench.script.ended = OVER
+        return [act.PeerDeviates("odd", "it goes"), *OFF]
+
+    bench.script.answers = answers
+    found.clear()
+    EMERGENCIES[what](bench)
+    await bench.result()
+    software = what == "a fault of this software"
+    assert found or (software and listens == "news"), "somebody was told"
+    for done in found:
+        assert set(OFF) <= set(done) or str(done[:1]).startswith("['make safe: "), done
+    assert set(OFF) <= set(plant.done) or software
