@@ -5,11 +5,14 @@ No conversation leads there; so each part is taken out of the facts by hand. Har
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import iso15118
 from iso15118.messages import din, iso2
 from iso15118.messages.iso20 import ac, dc, wpt
 from iso15118.messages.iso20 import common_messages as cm
@@ -165,3 +168,16 @@ def test_a_session_pauses_where_nothing_is_asked_for_and_contactors_are_open(
     facts.evccid = facts.evccid or "0123456789AB"
     facts.energized, facts.contactors_closed = energized, closed
     assert (why(drive.context) == "the output is not safe") is not may
+
+
+def test_a_station_asks_to_close_contactors_in_one_place_of_each_kind() -> None:
+    """So there is no way round what is on record there."""
+    package = Path(iso15118.__file__).parent
+    asks = [
+        path.relative_to(package).as_posix()
+        for room in ("secc", "connector", "session")
+        for path in package.joinpath(room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "CloseContactors"
+    ]
+    assert sorted(asks) == ["connector/basic/station.py", "secc/ac_outlet.py", "secc/dc_output.py"]
