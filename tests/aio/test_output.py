@@ -28,8 +28,10 @@ import pytest
 from iso15118.aio import PortLimits
 from iso15118.session.actions import EndReason
 from iso15118.session.events import HardwareFault
+from iso15118.session.supervision import SupervisionLimits
+from iso15118.timing import Timing
 
-from .site import Plant, Stopper, site
+from .site import Plant, Stopper, evcc_config, secc_config, site
 
 ENOUGH_S = 60.0
 
@@ -295,6 +297,14 @@ def test_a_station_whose_pipe_is_of_no_use_charges_and_ends_in_order(
             os.close(read)
 
 
+PATIENT: dict[str, Any] = {
+    "timing": Timing(sequence_timeout_loop=20.0, message_timeout_loop=20.0),
+    "supervision": SupervisionLimits(stale_s=20.0),
+}
+SLOW_PORTS = PortLimits(power_s=10.0, contactors_s=10.0, signal_s=10.0)
+"""On the real clock: a machine that is busy ends no session before the fault."""
+
+
 class Blocks(logging.Handler):
     """Takes this long for each line, until ``over``: a loop that was held up once has been seen."""
 
@@ -330,7 +340,7 @@ async def test_contactors_open_in_time_whatever_the_log_of_an_application_does(w
     package.setLevel(logging.DEBUG)
     faults: list[float] = []
     try:
-        async with site(plant, port_limits=PortLimits()) as here:
+        async with site(plant, config=secc_config(**PATIENT), port_limits=SLOW_PORTS) as here:
 
             def fault(client: Any) -> None:
                 plant.station.faults.raises("stop_power", times=1)  # a line at ERROR before the outlet opens
@@ -340,7 +350,8 @@ async def test_contactors_open_in_time_whatever_the_log_of_an_application_does(w
                 here.server.tell(HardwareFault("cooling", "no flow"))
 
             stopper = Stopper(5, fault)
-            stopper.client = client = here.client(observer=stopper, port_limits=PortLimits())
+            patient = evcc_config(**PATIENT)
+            stopper.client = client = here.client(observer=stopper, config=patient, port_limits=SLOW_PORTS)
             charging = asyncio.create_task(client.run())
             while not (faults and not plant.station.outlet.closed):  # noqa: ASYNC110 - nobody tells of it
                 await asyncio.sleep(0.01)
