@@ -97,6 +97,18 @@ def test_an_output_that_cannot_be_shown_is_shown_again_and_said_once_until_it_wo
     assert said == [text, text]
 
 
+def test_that_nothing_can_be_read_back_is_said_once_and_anew_when_it_could(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    port = Reads()
+    outputs, _ = asserted(port)
+    for reads, times in ((OSError("bus"), 1), (OSError("bus"), 1), (None, 1), (OSError("bus"), 2)):
+        port.reads = reads
+        outputs.again()
+        assert flush(60.0)
+        assert caplog.text.count("the outputs cannot be read back") == times
+
+
 def test_several_are_put_each_whatever_becomes_of_the_others(caplog: pytest.LogCaptureFixture) -> None:
     port = Port()
     outputs, said = asserted(port)

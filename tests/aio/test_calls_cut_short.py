@@ -143,3 +143,44 @@ async def test_a_lane_that_somebody_ends_when_a_call_has_just_begun_tells_the_ca
     assert tasks[2] is not tasks[0]
     where.close()
     await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("first", FIRST)
+async def test_a_cancellation_from_before_a_call_is_not_that_calls(first: str) -> None:
+    """As of a loop that ends, where the call is the one that makes safe."""
+    log, where = Log(), lane()
+    tasks: list[Any] = []
+
+    async def port() -> str:
+        tasks.append(asyncio.current_task())
+        await asyncio.wait((asyncio.ensure_future(FIRST[first]()),), timeout=0.01)
+        return "opened"
+
+    where.begin(log.call(port))
+    await log.until(1)
+    tasks[0].cancel()
+    where.begin(log.call(port))
+    await log.until(2)
+    assert log.calls == 2 * [("ended", "opened")]
+    await asyncio.sleep(0)
+    assert tasks[0].done(), "and the lane ends"
+    where.close()
+
+
+async def test_a_lane_that_somebody_ends_behind_a_call_that_was_dropped_at_once_ends() -> None:
+    log, where = Log(), lane()
+    tasks: list[Any] = []
+
+    async def port(seconds: float) -> None:
+        tasks.append(asyncio.current_task())
+        await asyncio.sleep(seconds)
+
+    where.begin(log.call(lambda: port(0.01)))
+    await log.until(1)
+    where.begin(log.call(lambda: port(50.0)))
+    where.drop()
+    tasks[0].cancel()
+    await log.until(2)
+    await asyncio.sleep(0.01)
+    assert tasks[0].done()
+    where.close()

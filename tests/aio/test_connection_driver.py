@@ -127,6 +127,41 @@ async def test_actions_go_where_they_belong_and_news_come_last() -> None:
     await bench.driver.close()
 
 
+async def test_what_answers_later_has_carried_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    await bench.driver.open()
+    bench.wire.carry = lambda action: asyncio.get_running_loop().create_future()  # type: ignore[assignment,method-assign]
+    bench.machine.answers = lambda event: [SetPhy(True)]
+    bench.driver.tell(B)
+    assert flush(60.0)
+    assert "for which nobody waits" in caplog.text
+    await bench.driver.close()
+
+
+async def test_a_listen_that_answers_later_is_none() -> None:
+    wire = Wire()
+    wire.listen = lambda listener: asyncio.get_running_loop().create_future()  # type: ignore[assignment,method-assign]
+    with pytest.raises(HardwareError, match="for which nobody waits"):
+        AssertedOutputs(wire).listen(lambda event: None)
+
+
+async def test_a_wire_that_is_not_let_go_leaves_nothing_behind() -> None:
+    bench = Bench()
+    await bench.driver.open()
+    ended: list[str] = []
+
+    async def hangs() -> None:
+        try:
+            await asyncio.sleep(1000.0)
+        finally:
+            ended.append("cancelled")
+
+    bench.wire.close = hangs  # type: ignore[method-assign]
+    await bench.driver.close()
+    await asyncio.sleep(0.01)
+    assert ended == ["cancelled"]
+
+
 async def test_who_hears_news_is_told_again_though_it_failed_once() -> None:
     heard: list[Any] = []
 

@@ -97,6 +97,24 @@ def test_a_bill_goes_on_with_a_reading_at_its_bounds_and_not_beyond(
         readings.follows(msgspec.structs.replace(told, **{field: bad}), last, 1000.0, 0.5)
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_greatest_power_of_a_phase_is_one(sign: float) -> None:
+    most = AcMeasured(
+        voltage_v=(readings.MOST_V,) * 3,
+        current_a=(readings.MOST_A,) * 3,
+        power_w=(sign * readings.MOST_W,) * 3,
+    )
+    assert readings.alternating(most, "ac") == most
+    for field, value in (
+        ("voltage_v", readings.MOST_V),
+        ("current_a", readings.MOST_A),
+        ("power_w", sign * readings.MOST_W),
+    ):
+        beyond = msgspec.structs.replace(most, **{field: (1.001 * value,) * 3})
+        with pytest.raises(HardwareError, match=f"{field} of L1"):
+            readings.alternating(beyond, "ac")
+
+
 def test_a_meter_has_an_identity_of_at_most_256_characters() -> None:
     """And that is told as it is."""
     named = msgspec.structs.replace(METER, meter_id="m" * 256)

@@ -214,6 +214,45 @@ def test_a_signal_ends_a_program_that_has_not_opened_yet(
     assert (program.told, program.listening, beside) == ([], [], [])
 
 
+def test_what_runs_beside_a_station_runs_as_long_as_it_does(program: Program) -> None:
+    ran: list[str] = []
+
+    async def keeper() -> None:
+        ran.append("begins")
+        try:
+            await asyncio.sleep(1000.0)
+        finally:
+            ran.append("ends")
+
+    assert program(lambda *servers: [(1.0, servers[0].end)], sessions=1, beside=keeper) == 1
+    assert ran == ["begins", "ends"]
+
+
+async def test_who_is_cancelled_while_it_opens_opens_no_more() -> None:
+    ended: list[str] = []
+
+    class Hangs:
+        async def open(self) -> None:
+            try:
+                await asyncio.sleep(1000.0)
+            finally:
+                ended.append("open")
+
+        async def close(self) -> None:
+            ended.append("close")
+
+    async def opening() -> None:
+        async with opened(Hangs(), Asked(asyncio.get_running_loop())):
+            ended.append("within")
+
+    task = asyncio.create_task(opening())
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended == ["open"]
+
+
 def test_a_second_signal_waits_no_longer_for_what_is_being_opened() -> None:
     asked_at: list[float] = []
 

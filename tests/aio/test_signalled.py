@@ -91,3 +91,17 @@ async def test_what_is_no_event_cannot_be_told(event: Any) -> None:
         bench.driver.tell(event)
     assert bench.told == []
     await bench.driver.close()
+
+
+class ItsOwnDuty(DutyChanged, frozen=True):
+    """The same of a duty cycle."""
+
+
+async def test_a_duty_cycle_of_a_class_of_the_application_is_one() -> None:
+    bench = Bench()
+    await bench.driver.open()
+    bench.signal(ItsOwnDuty(50.0))
+    (told,) = bench.told
+    assert type(told) is DutyChanged
+    assert told == DutyChanged(50.0)
+    await bench.driver.close()

@@ -52,6 +52,8 @@ def test_a_second_voltage_that_is_old_is_a_fault() -> None:
     times = ToldTimes()
     young, old = ev.SecondVoltageMeasured(400.0, NOW - 60.0), ev.SecondVoltageMeasured(400.0, 12.0)
     assert times.judged(young, NOW) is young
+    a_little_older = ev.SecondVoltageMeasured(400.0, NOW - 60.5)
+    assert isinstance(ToldTimes().judged(a_little_older, NOW), ev.HardwareFault)
     assert ToldTimes().judged(old, NOW) == fault("second voltage", "SecondVoltageMeasured.at is 9988.0 s old")
 
 
@@ -80,6 +82,17 @@ def test_one_that_is_worse_and_a_little_older_counts_as_measured_now(
     if counts_now:
         later = insulation(GOOD_OHM, NOW + 1.0)
         assert times.judged(later, NOW + 1.0) is later
+
+
+@pytest.mark.parametrize(("before_v", "told_v", "counts_now"), [(None, 0.5, True), (0.5, None, False)])
+def test_a_voltage_to_earth_that_nobody_measures_is_none(
+    before_v: float | None, told_v: float | None, counts_now: bool
+) -> None:
+    times = ToldTimes()
+    times.judged(insulation(GOOD_OHM, NOW, before_v), NOW)
+    found = times.judged(insulation(GOOD_OHM, NOW - 1.0, told_v), NOW)
+    assert isinstance(found, ev.InsulationMeasured)
+    assert (found.at is None) is counts_now
 
 
 def test_what_has_no_time_to_judge_passes() -> None:

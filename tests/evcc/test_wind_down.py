@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from iso15118.evcc.iso20.energy import _left_s
-from iso15118.evcc.wind_down import WindDown, take_most
+from iso15118.evcc.wind_down import WindDown, current_gone, take_most
 from iso15118.messages.iso20.common_types import EvseNotification, EVSEStatus
 from iso15118.session.events import InletMeasured
 from iso15118.session.limits import StationLimits
@@ -95,6 +95,36 @@ def test_a_station_that_asked_for_the_end_may_have_left_itself_less(left_s: floa
 def test_what_flowed_and_is_gone_is_over_at_once(flows_a: float) -> None:
     talk = talk_of(flows_a)
     assert lasts(talk, falls_to=4.9) == pytest.approx(0.05, abs=0.01)
+
+
+@pytest.mark.parametrize(("flows_a", "over"), [(5.0, True), (4.99, False)])
+def test_what_flowed_when_it_began_has_been_seen(flows_a: float, over: bool) -> None:
+    talk = talk_of(flows_a)
+    winding = WindDown(talk)
+    talk.supervisor.asked(0.0, 0.0, talk.now)
+    talk.now += 0.1
+    shows(talk, 4.0)
+    assert winding.over(talk) is over
+
+
+def test_outside_the_loop_it_is_waited_for_without_a_word() -> None:
+    talk, asked = talk_of(100.0), list[tuple[float, float]]()
+
+    def ask(charge_a: float, discharge_a: float) -> None:
+        asked.append((charge_a, discharge_a))
+        talk.supervisor.asked(charge_a, discharge_a, talk.now)
+
+    talk.asked = ask
+    waiting = current_gone(talk)
+    for current_a, ready in ((100.0, False), (5.0, False), (4.99, True)):
+        wait = waiting.send(False if asked else None)
+        assert asked == [(0.0, 0.0)]
+        assert wait.deadline == talk.now + 0.25
+        talk.now += 0.1
+        shows(talk, current_a)
+        assert wait.is_ready() is ready
+    with pytest.raises(StopIteration):
+        waiting.send(True)
 
 
 def test_what_has_not_come_yet_may_still_come_until_the_station_has_heard() -> None:

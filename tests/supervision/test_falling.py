@@ -163,7 +163,7 @@ def test_more_haste_begins_earlier_and_less_lengthens_nothing() -> None:
     assert bound.at(2.0) == 100.0
     assert bound.at(3.0) == pytest.approx(75.0)
     bound.ask(0.0, 2.5, 10.0, RATE, 90.0)
-    assert bound.at(3.0) == pytest.approx(75.0)
+    assert [bound.at(now) for now in (3.0, 4.0, 5.0)] == pytest.approx([75.0, 50.0, 25.0])
 
 
 @pytest.mark.parametrize("stuck", [30.0, 100.0, 500.0])
@@ -210,6 +210,35 @@ def test_bounds_that_follow_one_another_closely_are_few() -> None:
         bound.seen(value, turn * 0.01)
         assert len(bound._held) <= _MOST_HELD + 2
         assert value <= bound.at(turn * 0.01) <= value + 10.0 * (1.0 + 2.0 / _MOST_HELD)
+
+
+def test_two_that_are_put_together_have_the_time_of_the_later_one() -> None:
+    bound = FallingBound(100.0)
+    bound.ask(90.0, 0.0, HOLD_S, RATE, 100.0)
+    bound.ask(0.0, HOLD_S / _MOST_HELD, HOLD_S, RATE, 100.0)
+    assert len(bound._held) == 1
+    due = HOLD_S + HOLD_S / _MOST_HELD
+    assert bound.at(due) == 100.0
+    assert bound.at(due + 0.2) == pytest.approx(95.0)
+    apart = FallingBound(100.0)
+    apart.ask(90.0, 0.0, HOLD_S, RATE, 100.0)
+    apart.ask(0.0, HOLD_S / _MOST_HELD + 0.001, HOLD_S, RATE, 100.0)
+    assert len(apart._held) == 2
+    emergency = FallingBound(100.0)
+    emergency.ask(90.0, 0.0, HOLD_S, INF, 100.0)
+    emergency.ask(0.0, 0.01, HOLD_S, RATE, 100.0)
+    assert len(emergency._held) == 2, "what has to be gone at once is apart"
+    assert [emergency.at(now) for now in (1.0, 1.005)] == [100.0, 90.0]
+    assert emergency.at(1.41) == pytest.approx(80.0)
+
+
+@pytest.mark.parametrize("hold_s", [0.5, 2.0])
+def test_a_step_of_a_fall_may_be_as_long_as_the_hold(hold_s: float) -> None:
+    bound = FallingBound(500.0)
+    bound.ask(0.0, 0.0, hold_s, RATE, 500.0)
+    for now, current in ((hold_s, 500.0), (hold_s + 0.05, 100.0)):
+        bound.seen(current, now)
+    assert bound.at(hold_s + 0.05) == pytest.approx(100.0 + RATE * hold_s)
 
 
 def test_a_late_sample_is_compared_with_what_was_allowed_when_it_was_taken() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from iso15118.session.supervision import Rule, StationSupervisor, SupervisionLimits
+from iso15118.session.supervision import Rule, StationSupervisor, SupervisionLimits, over_voltage_limit
 from tests.supervision.test_numbers import (
     FAULT,
     STOP,
@@ -29,6 +29,28 @@ def found_at(
 
 
 # -- what was agreed
+
+
+@pytest.mark.parametrize(
+    ("negotiated_v", "trip_v"), [(500.0, 550.0), (500.1, 825.0), (1250.0, 1375.0), (1250.1, 1650.0)]
+)
+def test_a_class_of_voltages_ends_with_its_greatest(negotiated_v: float, trip_v: float) -> None:
+    assert over_voltage_limit(negotiated_v, 2.0) == trip_v
+    assert over_voltage_limit(negotiated_v, 1.0) == negotiated_v
+    assert over_voltage_limit(negotiated_v, math.inf) == math.inf
+
+
+@pytest.mark.parametrize(("greatest_a", "none_a"), [(500.0, 5.0), (3000.0, 6.0)])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_counts_as_no_current_is_no_power(greatest_a: float, none_a: float, sign: float) -> None:
+    """A sensor that shows some of none ended sessions; one of 3000 A may be off by two thousandths."""
+    for amperes, found in ((none_a, []), (none_a + 0.01, [(1.0, Rule.OVER_POWER, STOP)])):
+        supervisor = StationSupervisor(SupervisionLimits(over_current_a=50.0, reverse_current_a=50.0))
+        supervisor.negotiated(950.0, greatest_a, 0.0)
+        supervisor.contactors(True)
+        supervisor.told(True)
+        supervisor.set_power(850.0, 0.0, 0.0, False, -100.0)
+        assert found_at(supervisor, 800.0, sign * amperes, 2.0) == found
 
 
 @pytest.mark.parametrize(

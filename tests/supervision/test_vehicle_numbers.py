@@ -3,6 +3,7 @@ its time, and for as long."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -265,6 +266,55 @@ def test_a_battery_that_wants_no_more_lets_flow_what_flowed() -> None:
     assert supervisor._w_battery.since is None
     supervisor.measured(800.0, 210.0, 6.0, 6.0)
     assert supervisor._w_battery.since == 6.0
+
+
+def test_nor_may_it_come_back_once_it_is_gone() -> None:
+    """Also where what is gone needs no look at the rules."""
+    supervisor = vehicle()
+    supervisor.battery(880.0, 0.0, False, 0.0, 0.0)
+    for now in (0.0, 2.0, 2.05):
+        supervisor.measured(800.0, 200.0, now, now)
+    assert supervisor.within(800.0, 0.0, 2.1)
+    supervisor.measured(800.0, 100.0, 2.15, 2.15)
+    assert supervisor._w_battery.since == 2.15
+
+
+@pytest.mark.parametrize("settle_s", [0.5, 3.0])
+def test_and_twice_the_time_to_settle_before(settle_s: float) -> None:
+    supervisor = vehicle(SupervisionLimits(settle_s=settle_s))
+    supervisor.measured(800.0, 200.0, -1.0, -1.0)
+    supervisor.battery(880.0, 0.0, False, 0.0, 0.0)
+    for now in (0.0, 2.0 * settle_s):
+        supervisor.measured(800.0, 300.0, now, now)
+        assert supervisor._w_battery.since is None
+    supervisor.measured(800.0, 300.0, 2.0 * settle_s + 1.0, 2.0 * settle_s + 1.0)
+    supervisor.measured(800.0, 300.0, 2.0 * settle_s + 2.0, 2.0 * settle_s + 2.0)
+    assert supervisor._w_battery.since == 2.0 * settle_s + 2.0
+
+
+@pytest.mark.parametrize(("charge_a", "discharge_a"), [(0.5, 0.0), (0.0, 0.5), (300.0, 0.0)])
+def test_what_is_asked_for_does_not_fall_however_little_it_is(charge_a: float, discharge_a: float) -> None:
+    supervisor = vehicle()
+    assert supervisor.falls_until == math.inf
+    supervisor.asked(charge_a, discharge_a, 1.0)
+    assert (supervisor.falls_until, supervisor.nothing_since) == (math.inf, math.inf)
+    supervisor.asked(0.0, 0.0, 2.0)
+    assert supervisor.nothing_since == 2.0
+    assert 3.0 <= supervisor.falls_until < math.inf
+    supervisor.asked(0.0, 0.0, 2.5)
+    assert supervisor.nothing_since == 2.0, "since when, and not how often"
+
+
+@pytest.mark.parametrize(
+    ("settle_s", "current_a", "seconds"), [(1.0, 0.0, 22.0), (3.0, 0.0, 26.0), (1.0, 600.0, 26.0)]
+)
+def test_how_long_a_current_may_take_to_fall_at_most(
+    settle_s: float, current_a: float, seconds: float
+) -> None:
+    """By the greatest that was declared, or by what flows."""
+    supervisor = vehicle(SupervisionLimits(settle_s=settle_s))
+    supervisor.measured(800.0, current_a, 0.0, 0.0)
+    assert supervisor.falls_within_s == pytest.approx(seconds)
 
 
 def test_every_word_of_the_battery_counts() -> None:

@@ -315,7 +315,7 @@ class Port:
         does, but of which nobody hears how it ends."""
         return self.answer(method, *values, at_once=at_once)[1]
 
-    def answer(self, method: str, *values: Any, at_once: bool = False) -> tuple[Any, str]:
+    def answer(self, method: str, *values: Any, at_once: bool) -> tuple[Any, str]:
         """The same where the answer matters: what it returned, and what went wrong."""
         name, began = f"{self.name}.{method}", _clock()
         try:
