@@ -213,6 +213,7 @@ def test_bounds_that_follow_one_another_closely_are_few() -> None:
 
 
 def test_two_that_are_put_together_have_the_time_of_the_later_one() -> None:
+    assert _MOST_HELD == 16
     bound = FallingBound(100.0)
     bound.ask(90.0, 0.0, HOLD_S, RATE, 100.0)
     bound.ask(0.0, HOLD_S / _MOST_HELD, HOLD_S, RATE, 100.0)

@@ -31,13 +31,23 @@ def found_at(
 # -- what was agreed
 
 
-@pytest.mark.parametrize(
-    ("negotiated_v", "trip_v"), [(500.0, 550.0), (500.1, 825.0), (1250.0, 1375.0), (1250.1, 1650.0)]
-)
-def test_a_class_of_voltages_ends_with_its_greatest(negotiated_v: float, trip_v: float) -> None:
-    assert over_voltage_limit(negotiated_v, 2.0) == trip_v
-    assert over_voltage_limit(negotiated_v, 1.0) == negotiated_v
-    assert over_voltage_limit(negotiated_v, math.inf) == math.inf
+CLASSES = [
+    (500.0, 550.0),
+    (750.0, 825.0),
+    (850.0, 935.0),
+    (1000.0, 1100.0),
+    (1250.0, 1375.0),
+    (1500.0, 1650.0),
+]
+
+
+@pytest.mark.parametrize(("greatest_v", "trip_v"), CLASSES)
+def test_a_class_of_voltages_ends_with_its_greatest(greatest_v: float, trip_v: float) -> None:
+    assert over_voltage_limit(greatest_v, 2.0) == trip_v
+    assert over_voltage_limit(greatest_v, 1.0) == greatest_v
+    assert over_voltage_limit(greatest_v, math.inf) == math.inf
+    above = [trip for most, trip in CLASSES if most > greatest_v]
+    assert over_voltage_limit(greatest_v + 0.1, 2.0) == (above[0] if above else 1650.0)
 
 
 @pytest.mark.parametrize(("greatest_a", "none_a"), [(500.0, 5.0), (3000.0, 6.0)])

@@ -49,7 +49,6 @@ from iso15118.session.actions import (
 
 __all__ = ["cable_check", "charge_loop", "pre_charge", "start", "stop", "welding_detection"]
 
-_NO_CURRENT_A: Final = 5.0  # below this, contactors may open without harm (IEC 61851-23)
 _COMPARE_EVERY: Final = (
     8  # turns; what the station tells is compared with what is measured about once a second
 )
