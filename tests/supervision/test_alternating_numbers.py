@@ -166,7 +166,7 @@ def test_power_is_too_much_beyond_its_bound_in_either_direction() -> None:
 
 
 def test_what_comes_back_though_nothing_may_is_told_once_by_its_own_rule() -> None:
-    found = Bench().tell(11_040.0).show(3.0, each(1.0, 3), -690.0)
+    found = Bench().tell(11_040.0).show(3.0, each(2.0, 3), -690.0)
     assert rules(found) == [(Rule.REVERSE_CURRENT, Reaction.FAULT)]
 
 
