@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from iso15118.aio import logs
 from iso15118.aio.net import ethtool
 from iso15118.aio.plug import plca
 from tests import clock
@@ -28,6 +29,12 @@ def time_for_the_kernel(request: pytest.FixtureRequest) -> Iterator[None]:
             for where in (ethtool, plca):
                 patch.setattr(where, "REPLY_S", 50.0)
         yield
+
+
+@pytest.fixture(autouse=True)
+def lines_of_the_test_before() -> None:
+    """The log is written by a thread: what the test before said is not said in this one."""
+    logs.flush(60.0)
 
 
 @pytest.hookimpl(tryfirst=True)
