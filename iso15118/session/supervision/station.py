@@ -287,9 +287,10 @@ class StationSupervisor:
             ):
                 self.voltage_v, self.current_a, self.sampled_at = voltage_v, current_a, now
                 self.fresh_until = now + self._stale_s
-                if self._charging.waits or self._discharging.waits:
-                    self._seen(self._charging)
-                    self._seen(self._discharging)
+                if self._charging.waits:
+                    self._charging.seen(current_a if current_a > 0.0 else 0.0, now)
+                if self._discharging.waits:
+                    self._discharging.seen(-current_a if current_a < 0.0 else 0.0, now)
                 return True
         except (TypeError, ArithmeticError):
             pass  # no numbers

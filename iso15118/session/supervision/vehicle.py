@@ -231,9 +231,12 @@ class VehicleSupervisor:
                 oldest = now if now < self.battery_at else self.battery_at
                 waited = self._waited_from
                 self.fresh_until = (oldest if oldest > waited else waited) + self._stale_s
-                if self._charging.waits or self._discharging.waits or self._wanted.waits:
-                    for bound in (self._charging, self._discharging, self._wanted):
-                        self._seen(bound)
+                if self._charging.waits:
+                    self._charging.seen(current if current > 0.0 else 0.0, now)
+                if self._discharging.waits:
+                    self._discharging.seen(-current if current < 0.0 else 0.0, now)
+                if self._wanted.waits:
+                    self._wanted.seen(current if current > 0.0 else 0.0, now)
                 return True
         except (TypeError, ArithmeticError):
             pass  # no numbers

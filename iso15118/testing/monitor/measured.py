@@ -18,6 +18,7 @@ __all__ = ["MeasuredRules"]
 _ROOM_S = 0.8  # two looks of a rig, and rounding
 _RAMP_A_PER_S = 25.0
 _RAMP_S = 20.0
+_MOST_KEPT = 256  # a minute of lowered bounds, where nothing has to be looked at
 _LOOK_S = 0.5  # so much later at most the end of the second is seen
 
 
@@ -33,6 +34,7 @@ class _Bound:
     def ask(self, value: float, present: float, now: float) -> None:
         if value < self.value:
             self._before.append([self.value, now, present, math.inf])
+            del self._before[:-_MOST_KEPT]
         self.value = value
 
     def hurry(self, now: float) -> None:
@@ -96,6 +98,9 @@ class MeasuredRules:
     def look(self, current: float, now: float, taken_at: float | None = None) -> None:
         """One sample, which is compared with what might flow when it was taken."""
         if not self._told or self._excused:
+            return
+        if -2.0 <= current <= self._high.value:
+            self._since.clear()
             return
         at = now if taken_at is None else min(taken_at, now)
         high = self._high.may(max(current, 0.0), self._ramp, at)
