@@ -31,7 +31,7 @@ class _Held:
 class FallingBound:
     """Times are those of the session's clock in s, values in A and positive."""
 
-    __slots__ = ("_held", "_least", "_line", "_line_at", "_line_until", "_rate", "_slack", "floor", "waits")
+    __slots__ = ("_held", "_line", "_line_at", "_line_until", "_rate", "_slack", "floor", "waits")
 
     def __init__(self, value: float = 0.0) -> None:
         self.floor = value
@@ -43,8 +43,6 @@ class FallingBound:
         self._line, self._line_at, self._line_until = 0.0, 0.0, -_INF
         """What is left of bounds that are due: so much at that time, falling, until then."""
         self._rate, self._slack = _INF, _INF
-        self._least = _INF
-        """The least of their peaks, or less: no more than that changes none."""
 
     def ask(self, value: float, now: float, hold: float, rate: float, flows: float) -> None:
         """``value`` is asked for from ``now`` on. ``rate``: infinite if it has to be reached after ``hold``,
@@ -74,11 +72,10 @@ class FallingBound:
             held[-1].due = now + hold
         else:
             held.append(_Held(value, now, now + hold, until, flows))
-            self._least = min(self._least, flows)
 
     def seen(self, flows: float, at: float) -> None:
         """So much was measured at that time; the samples come in the order of their times."""
-        if not self.waits or self._changes_nothing(flows, at):
+        if not self.waits:
             return
         kept, left, until = [], self._left(at), self._line_until
         for held in self._held:
@@ -93,15 +90,9 @@ class FallingBound:
                 if most > left:
                     left, until = most, held.until
         self._held = kept
-        self._least = min([held.peak for held in kept], default=_INF)
         # What has come down faster does not rise again; a fall in steps is one, too.
         self._line, self._line_at, self._line_until = min(left, flows + self._slack), at, until
         self.waits = bool(kept) or self._line > self.floor
-
-    def _changes_nothing(self, flows: float, at: float) -> bool:
-        """As almost always where a bound is lowered turn by turn: nothing is due, and nothing rises."""
-        held = self._held
-        return bool(held) and at <= held[0].due and flows <= self._least and flows + self._slack >= self._line
 
     def _left(self, now: float) -> float:
         """By the line."""
