@@ -88,6 +88,24 @@ def test_and_it_settles_as_slowly_as_is_set() -> None:
     assert supervisor.falls_within_s == pytest.approx(6.0 + 4.0)
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_is_gone_may_not_come_back_though_its_last_sample_needed_no_rule(sign: float) -> None:
+    off = (Rule.FROZEN_READINGS, Rule.OVER_POWER)
+    supervisor = station(SupervisionLimits(off=off))
+    supervisor.contactors(True)
+    supervisor.told(True)
+    supervisor.set_power(850.0, sign * 200.0, 1e6, sign < 0.0, -100.0)
+    for now in (0.0, 0.5):
+        supervisor.measured(830.0, sign * 200.0, now, now)
+    supervisor.set_power(850.0, 0.0, 1e6, sign < 0.0, 1.0)
+    for now in (2.0, 2.05):
+        supervisor.measured(830.0, sign * 200.0, now, now)
+    for now in (2.1, 2.15):
+        assert supervisor.within(830.0, 0.0, now)
+    bound = supervisor._charging if sign > 0.0 else supervisor._discharging
+    assert bound.at(2.15) <= 25.0 + 1.0
+
+
 def test_before_anything_was_agreed_it_is_a_connector_as_large_as_there_is() -> None:
     """By the ramp of a small one."""
     assert StationSupervisor(SupervisionLimits()).falls_within_s == pytest.approx(2.0 + 5000.0 / 25.0)
