@@ -15,11 +15,11 @@ from iso15118.session.limits import StationLimits
 
 from .conversation import Conversation, Until
 
-__all__ = ["WindDown", "current_gone", "take_most"]
+__all__ = ["NO_CURRENT_A", "WindDown", "current_gone", "take_most"]
 
 _LEAST_S: Final = 3.0
 """Some stations take a moment to begin, or tell the last of a current for longer than it flows."""
-_NO_CURRENT_A: Final = 5.0
+NO_CURRENT_A: Final = 5.0
 """Below this, contactors may open without harm (IEC 61851-23)."""
 _LOOK_S: Final = 0.25
 
@@ -37,7 +37,7 @@ class WindDown:
 
     def __init__(self, talk: Conversation, left_s: float = 0.0) -> None:
         self._began, self._left_s, self._urged = talk.now, left_s, talk.urged
-        self._flowed = abs(talk.inlet.current_a) >= _NO_CURRENT_A
+        self._flowed = abs(talk.inlet.current_a) >= NO_CURRENT_A
 
     def over(self, talk: Conversation) -> bool:
         """The current is gone or had its time, or a rule of the supervision wants the stop now."""
@@ -46,12 +46,12 @@ class WindDown:
     def _rests(self, talk: Conversation) -> bool:
         """No current, by a reading taken since nothing is asked for; and none that was asked for before may
         still come, as from a supply that has not heard of the end."""
-        flows = abs(talk.inlet.current_a) >= _NO_CURRENT_A
+        flows = abs(talk.inlet.current_a) >= NO_CURRENT_A
         self._flowed = self._flowed or flows
         supervisor = talk.supervisor
         if flows or not supervisor.inlet_at >= supervisor.nothing_since:
             return False
-        return self._flowed or supervisor.may_flow_a(talk.now) <= _NO_CURRENT_A
+        return self._flowed or supervisor.may_flow_a(talk.now) <= NO_CURRENT_A
 
     def _late(self, talk: Conversation) -> bool:
         took_s, supervisor = talk.now - self._began, talk.supervisor
@@ -70,5 +70,5 @@ async def current_gone(talk: Conversation) -> None:
     since there is none for it. The time is far below the silence that a station allows."""
     talk.asked(0.0, 0.0)
     winding = WindDown(talk)
-    while abs(talk.inlet.current_a) >= _NO_CURRENT_A and not winding.over(talk):
-        await Until(talk.now + _LOOK_S, lambda: abs(talk.inlet.current_a) < _NO_CURRENT_A)
+    while abs(talk.inlet.current_a) >= NO_CURRENT_A and not winding.over(talk):
+        await Until(talk.now + _LOOK_S, lambda: abs(talk.inlet.current_a) < NO_CURRENT_A)

@@ -149,7 +149,7 @@ async def _break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:
     """
     orderly = leave.reason.orderly
     urgency = Urgency.ORDERLY if orderly else Urgency.EMERGENCY
-    if leave.reason.orderly:
+    if orderly:
         await current_gone(talk)
     talk.act(StopPower(urgency))
     if not orderly:

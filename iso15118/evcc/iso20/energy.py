@@ -25,7 +25,7 @@ from iso15118.evcc.iso20.mobility import take_station_needs
 from iso15118.evcc.iso20.needs import enough, take_warning
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.profile import power_profile
-from iso15118.evcc.wind_down import WindDown
+from iso15118.evcc.wind_down import NO_CURRENT_A, WindDown
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import EVSEStatus, Processing, ResponseCode
@@ -43,7 +43,6 @@ from iso15118.timing import Timer
 
 __all__ = ["cable_check", "charge_loop", "pre_charge", "start", "stop", "welding_detection"]
 
-_NO_CURRENT_A = 5.0  # below this, contactors may open without harm (IEC 61851-23)
 _COMPARE_EVERY = 4  # turns; what the station tells is compared with what is measured about once a second
 
 
@@ -131,7 +130,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                 return over
             if rested:
                 asked = None  # the supervision was told meanwhile that nothing is asked for
-            elif turns(plan, gives, flows=abs(talk.inlet.current_a) >= _NO_CURRENT_A):
+            elif turns(plan, gives, flows=abs(talk.inlet.current_a) >= NO_CURRENT_A):
                 await start(talk, plan)  # over the other channel [V2G20-2123]
         wants_meter = meter_every > 0 and turn % meter_every == 0
         turn += 1
